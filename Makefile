@@ -1,0 +1,55 @@
+# `make` alone says what there is. Everything is installed into .venv and .tox;
+# a change of what a target installs from makes it install again.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
+PROJECTS := pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(VENV)/demo ## Set up, generate images with the bundled model, and say where they are
+	$(BIN)/medigan generate cyclegan-dbt -n 8 --seed 7 -o demo/cyclegan-dbt --overwrite
+	$(BIN)/medigan preview cyclegan-dbt --seed 7 -o demo/cyclegan-dbt-preview.png
+
+.PHONY: test
+test: $(VENV)/tox ## Run all checks: lint, types, tests
+	$(BIN)/tox run
+
+.PHONY: lint
+lint: $(VENV)/tox ## Check rules and format with ruff
+	$(BIN)/tox run -e lint
+
+.PHONY: types
+types: $(VENV)/tox ## Check types with mypy
+	$(BIN)/tox run -e types
+
+.PHONY: format
+format: $(VENV)/tox ## Bring the code into its format, and mend what ruff can mend
+	$(BIN)/tox exec -e lint -- ruff check --fix
+	$(BIN)/tox exec -e lint -- ruff format
+
+.PHONY: benchmark
+benchmark: $(VENV)/demo ## Measure how fast the hub is
+	$(BIN)/python benchmarks/throughput.py
+
+.PHONY: clean
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) .tox demo build dist .mypy_cache .pytest_cache .ruff_cache
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/demo: $(BIN)/python $(PROJECTS)
+	$(PIP) --editable . $(patsubst %/pyproject.toml,--editable ./%,$(wildcard plugins/*/pyproject.toml))
+	@touch $@
+
+$(VENV)/tox: $(BIN)/python constraints.txt
+	$(PIP) tox
+	@touch $@

@@ -1,0 +1,77 @@
+"""medigan-hub: find, run and judge generative models of medical images.
+
+>>> from medigan_hub import Hub
+>>> hub = Hub()
+
+Names are resolved when they are used, so that importing the package costs
+nothing: no framework, no plugin and no optional dependency is loaded.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from medigan_hub.errors import (
+        HubError,
+        HubWarning,
+        MetadataError,
+        MissingDependencyError,
+        OutputError,
+        PluginError,
+        RequestError,
+        UnknownModelError,
+        WeightsError,
+    )
+    from medigan_hub.hookspecs import hookimpl
+    from medigan_hub.hub import Hub
+    from medigan_hub.metadata import ModelMetadata
+    from medigan_hub.samples import GenerationRequest, SampleBatch
+
+_HOMES = {
+    "Hub": "hub",
+    "GenerationRequest": "samples",
+    "ModelMetadata": "metadata",
+    "SampleBatch": "samples",
+    "hookimpl": "hookspecs",
+    "HubError": "errors",
+    "HubWarning": "errors",
+    "MetadataError": "errors",
+    "MissingDependencyError": "errors",
+    "OutputError": "errors",
+    "PluginError": "errors",
+    "RequestError": "errors",
+    "UnknownModelError": "errors",
+    "WeightsError": "errors",
+}
+
+__all__ = [
+    "GenerationRequest",
+    "Hub",
+    "HubError",
+    "HubWarning",
+    "MetadataError",
+    "MissingDependencyError",
+    "ModelMetadata",
+    "OutputError",
+    "PluginError",
+    "RequestError",
+    "SampleBatch",
+    "UnknownModelError",
+    "WeightsError",
+    "__version__",
+    "hookimpl",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

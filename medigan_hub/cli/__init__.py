@@ -1,0 +1,73 @@
+"""The command ``medigan``: one file a group of commands, errors in one line."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Any
+
+import typer
+
+from medigan_hub import __version__
+from medigan_hub.cli import catalogue, generate
+from medigan_hub.errors import HubError
+
+# Typer's own errors of wrong usage, whichever copy of click it is built on.
+USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
+
+app = typer.Typer(
+    name="medigan",
+    help="Find, run and judge generative models of medical images.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command("list")(catalogue.list_models)
+app.command("info")(catalogue.info)
+app.command("generate")(generate.generate)
+app.command("preview")(generate.preview)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"medigan-hub {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: bool = typer.Option(
+        False, "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+    ),
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+) -> None:
+    pass
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; exit with 0, 1 (an error) or 2 (wrong usage)."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    # Taken out here so that it may stand anywhere, and holds for every error.
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    warnings.showwarning = _show_warning
+    try:
+        code = app(args=arguments, standalone_mode=False)
+    except typer.Abort:
+        code = 130
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        code = 130
+    except (HubError, USAGE_ERROR) as error:
+        if debug:
+            raise
+        _complain(error.format_message() if hasattr(error, "format_message") else str(error))
+        code = 1 if isinstance(error, HubError) else 2
+    sys.exit(code)
+
+
+def _complain(message: str) -> None:
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+
+
+def _show_warning(message: Warning | str, *rest: Any, **more: Any) -> None:
+    print("warning: " + " ".join(str(message).split()), file=sys.stderr)

@@ -1,0 +1,174 @@
+"""Commands that make images."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medigan_hub.errors import OutputError
+from medigan_hub.files import write_atomically
+from medigan_hub.hub import Hub
+
+if TYPE_CHECKING:
+    from medigan_hub.generation import Wishes
+
+Model = Annotated[str, typer.Argument(help="Name, medigan id or its number.", show_default=False)]
+Seed = Annotated[int, typer.Option("--seed", help="Seed: the same seed makes the same samples.")]
+Inputs = Annotated[
+    Path | None,
+    typer.Option("--input", help="Image or folder of images to start from.", show_default=False),
+]
+Conditions = Annotated[
+    list[str] | None,
+    typer.Option("--condition", metavar="K=V", help="Condition of the model.", show_default=False),
+]
+Options = Annotated[
+    list[str] | None,
+    typer.Option("--option", metavar="K=V", help="Option of the model.", show_default=False),
+]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
+BatchSize = Annotated[int, typer.Option("--batch-size", help="Samples made at a time.")]
+Precision = Annotated[str, typer.Option("--precision", help="float32 or bfloat16.")]
+
+
+def generate(
+    model: Model,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of the data set.", show_default=False)
+    ],
+    num_samples: Annotated[
+        int | None,
+        typer.Option("-n", help="Number of samples; by default one for each input, or one."),
+    ] = None,
+    seed: Seed = 0,
+    inputs: Inputs = None,
+    condition: Conditions = None,
+    option: Options = None,
+    format_name: Annotated[str, typer.Option("--format", help="File format.")] = "png",
+    device: Device = "auto",
+    batch_size: BatchSize = 8,
+    precision: Precision = "float32",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace another data set in the folder.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Generate a data set of synthetic images, with its manifest."""
+    wishes = _wishes(seed, inputs, condition, option, device, batch_size, precision)
+    with _progress_bar("generating") as progress:
+        saved = Hub().save(
+            model,
+            num_samples,
+            output,
+            format=format_name,
+            overwrite=overwrite,
+            progress=progress,
+            **wishes,
+        )
+    if as_json:
+        result = {
+            "model": saved.model,
+            "count": saved.count,
+            "seed": saved.seed,
+            "output": str(saved.output),
+            "manifest": str(saved.manifest),
+            "seconds": round(saved.seconds, 3),
+            "samples_per_second": round(saved.samples_per_second, 3),
+        }
+        print(json.dumps(result, indent=2))
+    else:
+        samples = "sample" if saved.count == 1 else "samples"
+        print(
+            f"{saved.count} synthetic {samples} of {saved.model} in {saved.output} "
+            f"({saved.samples_per_second:.1f} a second); they are listed in {saved.manifest}"
+        )
+
+
+def preview(
+    model: Model,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="PNG file; by default MODEL-preview.png."),
+    ] = None,
+    num_samples: Annotated[
+        int | None,
+        typer.Option("-n", help="Number of samples; by default one for each input, or six."),
+    ] = None,
+    seed: Seed = 0,
+    inputs: Inputs = None,
+    condition: Conditions = None,
+    option: Options = None,
+    device: Device = "auto",
+    batch_size: BatchSize = 8,
+    precision: Precision = "float32",
+) -> None:
+    """Draw one picture of several samples."""
+    hub = Hub()
+    path = output or Path(f"{hub.model(model).metadata.name}-preview.png")
+    if path.suffix.lower() != ".png":
+        raise OutputError(f"{path} is not a name of a PNG file; end it with .png")
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; name a file")
+    wishes = _wishes(seed, inputs, condition, option, device, batch_size, precision)
+    picture = hub.preview(model, num_samples, **wishes)
+    stream = io.BytesIO()
+    picture.save(stream, "PNG")
+    try:
+        write_atomically(path, stream.getvalue())
+    except OSError as error:
+        raise OutputError(f"{path} can't be written: {error.strerror}") from error
+    print(f"a picture of synthetic samples of {model} is in {path}")
+
+
+def _wishes(
+    seed: int,
+    inputs: Path | None,
+    conditions: list[str] | None,
+    options: list[str] | None,
+    device: str,
+    batch_size: int,
+    precision: str,
+) -> Wishes:
+    return {
+        "seed": seed,
+        "inputs": inputs,
+        "conditions": _pairs("--condition", conditions),
+        "options": _pairs("--option", options),
+        "device": device,
+        "batch_size": batch_size,
+        "precision": precision,
+    }
+
+
+def _pairs(flag: str, texts: list[str] | None) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise typer.BadParameter(f"{flag} {text}: write it as NAME=VALUE")
+        if name in pairs:
+            raise typer.BadParameter(f"{flag} {name} is given twice; give it once")
+        pairs[name] = value
+    return pairs
+
+
+@contextmanager
+def _progress_bar(word: str) -> Iterator[Callable[[int, int], None] | None]:
+    """Show progress on a terminal, and nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (word, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(word, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

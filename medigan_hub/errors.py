@@ -1,0 +1,68 @@
+"""What can go wrong, in words for the person who can mend it.
+
+Every error that the hub raises on purpose is a ``HubError`` whose message is
+one line: what is wrong, with which value, and what to do about it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+
+class HubError(Exception):
+    """Base of all errors that the hub raises on purpose."""
+
+
+class UnknownModelError(HubError):
+    """No model has the given name, medigan id or number."""
+
+
+class MetadataError(HubError):
+    """A metadata document does not fit the schema."""
+
+
+class PluginError(HubError):
+    """A plugin can't be imported, breaks its contract or raises."""
+
+
+class RequestError(HubError):
+    """A value that the caller gave can't be used."""
+
+
+class WeightsError(HubError):
+    """Weights are missing, changed, or not those of the network."""
+
+
+class OutputError(HubError):
+    """The data set can't be written where it was asked for."""
+
+
+class MissingDependencyError(HubError):
+    """A package that only some uses need is not installed."""
+
+
+class HubWarning(UserWarning):
+    """Something is wrong that does not stop the work at hand."""
+
+
+def require(module: str, *, extra: str, purpose: str) -> ModuleType:
+    """Import an optional ``module``, or say which extra brings it.
+
+    >>> require("json", extra="none", purpose="reading JSON").__name__
+    'json'
+    >>> require("no_such_module", extra="dicom", purpose="reading DICOM files")
+    Traceback (most recent call last):
+    ...
+    medigan_hub.errors.MissingDependencyError: reading DICOM files needs no_such_module, \
+which is not installed: pip install 'medigan-hub[dicom]'
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.split(".")[0] != module.split(".")[0]:
+            raise
+        raise MissingDependencyError(
+            f"{purpose} needs {module.split('.')[0]}, which is not installed: "
+            f"pip install 'medigan-hub[{extra}]'"
+        ) from error

@@ -1,0 +1,193 @@
+"""From a caller's wishes to a stream of checked batches."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypedDict
+
+import numpy as np
+
+from medigan_hub import plugins
+from medigan_hub.errors import HubError, PluginError, RequestError
+from medigan_hub.inputs import Images, Source, find
+from medigan_hub.metadata import ModelMetadata, parse_parameters
+from medigan_hub.plugins import Plugin
+from medigan_hub.samples import GenerationRequest, SampleBatch
+
+DEVICES = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+PRECISIONS = ("float32", "bfloat16")
+
+
+class Wishes(TypedDict, total=False):
+    """What a caller may ask for beside the model and the number of samples."""
+
+    seed: int
+    inputs: Source | None
+    conditions: Mapping[str, Any] | None
+    options: Mapping[str, Any] | None
+    batch_size: int
+    device: str
+    precision: str
+
+
+def request(
+    model: ModelMetadata,
+    num_samples: int | None,
+    *,
+    seed: int = 0,
+    inputs: Source | None = None,
+    conditions: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
+    batch_size: int = 8,
+    device: str = "auto",
+    precision: str = "float32",
+) -> GenerationRequest:
+    """Check what a caller asked of ``model``, and fill in what was left open.
+
+    Raises
+    ------
+    RequestError
+        A value is not possible; the message says which, and what is.
+    """
+    if not DEVICES.fullmatch(device):
+        raise RequestError(
+            f"there is no device {device!r}; use auto, cpu, cuda, cuda:N (such as cuda:0) or mps"
+        )
+    if precision not in PRECISIONS:
+        raise RequestError(f"there is no precision {precision!r}; use {' or '.join(PRECISIONS)}")
+    count = None if num_samples is None else _whole("the number of samples", num_samples, 1)
+    seed = _whole("the seed", seed, 0, 2**64 - 1)
+    batch_size = _whole("the batch size", batch_size, 1)
+    checked_conditions = parse_parameters(
+        "condition", model.conditions, conditions or {}, model.name
+    )
+    checked_options = parse_parameters("option", model.options, options or {}, model.name)
+    images = _images(model, inputs, count)
+    if count is None:
+        count = 1 if images is None else len(images)
+    return GenerationRequest(
+        metadata=model,
+        indices=range(count),
+        seed=seed,
+        conditions=checked_conditions,
+        options=checked_options,
+        inputs=images,
+        batch_size=batch_size,
+        device=device,
+        precision=precision,
+    )
+
+
+def stream(plugin: Plugin, job: GenerationRequest) -> Iterator[SampleBatch]:
+    """Load the plugin now, and return the batches that it will make of ``job``.
+
+    Each batch is held against the plugin's metadata before it is handed on.
+
+    Raises
+    ------
+    PluginError
+        The plugin can't be loaded; while iterating: it raised, or made what
+        its metadata does not declare.
+    """
+    hooks = plugins.load(plugin)
+    with _failures_in_words(job):
+        batches = iter(hooks.generate(request=job))
+    return _checked(batches, job)
+
+
+def _checked(batches: Iterator[SampleBatch], job: GenerationRequest) -> Iterator[SampleBatch]:
+    name = job.metadata.name
+    done = 0
+    while True:
+        with _failures_in_words(job):
+            batch = next(batches, None)
+        if batch is None:
+            break
+        fault = _fault(batch, job, done)
+        if fault:
+            raise PluginError(f"plugin {name} made a batch that {fault}")
+        done += len(batch)
+        yield batch
+    if done != len(job.indices):
+        raise PluginError(f"plugin {name} made {done} of {len(job.indices)} samples and stopped")
+
+
+@contextmanager
+def _failures_in_words(job: GenerationRequest) -> Iterator[None]:
+    """Name the plugin in whatever it raises; what the consumer raises is none of its business."""
+    try:
+        yield
+    except HubError:
+        raise
+    except Exception as error:
+        reason = str(error).strip().split("\n")[0]
+        raise PluginError(
+            f"plugin {job.metadata.name} failed: {type(error).__name__}: {reason}"
+        ) from error
+
+
+def _fault(batch: Any, job: GenerationRequest, done: int) -> str | None:
+    """Say what is wrong with a batch, or None."""
+    if not isinstance(batch, SampleBatch):
+        return f"is a {type(batch).__name__}, not a SampleBatch"
+    if len(batch) == 0:
+        return "is empty"
+    expected = job.indices[done : done + len(batch)]
+    if not np.array_equal(batch.indices, np.asarray(expected, dtype=np.int64)):
+        return f"does not follow in order: expected the samples {expected}"
+    declared = {output.name for output in job.metadata.outputs}
+    missing = declared - set(batch.arrays)
+    unknown = set(batch.arrays) - declared - {entry.name for entry in job.metadata.inputs}
+    if missing or unknown:
+        word, names = ("lacks", missing) if missing else ("has an undeclared", unknown)
+        return f"{word} output {', '.join(sorted(names))}"
+    for output in job.metadata.outputs:
+        array = batch.arrays[output.name]
+        if str(array.dtype) != output.dtype:
+            return f"has {output.name} as {array.dtype}, declared {output.dtype}"
+        shape = (len(batch), *output.shape)
+        if len(array.shape) != len(shape) or any(
+            size not in (None, actual) for size, actual in zip(shape, array.shape, strict=True)
+        ):
+            return f"has {output.name} of shape {array.shape}, declared {shape}"
+        # Written so that a NaN, which is neither above nor below, is a fault.
+        if not (array.min() >= output.range[0] and array.max() <= output.range[1]):
+            low, high = output.range
+            return f"has {output.name} beyond its declared range of {low:g} to {high:g}"
+    return None
+
+
+def _images(model: ModelMetadata, source: Source | None, count: int | None) -> Images | None:
+    if not model.inputs:
+        if source is not None:
+            raise RequestError(f"{model.name} takes no input images; leave the input out")
+        return None
+    declared = model.inputs[0]
+    if source is None:
+        if declared.required:
+            raise RequestError(f"{model.name} needs input images; name a file or folder of them")
+        return None
+    images = find(source)
+    if count is not None and count > len(images):
+        plural = "is 1 input image" if len(images) == 1 else f"are {len(images)} input images"
+        raise RequestError(
+            f"{count} samples were asked for, but there {plural}; give more or ask for fewer"
+        )
+    images = images[:count]
+    images.check(declared, model.name)
+    return images
+
+
+def _whole(what: str, value: Any, low: int, high: int | None = None) -> int:
+    """Return ``value`` as an int in the given range, whatever integer type it has."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = low - 1
+    if isinstance(value, bool) or number < low or (high is not None and number > high):
+        limit = f"of at least {low}" if high is None else f"from {low} to {high}"
+        raise RequestError(f"{what} is {value!r}; it must be a whole number {limit}")
+    return number

@@ -1,0 +1,143 @@
+"""Hub: the one object that a user needs. It delegates; the work is done elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medigan_hub.catalogue import Catalogue, Entry
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from typing_extensions import Unpack
+
+    from medigan_hub.dataset import SavedDataset
+    from medigan_hub.generation import Wishes
+    from medigan_hub.plugins import Plugin
+    from medigan_hub.samples import GenerationRequest, SampleBatch
+
+
+class Hub:
+    """Finds models and generates with them.
+
+    ``model`` is a model's name, its medigan id or the number of that.
+    What goes wrong is a ``medigan_hub.HubError`` whose message says what to
+    do; a plugin that can't be used is a ``HubWarning``.
+    """
+
+    def __init__(self) -> None:
+        self._catalogue = Catalogue()
+
+    def models(self) -> list[Entry]:
+        """Return every model that the hub knows, in the order of their names."""
+        return self._catalogue.entries()
+
+    def model(self, model: str) -> Entry:
+        """Return one model: its metadata, and its plugin if that is installed."""
+        return self._catalogue.find(model)
+
+    def generate(
+        self, model: str, num_samples: int | None = None, **wishes: Unpack[Wishes]
+    ) -> Iterator[SampleBatch]:
+        """Return a stream of synthetic samples.
+
+        Values are checked and the model is loaded at once; samples are made
+        as the stream is read, one batch in memory at a time. Sample i of a
+        model, version, seed and conditions is the same sample whatever the
+        batch size; between batch sizes and devices its pixels may differ by
+        rounding.
+
+        Parameters
+        ----------
+        num_samples
+            How many; by default one for each input, or one.
+        seed
+            0 to 2**64 - 1; by default 0.
+        inputs
+            For models that start from images: a file (PNG, TIFF, JPEG, BMP,
+            DICOM, NumPy), a folder, an array (height, width) or (height,
+            width, channels), a stack of them (n, height, width, channels), or
+            an iterable of paths and arrays. uint8 arrays use their whole
+            range, uint16 arrays 12, 14 or 16 bits; fractions lie in [0, 1].
+        conditions, options
+            Mappings from names to values, as the model's metadata declares them.
+        batch_size
+            How many samples the network makes at a time; by default 8.
+        device
+            ``auto`` (the default), ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        precision
+            ``float32`` (the default), or ``bfloat16``: faster on some
+            machines, and coarser.
+
+        Raises
+        ------
+        HubError
+            The model is unknown or not installed, or a value is not possible.
+        """
+        from medigan_hub import generation
+
+        plugin, job = self._job(model, num_samples, wishes)
+        return generation.stream(plugin, job)
+
+    def save(
+        self,
+        model: str,
+        num_samples: int | None,
+        output: str | Path,
+        *,
+        format: str = "png",  # noqa: A002 (the name that callers know)
+        overwrite: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+        **wishes: Unpack[Wishes],
+    ) -> SavedDataset:
+        """Generate a data set with its manifest into the folder ``output``.
+
+        Parameters
+        ----------
+        format
+            ``png``, or one that an extension brings.
+        overwrite
+            Replace another data set that the folder holds. The same data set
+            may be written again without.
+        progress
+            Called after each batch with the samples done and the samples in all.
+        wishes
+            As for ``generate``.
+
+        Raises
+        ------
+        HubError
+            As for ``generate``; also when the folder can't be used. In either
+            case nothing has been written.
+        """
+        from medigan_hub import dataset, generation, writers
+
+        writer = writers.find(format)
+        plugin, job = self._job(model, num_samples, wishes)
+        writer.check(job.metadata)
+        folder = Path(output)
+        dataset.check_folder(folder, dataset.header(job, writer), overwrite=overwrite)
+        return dataset.write(generation.stream(plugin, job), job, folder, writer, progress=progress)
+
+    def preview(
+        self, model: str, num_samples: int | None = None, **wishes: Unpack[Wishes]
+    ) -> Image:
+        """Return one picture of several samples, captioned as synthetic.
+
+        Takes what ``generate`` takes; without inputs and a number it shows six.
+        """
+        from medigan_hub import generation, preview
+
+        if num_samples is None and wishes.get("inputs") is None:
+            num_samples = 6
+        plugin, job = self._job(model, num_samples, wishes)
+        return preview.grid(generation.stream(plugin, job), job)
+
+    def _job(
+        self, model: str, num_samples: int | None, wishes: Wishes
+    ) -> tuple[Plugin, GenerationRequest]:
+        from medigan_hub import generation
+
+        plugin = self._catalogue.plugin(model)
+        return plugin, generation.request(plugin.metadata, num_samples, **wishes)

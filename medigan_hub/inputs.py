@@ -1,0 +1,260 @@
+"""Input images: found, read from every usual form, and checked before use.
+
+Every image becomes uint8 or uint16, (height, width, channels), and uses the
+whole range of its type: black is 0, white is 255 or 65535.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias, overload
+
+import numpy as np
+
+from medigan_hub.errors import HubWarning, RequestError, require
+from medigan_hub.metadata import Input
+
+Source: TypeAlias = "str | Path | np.ndarray | Iterable[str | Path | np.ndarray]"
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom", ".npy")
+BIT_DEPTHS = (12, 14, 16)
+
+
+class Images(Sequence[np.ndarray]):
+    """Images that are read when they are asked for, so that a folder of any size fits."""
+
+    def __init__(self, items: Sequence[Path | np.ndarray]) -> None:
+        self._items = items
+        self.sha256 = ""
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @overload
+    def __getitem__(self, position: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, position: slice) -> Images: ...
+    def __getitem__(self, position: int | slice) -> np.ndarray | Images:
+        if isinstance(position, slice):
+            return Images(self._items[position])
+        item = self._items[position]
+        if isinstance(item, Path):
+            return read(item)
+        return normalised(item, self.name(position))
+
+    def name(self, position: int) -> str:
+        """Return the file name of an image, or its place among the arrays given."""
+        item = self._items[position]
+        return item.name if isinstance(item, Path) else f"array {position}"
+
+    def check(self, declared: Input, model: str) -> None:
+        """Read every image once, so that a bad one is known before the first is used.
+
+        Afterwards ``sha256`` is one hash of all the images, in order.
+
+        Raises
+        ------
+        RequestError
+            An image can't be read, or the model takes another number of channels.
+        """
+        wanted = len(declared.channels)
+        digest = hashlib.sha256()
+        for position, image in enumerate(self):
+            channels = image.shape[-1]
+            if channels != wanted:
+                advice = "convert it to greyscale first" if wanted == 1 else "choose another image"
+                raise RequestError(
+                    f"{self.name(position)} has {channels} channel{'s' * (channels > 1)}, but "
+                    f"{model} takes {wanted} ({', '.join(declared.channels)}); {advice}"
+                )
+            digest.update(f"{image.dtype} {image.shape}".encode())
+            digest.update(image.tobytes())
+        self.sha256 = digest.hexdigest()
+
+
+def find(source: Source) -> Images:
+    """Return the images of a file, a folder (in the order of their names), arrays or paths.
+
+    An array of four dimensions, also in a .npy file, is a stack of images.
+
+    Raises
+    ------
+    RequestError
+        There is nothing there.
+    """
+    if isinstance(source, (str, Path)):
+        items = _of_path(Path(source))
+    elif isinstance(source, np.ndarray):
+        items = _of_array(source)
+    else:
+        items = [Path(item) if isinstance(item, str) else item for item in source]
+        for item in items:
+            if isinstance(item, Path):
+                _must_exist(item)
+            elif not isinstance(item, np.ndarray):
+                raise RequestError(
+                    f"an input is a {type(item).__name__}; give paths or NumPy arrays"
+                )
+    if not items:
+        raise RequestError("there are no input images; give at least one")
+    return Images(items)
+
+
+def read(path: Path) -> np.ndarray:
+    """Read one image file: PNG, TIFF, JPEG, BMP, DICOM or NumPy.
+
+    Raises
+    ------
+    RequestError
+        The file is no image, is damaged, or holds several images.
+    """
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(132)
+        if not start:
+            raise RequestError(f"{path} is empty; give an image")
+        if start[128:] == b"DICM":
+            return _read_dicom(path)
+        if start.startswith(b"\x93NUMPY"):
+            return normalised(np.load(path, allow_pickle=False), path.name)
+        return _read_picture(path)
+    except OSError as error:
+        raise RequestError(f"{path} can't be read: {error.strerror or error}") from error
+    except (ValueError, SyntaxError) as error:  # Pillow raises either on damaged files
+        raise RequestError(f"{path} can't be read: {error}") from error
+
+
+def normalised(array: np.ndarray, name: str) -> np.ndarray:
+    """Bring an image into the form that models take: uint8 or uint16, whole range.
+
+    Floating-point values must lie in [0, 1]. Whole numbers beyond 8 bits are
+    taken to have 12, 14 or 16 bits, whichever is the least that holds the
+    brightest pixel: detectors deliver 12 or 14 in files of 16.
+
+    Raises
+    ------
+    RequestError
+        The array is not an image, or its values have no known scale.
+
+    >>> normalised(np.array([[0.0, 1.0]]), "ramp").ravel().tolist()
+    [0, 65535]
+    """
+    if array.ndim == 2:
+        array = array[:, :, np.newaxis]
+    if array.ndim != 3 or 0 in array.shape:
+        raise RequestError(
+            f"{name} has the shape {array.shape}; "
+            "an image has (height, width) or (height, width, channels)"
+        )
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype == np.bool_:
+        return array.astype(np.uint8) * np.uint8(255)
+    if array.dtype.kind not in "uif":
+        raise RequestError(f"{name} holds {array.dtype} values; give numbers")
+    low, high = array.min().item(), array.max().item()
+    if array.dtype.kind == "f":
+        if not (low >= 0 and high <= 1):
+            raise RequestError(
+                f"{name} has values from {low:g} to {high:g}; scale fractions to 0 to 1"
+            )
+        return np.rint(array.astype(np.float64) * 65535).astype(np.uint16)
+    if low < 0 or high > 65535:
+        raise RequestError(f"{name} has values from {low} to {high}; scale them to 0 to 65535")
+    bits = next(bits for bits in BIT_DEPTHS if high < 2**bits)
+    if bits == 16:
+        return array.astype(np.uint16)
+    warnings.warn(
+        f"the brightest pixel of {name} is {high}: taken as an image of {bits} bits", HubWarning, 2
+    )
+    scaled: np.ndarray = np.rint(array.astype(np.float64) * (65535 / (2**bits - 1)))
+    return scaled.astype(np.uint16)
+
+
+def _of_path(path: Path) -> list[Any]:
+    _must_exist(path)
+    if path.is_dir():
+        found = sorted(
+            entry for entry in path.iterdir() if entry.is_file() and _looks_like_image(entry)
+        )
+        if not found:
+            raise RequestError(f"the folder {path} holds no images ({' '.join(SUFFIXES)})")
+        return found
+    if path.suffix == ".npy" and path.stat().st_size:
+        try:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise RequestError(f"{path} can't be read: {error}") from error
+        if array.ndim == 4:
+            return list(array)
+    return [path]
+
+
+def _of_array(array: np.ndarray) -> list[Any]:
+    return list(array) if array.ndim == 4 else [array]
+
+
+def _must_exist(path: Path) -> None:
+    if not path.exists():
+        raise RequestError(f"{path} does not exist; name an image file or a folder of images")
+
+
+def _looks_like_image(path: Path) -> bool:
+    if path.name.startswith("."):
+        return False
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    with path.open("rb") as stream:  # DICOM files often have no suffix
+        return stream.read(132)[128:] == b"DICM"
+
+
+def _read_picture(path: Path) -> np.ndarray:
+    import PIL.Image
+
+    try:
+        with PIL.Image.open(path) as picture:
+            frames = getattr(picture, "n_frames", 1)
+            if frames > 1:
+                raise RequestError(f"{path} holds {frames} images; give one file for each")
+            # Bilevel and palette images hold no grey levels but numbers of colours.
+            target = {"1": "L", "P": "RGB"}.get(picture.mode, picture.mode)
+            return normalised(np.asarray(picture.convert(target)), path.name)
+    except PIL.UnidentifiedImageError as error:
+        raise RequestError(
+            f"{path} is not an image; give PNG, TIFF, JPEG, DICOM or NumPy files"
+        ) from error
+    except PIL.Image.DecompressionBombError as error:
+        raise RequestError(f"{path} is too large to open safely: {error}") from error
+
+
+def _read_dicom(path: Path) -> np.ndarray:
+    """Read a DICOM image as a viewer would show it: rescaled, windowed, white on black."""
+    pydicom = require("pydicom", extra="dicom", purpose=f"reading {path.name}")
+    pixels = require("pydicom.pixels", extra="dicom", purpose=f"reading {path.name}")
+    try:
+        dataset = pydicom.dcmread(path)
+        frames = int(dataset.get("NumberOfFrames", 1) or 1)
+        if frames > 1:
+            raise RequestError(f"{path} holds {frames} frames; give one file for each")
+        stored = dataset.pixel_array
+        if stored.ndim == 3:  # colour: nothing to window
+            return normalised(stored, path.name)
+        values = pixels.apply_modality_lut(stored, dataset)
+        shown = pixels.apply_voi_lut(values, dataset).astype(np.float64)
+        if dataset.get("VOILUTSequence"):
+            low, high = 0.0, 2.0 ** dataset.VOILUTSequence[0].LUTDescriptor[2] - 1
+        elif "WindowCenter" in dataset:
+            # What the window makes of values far outside it are its black and white.
+            low, high = pixels.apply_windowing(np.array([-1e12, 1e12]), dataset)
+        else:
+            low, high = shown.min(), shown.max()
+    except (AttributeError, KeyError, NotImplementedError, RuntimeError, TypeError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise RequestError(f"{path} is no DICOM image that can be read: {reason}") from error
+    fraction = np.clip((shown - low) / max(high - low, 1e-9), 0, 1)
+    if dataset.PhotometricInterpretation == "MONOCHROME1":
+        fraction = 1 - fraction
+    return normalised(fraction, path.name)

@@ -1,0 +1,412 @@
+"""Model metadata: the JSON document of a model, and the hub's view of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from medigan_hub import __version__
+from medigan_hub.errors import MetadataError, RequestError
+from medigan_hub.files import cache_folder, write_atomically
+
+SCHEMA_NAME = "model-metadata.schema.json"
+PYTHON_TYPES: dict[str, tuple[type, ...]] = {
+    "integer": (int,),
+    "number": (int, float),
+    "string": (str,),
+    "boolean": (bool,),
+}
+
+
+@dataclass(frozen=True)
+class Output:
+    """One named array of a sample."""
+
+    name: str
+    kind: str
+    """``image``, ``mask`` or ``label``."""
+    shape: tuple[int | None, ...]
+    """Shape of one sample, channels last; None where a size is free."""
+    dtype: str
+    range: tuple[float, float]
+    """Lowest and highest value."""
+    channels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Input:
+    """An image that the model starts from."""
+
+    name: str
+    kind: str
+    channels: tuple[str, ...]
+    required: bool
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A condition or an option: a typed value that the caller may set."""
+
+    name: str
+    type: str
+    """``integer``, ``number``, ``string`` or ``boolean``."""
+    description: str
+    default: Any
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[Any, ...] = ()
+    unit: str | None = None
+
+    def parse(self, value: Any) -> Any:
+        """Return ``value`` (which may be the text of one) in this parameter's type.
+
+        Raises
+        ------
+        RequestError
+            The value has another type, or is out of range.
+
+        >>> Parameter("size", "integer", "", 64, minimum=1).parse("128")
+        128
+        """
+        parsed = _from_text(value, self.type) if isinstance(value, str) else value
+        if self.accepts(parsed):
+            return parsed
+        raise RequestError(f"{self.name}={value!r} is not possible; {self.name} is {self.allowed}")
+
+    @property
+    def allowed(self) -> str:
+        """What the parameter takes, in words."""
+        if self.choices:
+            return "one of " + ", ".join(str(choice) for choice in self.choices)
+        article = "an" if self.type == "integer" else "a"
+        words = f"{article} {self.type}"
+        unit = f" {self.unit}" if self.unit else ""
+        if self.minimum is not None and self.maximum is not None:
+            return f"{words} from {self.minimum:g} to {self.maximum:g}{unit}"
+        if self.minimum is not None:
+            return f"{words} of at least {self.minimum:g}{unit}"
+        if self.maximum is not None:
+            return f"{words} of at most {self.maximum:g}{unit}"
+        return words
+
+    def accepts(self, value: Any) -> bool:
+        """Tell whether ``value`` is of the parameter's type and in its range."""
+        if not isinstance(value, PYTHON_TYPES[self.type]):
+            return False
+        if isinstance(value, bool) and self.type != "boolean":
+            return False
+        if self.choices:
+            return value in self.choices
+        if isinstance(value, (int, float)):
+            above = self.minimum is None or value >= self.minimum
+            below = self.maximum is None or value <= self.maximum
+            return above and below and math.isfinite(value)
+        return True
+
+
+@dataclass(frozen=True)
+class Latent:
+    """The random vector that a noise-to-image model starts from."""
+
+    size: int
+    distribution: str
+    """``normal`` (standard normal) or ``uniform`` (in [-1, 1))."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where the trained parameters are."""
+
+    source: str
+    """``bundled`` in the plugin's package, or ``remote``."""
+    format: str
+    file: str | None
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class ModelMetadata:
+    """What the hub needs to know of a model; ``document`` holds all of it."""
+
+    name: str
+    version: str
+    plugin: str
+    medigan_id: str | None
+    title: str
+    task: str
+    architecture: str
+    framework: str
+    organ: tuple[str, ...]
+    modality: tuple[str, ...]
+    dataset: tuple[str, ...]
+    """Names of the training data sets."""
+    licence: str | None
+    outputs: tuple[Output, ...]
+    inputs: tuple[Input, ...]
+    conditions: tuple[Parameter, ...]
+    options: tuple[Parameter, ...]
+    latent: Latent | None
+    weights: Weights
+    document: Mapping[str, Any]
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> ModelMetadata:
+        """Read a document that is valid (see ``validate``)."""
+        latent = document.get("latent")
+        weights = document["weights"]
+        return cls(
+            **{
+                key: document[key]
+                for key in (
+                    *("name", "version", "plugin", "title", "task"),
+                    *("architecture", "framework", "licence"),
+                )
+            },
+            medigan_id=document.get("medigan_id"),
+            organ=tuple(document["organ"]),
+            modality=tuple(document["modality"]),
+            dataset=tuple(entry["name"] for entry in document["training_data"]),
+            outputs=tuple(
+                Output(
+                    name=entry["name"],
+                    kind=entry["kind"],
+                    shape=tuple(entry["shape"]),
+                    dtype=entry["dtype"],
+                    range=(entry["range"][0], entry["range"][1]),
+                    channels=tuple(entry.get("channels", ())),
+                )
+                for entry in document["outputs"]
+            ),
+            inputs=tuple(
+                Input(entry["name"], entry["kind"], tuple(entry["channels"]), entry["required"])
+                for entry in document.get("inputs", ())
+            ),
+            conditions=_parameters(document.get("conditions", ())),
+            options=_parameters(document.get("options", ())),
+            latent=Latent(latent["size"], latent["distribution"]) if latent else None,
+            weights=Weights(
+                source=weights["source"],
+                format=weights["format"],
+                file=weights.get("file"),
+                sha256=weights.get("sha256"),
+            ),
+            document=document,
+        )
+
+
+def load(path: Path) -> ModelMetadata:
+    """Read and validate the metadata document at ``path``.
+
+    The verdict on a document is kept in the cache under the document's hash,
+    so that a document that was found valid costs one hash from then on.
+
+    Raises
+    ------
+    MetadataError
+        The file is missing, is not JSON, or does not fit the schema; the
+        message names every fault.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise MetadataError(f"{path} can't be read: {error.strerror}") from error
+    try:
+        document = json.loads(content)
+    except ValueError as error:
+        raise MetadataError(f"{path} is not JSON: {error}") from error
+    faults = _faults_remembered(content, document)
+    if faults:
+        raise MetadataError(f"{path} is not valid: " + "; ".join(faults))
+    return ModelMetadata.from_document(document)
+
+
+def validate(document: Any) -> list[str]:
+    """Return every fault of a metadata document, or an empty list.
+
+    A fault names the path in the document, the value there, and what is
+    allowed.
+    """
+    import jsonschema
+
+    validator = jsonschema.Draft202012Validator(json.loads(_schema_text()))
+    errors = sorted(validator.iter_errors(document), key=lambda error: list(map(str, error.path)))
+    faults = dict.fromkeys(_explain(error) for error in errors)
+    if isinstance(document, dict):
+        broken = {error.absolute_path[0] for error in errors if error.absolute_path}
+        for sections, check in _CONSISTENCY:
+            if not broken.intersection(sections) and all(name in document for name in sections[:1]):
+                faults.update(dict.fromkeys(check(document)))
+    return list(faults)
+
+
+def parse_parameters(
+    kind: str, declared: Sequence[Parameter], given: Mapping[str, Any], model: str
+) -> dict[str, Any]:
+    """Return a value for each declared parameter: the one given, else its default.
+
+    ``kind`` is ``condition`` or ``option``, for messages.
+
+    Raises
+    ------
+    RequestError
+        A parameter is given that the model does not declare, or a value that
+        it does not take.
+    """
+    known = {parameter.name: parameter for parameter in declared}
+    for name in given:
+        if name not in known:
+            offers = f"it has {', '.join(known)}" if known else "it has none"
+            raise RequestError(f"{model} has no {kind} {name!r}; {offers}")
+    return {
+        name: parameter.parse(given[name]) if name in given else parameter.default
+        for name, parameter in known.items()
+    }
+
+
+@cache
+def _schema_text() -> str:
+    installed = Path(__file__).parent / "schemas" / SCHEMA_NAME
+    checkout = Path(__file__).parent.parent / "schemas" / SCHEMA_NAME
+    return (installed if installed.exists() else checkout).read_text("utf-8")
+
+
+def _faults_remembered(content: bytes, document: Any) -> list[str]:
+    key = hashlib.sha256(content)
+    key.update(_schema_text().encode())
+    key.update(__version__.encode())
+    verdict = cache_folder() / "verdicts" / f"{key.hexdigest()}.json"
+    try:
+        remembered: list[str] = json.loads(verdict.read_text("utf-8"))
+    except (OSError, ValueError):
+        remembered = validate(document)
+        with suppress(OSError):  # a cache that can't be written costs time, nothing else
+            write_atomically(verdict, json.dumps(remembered).encode())
+    return remembered
+
+
+def _parameters(entries: Sequence[Mapping[str, Any]]) -> tuple[Parameter, ...]:
+    return tuple(
+        Parameter(**{**entry, "choices": tuple(entry.get("choices", ()))}) for entry in entries
+    )
+
+
+def _from_text(text: str, type_name: str) -> Any:
+    """Read a value of the given type; text that is none stays text."""
+    try:
+        if type_name == "integer":
+            return int(text)
+        if type_name == "number":
+            return float(text)
+    except ValueError:
+        return text
+    if type_name == "boolean":
+        return {"true": True, "yes": True, "false": False, "no": False}.get(text.lower(), text)
+    return text
+
+
+def _path(parts: Sequence[str | int]) -> str:
+    """Write a path in a document as one would in JavaScript: ``outputs[0].dtype``."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    return text.removeprefix(".") or "the document"
+
+
+def _explain(error: Any) -> str:
+    where = _path(list(error.absolute_path))
+    value = json.dumps(error.instance)
+    value = value if len(value) <= 60 else value[:57] + "..."
+    rule, limit = error.validator, error.validator_value
+    if rule == "additionalProperties":
+        known = error.schema["properties"]
+        unknown = ", ".join(key for key in error.instance if key not in known)
+        return f"{where}: unknown key {unknown}; known are {', '.join(known)}"
+    if rule == "required":
+        missing = ", ".join(key for key in limit if key not in error.instance)
+        return f"{where}: {missing} is missing"
+    if rule == "enum":
+        return f"{where}: {value} is not one of {', '.join(map(str, limit))}"
+    if rule == "const":
+        return f"{where}: {value} must be {json.dumps(limit)}"
+    if rule == "type":
+        allowed = limit if isinstance(limit, str) else " or ".join(limit)
+        return f"{where}: {value} must be of type {allowed}"
+    if rule == "pattern":
+        return f"{where}: {value} does not match the pattern {limit}"
+    return f"{where}: {value}: {rule} is {json.dumps(limit)}"
+
+
+# What a JSON schema can't say: that one part of a document fits another. Each
+# check comes with the parts that it reads, and is left out where those are
+# broken already; only the first of them must be there.
+
+
+def _outputs_fit(document: Mapping[str, Any]) -> Iterator[str]:
+    for i, output in enumerate(document["outputs"]):
+        low, high = output["range"]
+        if low >= high:
+            yield f"outputs[{i}].range: {output['range']} must rise from lowest to highest"
+        channels, shape = output.get("channels"), output["shape"]
+        if channels and shape and shape[-1] not in (None, len(channels)):
+            yield f"outputs[{i}].channels: {len(channels)} names for {shape[-1]} channels"
+        if output["kind"] != "label" and len(shape) < 3:
+            yield f"outputs[{i}].shape: {shape} must be [height, width, channels], or one more"
+    if document["outputs"][0]["kind"] != "image":
+        yield f'outputs[0].kind: "{document["outputs"][0]["kind"]}" must be image: it comes first'
+
+
+def _task_fits(document: Mapping[str, Any]) -> Iterator[str]:
+    task = document["task"]
+    if task in ("image-to-image", "mask-to-image", "inpainting") and not document.get("inputs"):
+        yield f"inputs: a model with task {task} declares at least one"
+    if task == "class-to-image" and not document.get("conditions"):
+        yield "conditions: a model with task class-to-image declares at least one"
+
+
+def _arrays_have_names_of_their_own(document: Mapping[str, Any]) -> Iterator[str]:
+    return _repeated(document, ("outputs", "inputs"))
+
+
+def _parameters_have_names_of_their_own(document: Mapping[str, Any]) -> Iterator[str]:
+    return _repeated(document, ("conditions", "options"))
+
+
+def _repeated(document: Mapping[str, Any], groups: Sequence[str]) -> Iterator[str]:
+    seen: set[str] = set()
+    for group in groups:
+        for i, entry in enumerate(document.get(group, ())):
+            if entry["name"] in seen:
+                yield f'{group}[{i}].name: "{entry["name"]}" is the name of another'
+            seen.add(entry["name"])
+
+
+def _conditions_fit(document: Mapping[str, Any]) -> Iterator[str]:
+    return _defaults_fit(document, "conditions")
+
+
+def _options_fit(document: Mapping[str, Any]) -> Iterator[str]:
+    return _defaults_fit(document, "options")
+
+
+def _defaults_fit(document: Mapping[str, Any], group: str) -> Iterator[str]:
+    for i, parameter in enumerate(_parameters(document[group])):
+        low, high = parameter.minimum, parameter.maximum
+        if low is not None and high is not None and low > high:
+            yield f"{group}[{i}].minimum: {low} is above the maximum {high}"
+        elif parameter.default is not None and not parameter.accepts(parameter.default):
+            yield f"{group}[{i}].default: {parameter.default!r} must be {parameter.allowed}"
+
+
+_CONSISTENCY: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, Any]], Iterator[str]]], ...] = (
+    (("outputs",), _outputs_fit),
+    (("task", "inputs", "conditions"), _task_fits),
+    (("outputs", "inputs"), _arrays_have_names_of_their_own),
+    (("conditions", "options"), _parameters_have_names_of_their_own),
+    (("conditions",), _conditions_fit),
+    (("options",), _options_fit),
+)

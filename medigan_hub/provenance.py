@@ -1,0 +1,66 @@
+"""Where a synthetic image comes from: the words that go with everything written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from medigan_hub import __version__
+from medigan_hub.samples import GenerationRequest
+
+NOTICE = (
+    "Synthetic image, made by a generative model. It shows no patient and is not fit for diagnosis."
+)
+GIVEN_INPUT = "Input of a synthetic image, as the user gave it. The model did not make it."
+
+
+def header(job: GenerationRequest) -> dict[str, Any]:
+    """Return what is true of every sample of a job.
+
+    Two jobs with the same header make the same samples: nothing in it
+    depends on when, where or how fast a job runs.
+    """
+    model = job.metadata
+    inputs = None
+    if model.inputs:
+        inputs = {
+            "name": model.inputs[0].name,
+            "source": "given by the user"
+            if job.inputs is not None
+            else "simulated by the model's plugin",
+            "sha256": job.inputs.sha256 if job.inputs is not None else None,
+        }
+    return {
+        "synthetic": True,
+        "notice": NOTICE,
+        "model": model.name,
+        "version": model.version,
+        "plugin": model.plugin,
+        "title": model.title,
+        "licence": model.licence,
+        "weights_sha256": model.weights.sha256,
+        "framework": model.framework,
+        "hub_version": __version__,
+        "seed": job.seed,
+        "count": len(job.indices),
+        "conditions": dict(job.conditions),
+        "options": dict(job.options),
+        "precision": job.precision,
+        "inputs": inputs,
+        "limitations": list(model.document["limitations"]),
+    }
+
+
+def text(job: GenerationRequest, index: int, array: str) -> dict[str, str]:
+    """Return what is to be said inside the file of one array of one sample."""
+    model = job.metadata
+    given = job.inputs is not None and any(entry.name == array for entry in model.inputs)
+    return {
+        "Synthetic": "no" if given else "yes",
+        "Description": GIVEN_INPUT if given else NOTICE,
+        "Model": f"{model.name} {model.version}",
+        "Seed": str(job.seed),
+        "Sample": str(index),
+        "Array": array,
+        "Licence": model.licence or "not stated",
+        "Software": f"medigan-hub {__version__}",
+    }

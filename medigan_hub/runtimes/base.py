@@ -1,0 +1,169 @@
+"""Base classes of plugins: everything between a request and a network.
+
+A plugin names its network, its weights and how its values map to pixels; the
+classes here do the rest. Values travel as float32 arrays, channels last; a
+``Runtime`` executes the network on them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medigan_hub import metadata, weights
+from medigan_hub.errors import PluginError, RequestError
+from medigan_hub.hookspecs import hookimpl
+from medigan_hub.metadata import ModelMetadata, Output
+from medigan_hub.samples import GenerationRequest, SampleBatch
+
+Network = Callable[..., np.ndarray]
+"""A loaded network: float32 arrays in, a float32 array out, first axis N, channels last."""
+
+
+class Runtime(ABC):
+    """Executes networks of one framework."""
+
+    @abstractmethod
+    def open(self, weights: Path, device: str, precision: str) -> Network:
+        """Return the network with ``weights``, ready on ``device``.
+
+        A second call with the same arguments reuses what the first loaded.
+
+        Raises
+        ------
+        RequestError
+            This machine lacks the device.
+        WeightsError
+            The weights are not those of the network.
+        """
+
+
+class ModelPlugin(ABC):
+    """What every plugin has in common.
+
+    Parameters
+    ----------
+    module_file
+        ``__file__`` of the plugin's package, beside which metadata.json lies.
+    runtime
+        What executes the network.
+    """
+
+    network_range = (-1.0, 1.0)
+    """The network's values for the lowest and highest value of the image."""
+
+    def __init__(self, module_file: str, runtime: Runtime) -> None:
+        self.folder = Path(module_file).parent
+        self.runtime = runtime
+
+    @cached_property
+    def metadata(self) -> ModelMetadata:
+        """The plugin's metadata, from its metadata.json."""
+        return metadata.load(self.folder / "metadata.json")
+
+    @hookimpl
+    def model_metadata(self) -> Mapping[str, Any]:
+        return self.metadata.document
+
+    @hookimpl
+    def generate(self, request: GenerationRequest) -> Iterator[SampleBatch]:
+        path = weights.bundled(self.metadata, self.folder)
+        network = self.runtime.open(path, request.device, request.precision)
+        return self.run(network, request)
+
+    @abstractmethod
+    def run(self, network: Network, request: GenerationRequest) -> Iterator[SampleBatch]:
+        """Yield the batches of a request."""
+
+    def to_outputs(self, values: np.ndarray) -> dict[str, np.ndarray]:
+        """Map what the network returned, (N, ..., channels), to the declared outputs.
+
+        Here: to the one declared image, linearly from ``network_range`` to its
+        value range. A plugin with several outputs, or another mapping,
+        overrides this.
+        """
+        image = self.metadata.outputs[0]
+        return {image.name: to_pixels(values, self.network_range, image)}
+
+
+class NoiseToImage(ModelPlugin):
+    """A model that turns a latent vector into an image."""
+
+    def run(self, network: Network, request: GenerationRequest) -> Iterator[SampleBatch]:
+        for indices in request.batches():
+            values = network(request.latents(indices))
+            yield SampleBatch(_int64(indices), self.to_outputs(values))
+
+
+class ImageToImage(ModelPlugin):
+    """A model that turns one image into another of the same size."""
+
+    multiple = 1
+    """Height and width that the network takes are multiples of this; others are padded."""
+
+    def default_input(self, request: GenerationRequest, index: int) -> np.ndarray:
+        """Return the input of a sample when the caller gave none.
+
+        uint8 or uint16, (height, width, channels). A model whose metadata
+        calls its input not required overrides this.
+        """
+        raise RequestError(
+            f"{request.metadata.name} needs input images; name a file or folder of them"
+        )
+
+    def run(self, network: Network, request: GenerationRequest) -> Iterator[SampleBatch]:
+        name = self.metadata.inputs[0].name
+        for indices in request.batches():
+            images = [self._input(request, index) for index in indices]
+            # Images of one size make one call of the network.
+            pairs = zip(indices, images, strict=True)
+            for _, group in groupby(pairs, lambda pair: (pair[1].shape, pair[1].dtype)):
+                members, alike = zip(*group, strict=True)
+                batch = np.stack(alike)
+                outputs = self.to_outputs(self._translate(network, batch))
+                yield SampleBatch(_int64(members), {**outputs, name: batch})
+
+    def _input(self, request: GenerationRequest, index: int) -> np.ndarray:
+        if request.inputs is None:
+            return self.default_input(request, index)
+        return request.inputs[index]
+
+    def _translate(self, network: Network, batch: np.ndarray) -> np.ndarray:
+        low, high = self.network_range
+        white = np.iinfo(batch.dtype).max
+        values = batch.astype(np.float32) * np.float32((high - low) / white) + np.float32(low)
+        height, width = batch.shape[1:3]
+        # Mirrored, not blank: an edge of zeros would be one more structure to translate.
+        padding = ((0, 0), (0, -height % self.multiple), (0, -width % self.multiple), (0, 0))
+        return network(np.pad(values, padding, mode="symmetric"))[:, :height, :width]
+
+
+def to_pixels(values: np.ndarray, source: tuple[float, float], output: Output) -> np.ndarray:
+    """Map network values linearly from ``source`` to an output's range and dtype.
+
+    Whole-number types are rounded to the nearest value; what lies beyond the
+    range is clipped.
+
+    Raises
+    ------
+    PluginError
+        A value is not a number.
+    """
+    if not np.isfinite(values).all():
+        raise PluginError("the network returned values that are not numbers; try float32")
+    low, high = output.range
+    scale = (high - low) / (source[1] - source[0])
+    pixels = (values - np.float32(source[0])) * np.float32(scale) + np.float32(low)
+    if np.dtype(output.dtype).kind in "ui":
+        np.rint(pixels, out=pixels)
+    return np.clip(pixels, low, high, out=pixels).astype(output.dtype)
+
+
+def _int64(indices: Sequence[int]) -> np.ndarray:
+    return np.asarray(indices, dtype=np.int64)

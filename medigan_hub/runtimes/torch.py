@@ -1,0 +1,114 @@
+"""Networks of PyTorch."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medigan_hub.errors import RequestError, require
+from medigan_hub.runtimes.base import ImageToImage, NoiseToImage, Runtime
+from medigan_hub.weights import read_tensors
+
+require("torch", extra="torch", purpose="running a PyTorch model")
+import torch  # noqa: E402 (after its absence has been reported in words)
+
+if TYPE_CHECKING:
+    from medigan_hub.runtimes.base import Network
+
+__all__ = ["ImageToImage", "NoiseToImage", "TorchRuntime"]
+
+
+class TorchRuntime(Runtime):
+    """Runs a ``torch.nn.Module``.
+
+    Parameters
+    ----------
+    build
+        Makes the network from the tensors of its weights file. It is called
+        with tensors whose images are channels first, as PyTorch has them.
+    """
+
+    def __init__(self, build: Callable[[Mapping[str, torch.Tensor]], torch.nn.Module]) -> None:
+        self._build = build
+        self._loaded: dict[tuple[Path, torch.device], torch.nn.Module] = {}
+        self._lock = threading.Lock()
+
+    def open(self, weights: Path, device: str, precision: str) -> Network:
+        place = resolve_device(device)
+        with self._lock:
+            module = self._loaded.get((weights, place))
+            if module is None:
+                module = self._build(read_tensors(weights)).eval().to(place)
+                self._loaded[weights, place] = module
+
+        def network(*arrays: np.ndarray) -> np.ndarray:
+            with _reproducible(), torch.inference_mode(), _out_of_memory_in_words(len(arrays[0])):
+                tensors = [_to_tensor(array).to(place) for array in arrays]
+                with torch.autocast(
+                    place.type, dtype=torch.bfloat16, enabled=precision == "bfloat16"
+                ):
+                    result = module(*tensors)
+                return _to_array(result)
+
+        return network
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device of a name; ``auto`` is the fastest that this machine has.
+
+    Raises
+    ------
+    RequestError
+        This machine, or this build of PyTorch, lacks the device.
+    """
+    cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    present = [f"cuda:{n}" for n in range(cuda)]
+    present += ["mps"] if torch.backends.mps.is_available() else []
+    present += ["cpu"]
+    if name == "auto":
+        return torch.device(present[0])
+    exact = "cuda:0" if name == "cuda" else name
+    if exact not in present:
+        raise RequestError(
+            f"the device {name} is not available; this machine has {', '.join(present)}"
+        )
+    return torch.device(exact)
+
+
+@contextmanager
+def _reproducible() -> Iterator[None]:
+    """Full float32 and the same algorithm every time: on CUDA neither is the default."""
+    with torch.backends.cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+    ):
+        yield
+
+
+@contextmanager
+def _out_of_memory_in_words(batch_size: int) -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        # On the CPU, PyTorch has no class of its own for this.
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            raise RequestError(
+                f"a batch of {batch_size} does not fit into memory; "
+                "ask for a smaller batch size or give smaller images"
+            ) from error
+        raise
+
+
+def _to_tensor(array: np.ndarray) -> torch.Tensor:
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    return tensor.movedim(-1, 1).contiguous() if tensor.ndim >= 4 else tensor
+
+
+def _to_array(tensor: torch.Tensor) -> np.ndarray:
+    tensor = tensor.movedim(1, -1) if tensor.ndim >= 4 else tensor
+    array: np.ndarray = tensor.float().cpu().numpy()
+    return array

@@ -1,0 +1,88 @@
+"""What goes into a plugin and what comes out: requests and batches of samples."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from medigan_hub.inputs import Images
+from medigan_hub.metadata import ModelMetadata
+
+
+@dataclass(frozen=True, eq=False)
+class SampleBatch:
+    """A few samples, as arrays whose first axis counts them."""
+
+    indices: np.ndarray
+    """Which samples of the job these are: (N,) int64."""
+    arrays: Mapping[str, np.ndarray]
+    """By the name of the output, or of the input that a sample was made from: (N, ...).
+
+    Images are channels last, (N, height, width, channels) or (N, depth,
+    height, width, channels), in the dtype and value range that the model's
+    metadata declares. Inputs are uint8 or uint16 and use the whole range.
+    """
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __iter__(self) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+        """Yield each sample: its index, and its arrays without the first axis."""
+        for position, index in enumerate(self.indices):
+            yield int(index), {name: array[position] for name, array in self.arrays.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class GenerationRequest:
+    """A job for one plugin; every value in it has been checked."""
+
+    metadata: ModelMetadata
+    indices: range
+    """Which samples to make."""
+    seed: int
+    """0 to 2**64 - 1."""
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+    """A value for each declared condition; None where the model chooses."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """A value for each declared option."""
+    inputs: Images | None = None
+    """Item i is the input of sample i: uint8 or uint16, (height, width, channels)."""
+    batch_size: int = 8
+    device: str = "auto"
+    precision: str = "float32"
+
+    def batches(self) -> Iterator[range]:
+        """Yield the indices in runs of at most ``batch_size``."""
+        for start in range(0, len(self.indices), self.batch_size):
+            yield self.indices[start : start + self.batch_size]
+
+    def rng(self, index: int, stream: str) -> np.random.Generator:
+        """Return the random numbers of one sample, for one purpose.
+
+        They depend on the seed, the sample's index and the purpose's name
+        alone: Philox is keyed by seed and index, and the name sets the most
+        significant word of its counter, so that streams never meet.
+        """
+        key = np.array([self.seed, index], dtype=np.uint64)
+        counter = np.array([0, 0, 0, zlib.crc32(stream.encode())], dtype=np.uint64)
+        return np.random.Generator(np.random.Philox(key=key, counter=counter))
+
+    def latents(self, indices: Sequence[int]) -> np.ndarray:
+        """Return the latent vectors of some samples: float32, (len(indices), latent size)."""
+        latent = self.metadata.latent
+        if latent is None:
+            raise ValueError(f"{self.metadata.name} declares no latent")
+        rows = np.empty((len(indices), latent.size), dtype=np.float32)
+        for row, index in zip(rows, indices, strict=True):
+            rng = self.rng(index, "latent")
+            if latent.distribution == "normal":
+                rng.standard_normal(out=row, dtype=np.float32)
+            else:
+                rng.random(out=row, dtype=np.float32)
+                row *= 2
+                row -= 1
+        return rows
