@@ -138,6 +138,8 @@ def _fault(batch: Any, job: GenerationRequest, done: int) -> str | None:
     expected = job.indices[done : done + len(batch)]
     if not np.array_equal(batch.indices, np.asarray(expected, dtype=np.int64)):
         return f"does not follow in order: expected the samples {expected}"
+    if any(len(array) != len(batch) for array in batch.arrays.values()):
+        return f"does not hold {len(batch)} of each array, as it has indices"
     declared = {output.name for output in job.metadata.outputs}
     missing = declared - set(batch.arrays)
     unknown = set(batch.arrays) - declared - {entry.name for entry in job.metadata.inputs}

@@ -328,7 +328,7 @@ def _explain(error: Any) -> str:
         return f"{where}: unknown key {unknown}; known are {', '.join(known)}"
     if rule == "required":
         missing = ", ".join(key for key in limit if key not in error.instance)
-        return f"{where}: {missing} is missing"
+        return f"{where}: lacks {missing}"
     if rule == "enum":
         return f"{where}: {value} is not one of {', '.join(map(str, limit))}"
     if rule == "const":

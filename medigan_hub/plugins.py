@@ -137,7 +137,7 @@ def _register(manager: pluggy.PluginManager, point: EntryPoint, distribution: st
     except (Exception, SystemExit) as error:
         raise PluginError(
             f"{point.name} (distribution {distribution}) can't be imported: "
-            f"{type(error).__name__}: {error}"
+            f"{type(error).__name__}: {error}; reinstall it, or tell its authors"
         ) from error
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from medigan_hub import provenance
 from medigan_hub.samples import GenerationRequest, SampleBatch
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ def grid(batches: Iterable[SampleBatch], job: GenerationRequest) -> Image.Image:
     """Draw the samples of a job as a grid with a caption that says what they are.
 
     A sample is a row of its arrays: the input that it was made from, then its
-    outputs. 16-bit images and masks are stretched to what a screen shows.
+    outputs. 16-bit images and masks are stretched to what a screen shows. The
+    picture's ``info`` holds the text that is to be written into its file.
     """
     order = [entry.name for entry in job.metadata.inputs]
     order += [entry.name for entry in job.metadata.outputs if entry.kind != "label"]
@@ -52,6 +54,7 @@ def grid(batches: Iterable[SampleBatch], job: GenerationRequest) -> Image.Image:
         words += f" - {', '.join(order)}"
     draw = ImageDraw.Draw(picture)
     draw.text((GAP, picture.height - CAPTION + 4), words, "white", ImageFont.load_default(14))
+    picture.info.update(provenance.text(job))
     return picture
 
 

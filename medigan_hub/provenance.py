@@ -50,17 +50,23 @@ def header(job: GenerationRequest) -> dict[str, Any]:
     }
 
 
-def text(job: GenerationRequest, index: int, array: str) -> dict[str, str]:
-    """Return what is to be said inside the file of one array of one sample."""
+def text(job: GenerationRequest) -> dict[str, str]:
+    """Return what is to be said inside every picture of a job."""
     model = job.metadata
-    given = job.inputs is not None and any(entry.name == array for entry in model.inputs)
     return {
-        "Synthetic": "no" if given else "yes",
-        "Description": GIVEN_INPUT if given else NOTICE,
+        "Synthetic": "yes",
+        "Description": NOTICE,
         "Model": f"{model.name} {model.version}",
         "Seed": str(job.seed),
-        "Sample": str(index),
-        "Array": array,
         "Licence": model.licence or "not stated",
         "Software": f"medigan-hub {__version__}",
     }
+
+
+def sample_text(job: GenerationRequest, index: int, array: str) -> dict[str, str]:
+    """Return what is to be said inside the file of one array of one sample."""
+    words = {**text(job), "Sample": str(index), "Array": array}
+    if job.inputs is not None and any(entry.name == array for entry in job.metadata.inputs):
+        words |= {"Synthetic": "no", "Description": GIVEN_INPUT}
+        del words["Licence"]  # the model's licence says nothing about the user's image
+    return words

@@ -10,10 +10,12 @@ import typer
 
 from medigan_hub import __version__
 from medigan_hub.cli import catalogue, generate
-from medigan_hub.errors import HubError
+from medigan_hub.errors import HubError, HubWarning
 
 # Typer's own errors of wrong usage, whichever copy of click it is built on.
 USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
+
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="medigan",
@@ -49,19 +51,20 @@ def main(arguments: list[str] | None = None) -> None:
     # Taken out here so that it may stand anywhere, and holds for every error.
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
-    warnings.showwarning = _show_warning
     try:
-        code = app(args=arguments, standalone_mode=False)
-    except typer.Abort:
-        code = 130
-    except KeyboardInterrupt:
-        _complain("interrupted")
-        code = 130
+        with warnings.catch_warnings():
+            warnings.filterwarnings("default", category=HubWarning)
+            warnings.showwarning = _show_warning
+            code = app(args=arguments, standalone_mode=False)
+    except (typer.Abort, KeyboardInterrupt):
+        code = INTERRUPTED
     except (HubError, USAGE_ERROR) as error:
         if debug:
             raise
         _complain(error.format_message() if hasattr(error, "format_message") else str(error))
         code = 1 if isinstance(error, HubError) else 2
+    if code == INTERRUPTED:  # Typer may hand the interrupt on, or make this code of it
+        _complain("interrupted; the samples that were finished are kept")
     sys.exit(code)
 
 
@@ -69,5 +72,7 @@ def _complain(message: str) -> None:
     print("error: " + " ".join(message.split()), file=sys.stderr)
 
 
-def _show_warning(message: Warning | str, *rest: Any, **more: Any) -> None:
+def _show_warning(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+    if not issubclass(category, HubWarning):
+        return  # a library's word to its developers, not to the user
     print("warning: " + " ".join(str(message).split()), file=sys.stderr)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -117,11 +116,14 @@ def preview(
     if path.is_dir():
         raise OutputError(f"{path} is a folder; name a file")
     wishes = _wishes(seed, inputs, condition, option, device, batch_size, precision)
+    import numpy as np
+
+    from medigan_hub.writers import png
+
     picture = hub.preview(model, num_samples, **wishes)
-    stream = io.BytesIO()
-    picture.save(stream, "PNG")
+    preview_text = {str(key): str(value) for key, value in picture.info.items()}
     try:
-        write_atomically(path, stream.getvalue())
+        write_atomically(path, png.encode(np.asarray(picture), preview_text))
     except OSError as error:
         raise OutputError(f"{path} can't be written: {error.strerror}") from error
     print(f"a picture of synthetic samples of {model} is in {path}")

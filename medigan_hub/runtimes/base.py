@@ -137,7 +137,9 @@ class ImageToImage(ModelPlugin):
     def _translate(self, network: Network, batch: np.ndarray) -> np.ndarray:
         low, high = self.network_range
         white = np.iinfo(batch.dtype).max
-        values = batch.astype(np.float32) * np.float32((high - low) / white) + np.float32(low)
+        # Divided first: 8 bits and the same image in 16 bits give the very same fractions.
+        values = batch.astype(np.float32) / np.float32(white)
+        values = values * np.float32(high - low) + np.float32(low)
         height, width = batch.shape[1:3]
         # Mirrored, not blank: an edge of zeros would be one more structure to translate.
         padding = ((0, 0), (0, -height % self.multiple), (0, -width % self.multiple), (0, 0))

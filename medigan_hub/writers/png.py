@@ -41,7 +41,7 @@ class PngWriter(Writer):
         written = {}
         for name, array in arrays.items():
             path = f"{name}/{index:06d}.png"
-            content = encode(array, provenance.text(self.job, index, name))
+            content = encode(array, provenance.sample_text(self.job, index, name))
             write_atomically(self.folder / path, content)
             written[name] = WrittenFile(path, hashlib.sha256(content).hexdigest())
         return written

@@ -1,0 +1,124 @@
+"""Fixtures: plugins as real installed packages, and documents to vary."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import json
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+DOCUMENT: dict[str, Any] = {
+    "schema_version": 1,
+    "name": "toy-noise",
+    "version": "1.0.0",
+    "plugin": "medigan-model-toy-noise",
+    "title": "Noise, for tests",
+    "description": "Makes noise.",
+    "authors": [],
+    "licence": "MIT",
+    "task": "noise-to-image",
+    "architecture": "none",
+    "framework": "NumPy",
+    "organ": ["breast"],
+    "modality": ["mammography"],
+    "training_data": [{"name": "nothing", "access": "simulated"}],
+    "outputs": [
+        {
+            "name": "image",
+            "kind": "image",
+            "shape": [8, 6, 1],
+            "dtype": "uint8",
+            "range": [0, 255],
+            "channels": ["intensity"],
+        }
+    ],
+    "latent": {"size": 48, "distribution": "uniform"},
+    "weights": {
+        "source": "bundled",
+        "format": "safetensors",
+        "file": "weights.bin",
+        "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    },
+    "limitations": ["It is noise."],
+    "intended_use": "Tests.",
+    "privacy": "Nothing was used for training.",
+}
+
+# A model without a framework: its pixels are its latent vector.
+CODE = """
+import numpy as np
+from medigan_hub.runtimes.base import NoiseToImage, Runtime
+
+class Reshape(Runtime):
+    def open(self, weights, device, precision):
+        return lambda latents: latents.reshape(-1, 8, 6, 1)
+
+plugin = NoiseToImage(__file__, Reshape())
+"""
+
+
+@pytest.fixture
+def document() -> dict[str, Any]:
+    return copy.deepcopy(DOCUMENT)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test reads or writes the user's cache."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("MEDIGAN_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Return a function that installs a plugin as pip would leave it, and returns its package."""
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(str(site))
+    before = set(sys.modules)
+
+    def install_plugin(
+        name: str = "toy-noise",
+        *,
+        code: str = CODE,
+        document: Any = None,
+        distribution: str | None = None,
+        group: str = "medigan_hub.models",
+        target: str = "plugin",
+    ) -> Path:
+        distribution = distribution or f"medigan-model-{name}"
+        package = site / distribution.replace("-", "_")
+        package.mkdir()
+        (package / "__init__.py").write_text(textwrap.dedent(code))
+        (package / "weights.bin").touch()
+        if document is None:
+            document = copy.deepcopy(DOCUMENT) | {"name": name, "plugin": distribution}
+        text = document if isinstance(document, str) else json.dumps(document)
+        (package / "metadata.json").write_text(text)
+        info = site / f"{package.name}-1.0.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0.0\n"
+        )
+        (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {package.name}:{target}\n")
+        importlib.invalidate_caches()
+        return package
+
+    yield install_plugin
+    for module in set(sys.modules) - before:
+        if str(getattr(sys.modules[module], "__file__", "")).startswith(str(site)):
+            del sys.modules[module]
+
+
+@pytest.fixture
+def ramp() -> np.ndarray:
+    """A grey image of 20 x 30 pixels, every level once or more."""
+    return np.linspace(0, 255, 600).astype(np.uint8).reshape(20, 30, 1)

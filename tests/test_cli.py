@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from medigan_hub import __version__
+from medigan_hub.cli import main
+
+
+@pytest.fixture
+def medigan(capsys, install, tmp_path, monkeypatch):
+    """Return a function that runs the command: (exit code, standard output, standard error)."""
+    install()
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stop:
+            main(list(arguments))
+        captured = capsys.readouterr()
+        return int(stop.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+def test_list_json_has_the_agreed_keys(medigan):
+    code, out, err = medigan("list", "--json")
+    assert (code, err) == (0, "")
+    (entry,) = [entry for entry in json.loads(out) if entry["name"] == "toy-noise"]
+    assert entry["installed"] is True
+    assert entry["medigan_id"] is None
+    keys = {"name", "medigan_id", "title", "installed", "task", "architecture"}
+    assert keys | {"modality", "organ", "dataset"} <= set(entry)
+
+
+def test_list_and_info_are_readable(medigan):
+    assert "toy-noise" in medigan("list")[1]
+    code, out, _ = medigan("info", "toy-noise")
+    assert code == 0
+    assert "Limitation: It is noise." in out
+    document = json.loads(medigan("info", "toy-noise", "--json")[1])
+    assert document["name"] == "toy-noise"
+
+
+def test_generate_writes_a_data_set_and_reports_it(medigan, tmp_path):
+    code, out, err = medigan(
+        *("generate", "toy-noise", "-n", "3", "-o", "out", "--seed", "7", "--json")
+    )
+    assert (code, err) == (0, "")
+    result = json.loads(out)
+    assert (result["model"], result["count"], result["seed"]) == ("toy-noise", 3, 7)
+    assert result["samples_per_second"] > 0
+    assert (tmp_path / result["manifest"]).is_file()
+    assert len(list((tmp_path / result["output"] / "image").iterdir())) == 3
+
+
+def test_generate_says_where_the_data_set_is(medigan):
+    code, out, _ = medigan("generate", "toy-noise", "-o", "out")
+    assert code == 0
+    assert out.startswith("1 synthetic sample of toy-noise in out")
+
+
+def test_preview_writes_a_picture(medigan, tmp_path):
+    code, out, _ = medigan("preview", "toy-noise", "-n", "4")
+    assert code == 0
+    assert "toy-noise-preview.png" in out
+    with Image.open(tmp_path / "toy-noise-preview.png") as picture:
+        assert picture.text["Synthetic"] == "yes"
+        assert picture.text["Model"] == "toy-noise 1.0.0"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ("generate toy-nois -o out", 1, "close to it: toy-noise"),
+        ("generate toy-noise -n 0 -o out", 1, "number of samples is 0"),
+        ("generate toy-noise -n -5 -o out", 1, "number of samples is -5"),
+        ("generate toy-noise -n many -o out", 2, "-n"),
+        ("generate toy-noise --seed -1 -o out", 1, "seed is -1"),
+        ("generate toy-noise --batch-size 0 -o out", 1, "batch size is 0"),
+        ("generate toy-noise --device gpu -o out", 1, "no device 'gpu'"),
+        ("generate toy-noise --format gif -o out", 1, "no format 'gif'"),
+        ("generate toy-noise --condition age=3 -o out", 1, "no condition 'age'"),
+        ("generate toy-noise --condition age -o out", 2, "write it as NAME=VALUE"),
+        ("generate toy-noise --option a=1 --option a=2 -o out", 2, "given twice"),
+        ("generate toy-noise --input x.png -o out", 1, "takes no input images"),
+        ("generate toy-noise", 2, "--output"),
+        ("generate", 2, "model"),
+        ("generate toy-noise -o out --colour red", 2, "--colour"),
+        ("draw", 2, "draw"),
+        ("preview toy-noise -o picture.jpg", 1, "end it with .png"),
+        ("info toy-nois", 1, "close to it: toy-noise"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(medigan, tmp_path, arguments, code, message):
+    found, out, err = medigan(*arguments.split())
+    assert (found, out) == (code, "")
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert message in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_bad_plugin_is_a_warning_on_standard_error(medigan, install):
+    install("toy-broken", document="{")
+    code, out, err = medigan("list", "--json")
+    assert code == 0
+    assert json.loads(out)
+    assert err.startswith("warning: plugin toy-broken")
+    assert err.count("\n") == 1
+
+
+def test_debug_shows_the_traceback(medigan, install):
+    from medigan_hub import HubError
+
+    with pytest.raises(HubError):
+        main(["generate", "toy-nois", "-o", "out", "--debug"])
+
+
+def test_version_and_help(medigan):
+    assert medigan("--version")[1] == f"medigan-hub {__version__}\n"
+    for command in ("list", "info", "generate", "preview"):
+        assert command in medigan("--help")[1]
+
+
+def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+HEAVY = ("torch", "rich", "numpy", "PIL", "pydicom", "jsonschema", "typer", "medigan_model_")
+
+
+def test_importing_the_hub_loads_nothing_heavy():
+    code = f"import sys, medigan_hub; print([m for m in sys.modules if m.startswith({HEAVY})])"
+    assert python(code).stdout.strip() == "[]"
+
+
+def test_listing_loads_no_framework_and_no_plugin():
+    code = (
+        "import sys; from medigan_hub import Hub; Hub().models(); "
+        "print([m for m in sys.modules if m.startswith(('torch', 'rich', 'medigan_model_'))])"
+    )
+    assert python(code).stdout.strip() == "[]"
+
+
+def test_the_command_runs_as_a_module():
+    result = subprocess.run(
+        [sys.executable, "-m", "medigan_hub", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout == f"medigan-hub {__version__}\n"
+
+
+def test_an_interrupt_leaves_what_was_finished(install, tmp_path, monkeypatch, capsys):
+    install(
+        code="""
+        from medigan_hub.runtimes.base import NoiseToImage, Runtime
+
+        class Interrupted(Runtime):
+            calls = 0
+            def open(self, weights, device, precision):
+                return self
+            def __call__(self, latents):
+                self.calls += 1
+                if self.calls > 2:
+                    raise KeyboardInterrupt
+                return latents.reshape(-1, 8, 6, 1)
+
+        plugin = NoiseToImage(__file__, Interrupted())
+        """
+    )
+    with pytest.raises(SystemExit) as stop:
+        main(["generate", "toy-noise", "-n", "9", "--batch-size", "1", "-o", str(tmp_path / "out")])
+    assert stop.value.code == 130
+    assert capsys.readouterr().err.strip().startswith("error: interrupted")
+    images = sorted((tmp_path / "out" / "image").iterdir())
+    assert [image.name for image in images] == ["000000.png", "000001.png"]
+    assert all(np.asarray(Image.open(image)).shape == (8, 6) for image in images)

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from medigan_hub import Hub, OutputError, PluginError, RequestError
+
+
+@pytest.fixture
+def hub(install):
+    install()
+    return Hub()
+
+
+def contents(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_a_data_set_holds_images_a_manifest_and_a_header(hub, tmp_path):
+    saved = hub.save("toy-noise", 5, tmp_path / "out", seed=3)
+    assert saved.count == 5
+    assert saved.samples_per_second > 0
+    assert sorted(contents(tmp_path / "out")) == [
+        "dataset.json",
+        *(f"image/00000{i}.png" for i in range(5)),
+        "manifest.jsonl",
+    ]
+    rows = [json.loads(line) for line in saved.manifest.read_text().splitlines()]
+    assert [row["index"] for row in rows] == list(range(5))
+    for row, (index, arrays) in zip(
+        rows, (s for b in hub.generate("toy-noise", 5, seed=3) for s in b), strict=True
+    ):
+        file = tmp_path / "out" / row["files"]["image"]["path"]
+        assert hashlib.sha256(file.read_bytes()).hexdigest() == row["files"]["image"]["sha256"]
+        assert index == row["index"]
+        assert np.array_equal(np.asarray(Image.open(file)), arrays["image"][:, :, 0])
+    header = json.loads((tmp_path / "out" / "dataset.json").read_text())
+    assert header["synthetic"] is True
+    assert (header["model"], header["version"], header["seed"]) == ("toy-noise", "1.0.0", 3)
+    assert header["count"] == 5
+    assert header["limitations"] == ["It is noise."]
+
+
+def test_every_image_says_that_it_is_synthetic_and_how_it_was_made(hub, tmp_path):
+    hub.save("toy-noise", 2, tmp_path / "out", seed=3)
+    with Image.open(tmp_path / "out" / "image" / "000001.png") as image:
+        text = image.text
+    assert text["Synthetic"] == "yes"
+    assert text["Model"] == "toy-noise 1.0.0"
+    assert (text["Seed"], text["Sample"]) == ("3", "1")
+    assert "not fit for diagnosis" in text["Description"]
+
+
+def test_the_same_job_gives_the_same_bytes_also_in_the_same_folder(hub, tmp_path):
+    hub.save("toy-noise", 5, tmp_path / "a", seed=3)
+    first = contents(tmp_path / "a")
+    hub.save("toy-noise", 5, tmp_path / "b", seed=3, batch_size=2)
+    assert contents(tmp_path / "b") == first
+    hub.save("toy-noise", 5, tmp_path / "a", seed=3)
+    assert contents(tmp_path / "a") == first
+
+
+def test_another_data_set_is_refused_and_left_alone(hub, tmp_path):
+    hub.save("toy-noise", 5, tmp_path / "out", seed=3)
+    before = contents(tmp_path / "out")
+    for change in ({"seed": 4}, {"num_samples": 6}):
+        wishes = {"num_samples": 5, "seed": 3, **change}
+        with pytest.raises(OutputError, match=r"holds another data set; .*--overwrite"):
+            hub.save("toy-noise", output=tmp_path / "out", **wishes)
+    assert contents(tmp_path / "out") == before
+
+
+def test_overwrite_replaces_a_data_set_and_touches_nothing_else(hub, tmp_path):
+    folder = tmp_path / "out"
+    hub.save("toy-noise", 5, folder, seed=3)
+    (folder / "image" / "mine.txt").write_text("keep")
+    hub.save("toy-noise", 2, folder, seed=4, overwrite=True)
+    after = contents(folder)
+    assert after.pop("image/mine.txt") == b"keep"
+    hub.save("toy-noise", 2, tmp_path / "fresh", seed=4)
+    assert after == contents(tmp_path / "fresh")
+
+
+def test_overwrite_removes_nothing_outside_the_folder(hub, tmp_path):
+    precious = tmp_path / "precious.txt"
+    precious.write_text("keep")
+    folder = tmp_path / "out"
+    hub.save("toy-noise", 1, folder)
+    row = json.loads((folder / "manifest.jsonl").read_text())
+    row["files"]["image"]["path"] = "../precious.txt"
+    (folder / "manifest.jsonl").write_text(json.dumps(row) + "\nrubbish\n[]\n")
+    hub.save("toy-noise", 2, folder, overwrite=True)
+    assert precious.read_text() == "keep"
+
+
+def test_a_folder_with_other_things_is_refused(hub, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").touch()
+    with pytest.raises(OutputError, match="is not empty"):
+        hub.save("toy-noise", 1, tmp_path / "out")
+    assert list(contents(tmp_path / "out")) == ["thesis.txt"]
+
+
+def test_a_file_in_place_of_the_folder_is_refused(hub, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="is a file"):
+        hub.save("toy-noise", 1, tmp_path / "file")
+    with pytest.raises(OutputError, match="can't be written"):
+        hub.save("toy-noise", 1, tmp_path / "file" / "out")
+
+
+def test_a_folder_that_cannot_be_written_is_refused(hub, tmp_path):
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0o500)
+    if os.access(folder, os.W_OK):
+        pytest.skip("this user may write anywhere")
+    with pytest.raises(OutputError, match="can't be written"):
+        hub.save("toy-noise", 1, folder)
+
+
+def test_an_unknown_format_is_refused_with_those_that_exist(hub, tmp_path):
+    with pytest.raises(RequestError, match="no format 'gif'; use png"):
+        hub.save("toy-noise", 1, tmp_path / "out", format="gif")
+    assert not (tmp_path / "out").exists()
+
+
+def test_png_refuses_what_it_cannot_hold_before_anything_is_made(install, document, tmp_path):
+    document["outputs"][0] |= {"dtype": "float32", "range": [0, 1]}
+    install(document=document)
+    with pytest.raises(RequestError, match="PNG can't hold the image of toy-noise, float32"):
+        Hub().save("toy-noise", 1, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("fails_at", [0, 3])
+def test_a_plugin_that_fails_leaves_what_was_finished_and_no_finished_manifest(
+    install, tmp_path, fails_at
+):
+    install(
+        code=f"""
+        import numpy as np
+        from medigan_hub.runtimes.base import NoiseToImage, Runtime
+
+        class Failing(Runtime):
+            calls = 0
+            def open(self, weights, device, precision):
+                return self
+            def __call__(self, latents):
+                self.calls += 1
+                if self.calls > {fails_at}:
+                    raise RuntimeError("the power went out")
+                return latents.reshape(-1, 8, 6, 1)
+
+        plugin = NoiseToImage(__file__, Failing())
+        """
+    )
+    folder = tmp_path / "out"
+    with pytest.raises(PluginError, match="the power went out"):
+        Hub().save("toy-noise", 8, folder, batch_size=1)
+    if fails_at == 0:
+        assert not folder.exists()
+        return
+    assert not (folder / "manifest.jsonl").exists()
+    rows = (folder / "manifest.jsonl.part").read_text().splitlines()
+    assert [json.loads(row)["index"] for row in rows] == [0, 1, 2]
+    assert len(list((folder / "image").iterdir())) == 3
+
+
+def test_progress_is_told_after_each_batch(hub, tmp_path):
+    told = []
+    hub.save(
+        "toy-noise", 5, tmp_path / "out", batch_size=2, progress=lambda *counts: told.append(counts)
+    )
+    assert told == [(2, 5), (4, 5), (5, 5)]
+
+
+def test_labels_stand_in_the_manifest(install, document, tmp_path):
+    document["outputs"].append(
+        {"name": "label", "kind": "label", "shape": [], "dtype": "int64", "range": [0, 1]}
+    )
+    install(
+        document=document,
+        code="""
+        import numpy as np
+        from medigan_hub.runtimes.base import NoiseToImage, Runtime
+
+        class Reshape(Runtime):
+            def open(self, weights, device, precision):
+                return lambda latents: latents.reshape(-1, 8, 6, 1)
+
+        class Labelled(NoiseToImage):
+            def to_outputs(self, values):
+                return {**super().to_outputs(values), "label": np.arange(len(values)) % 2}
+
+        plugin = Labelled(__file__, Reshape())
+        """,
+    )
+    saved = Hub().save("toy-noise", 3, tmp_path / "out")
+    rows = [json.loads(line) for line in saved.manifest.read_text().splitlines()]
+    assert [row["labels"] for row in rows] == [{"label": 0}, {"label": 1}, {"label": 0}]
+    assert set(rows[0]["files"]) == {"image"}
+
+
+def test_an_extension_brings_a_format(install, tmp_path):
+    install()
+    install(
+        "toy-writer",
+        group="medigan_hub.extensions",
+        code="""
+        from medigan_hub import hookimpl
+        from medigan_hub.files import write_atomically
+        from medigan_hub.writers import Writer, WrittenFile
+
+        class RawWriter(Writer):
+            format = "raw"
+
+            @classmethod
+            def check(cls, model):
+                pass
+
+            def write(self, index, arrays):
+                write_atomically(self.folder / f"{index}.raw", arrays["image"].tobytes())
+                return {"image": WrittenFile(f"{index}.raw", "")}
+
+        class plugin:
+            @staticmethod
+            @hookimpl
+            def register_writers():
+                return [RawWriter]
+        """,
+    )
+    Hub().save("toy-noise", 2, tmp_path / "out", format="raw")
+    assert len((tmp_path / "out" / "1.raw").read_bytes()) == 48
+    with pytest.raises(RequestError, match="use png or raw"):
+        Hub().save("toy-noise", 2, tmp_path / "other", format="gif")

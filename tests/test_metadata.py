@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from medigan_hub import metadata
+from medigan_hub.errors import MetadataError, RequestError
+from medigan_hub.metadata import ModelMetadata, Parameter
+
+
+def test_a_valid_document_has_no_faults(document):
+    assert metadata.validate(document) == []
+
+
+def test_every_fault_is_reported_with_path_value_and_what_is_allowed(document):
+    document["task"] = "magic"
+    document["outputs"][0]["dtype"] = "float16"
+    document["colour"] = "red"
+    document["training_data"][0]["access"] = "maybe"
+    document["weights"]["sha256"] = "abc"
+    del document["privacy"]
+    faults = "\n".join(metadata.validate(document))
+    assert 'task: "magic" is not one of noise-to-image, class-to-image' in faults
+    assert 'outputs[0].dtype: "float16" is not one of uint8, uint16' in faults
+    assert "unknown key colour; known are schema_version, name" in faults
+    assert 'training_data[0].access: "maybe" is not one of public' in faults
+    assert 'weights.sha256: "abc" does not match the pattern' in faults
+    assert "the document: lacks privacy" in faults
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "fault"),
+    [
+        (("outputs", 0, "range"), [255, 0], "outputs[0].range: [255, 0] must rise"),
+        (("outputs", 0, "channels"), ["r", "g"], "outputs[0].channels: 2 names for 1"),
+        (("outputs", 0, "kind"), "mask", "outputs[0].kind"),
+        (("outputs", 0, "shape"), [8, 6], "outputs[0].shape"),
+        (("task",), "image-to-image", "inputs: a model with task image-to-image"),
+        (("task",), "class-to-image", "conditions: a model with task class-to-image"),
+    ],
+)
+def test_parts_that_contradict_each_other_are_faults(document, path, value, fault):
+    place = document
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    assert any(line.startswith(fault) for line in metadata.validate(document))
+
+
+def test_defaults_and_names_of_parameters_are_checked(document):
+    parameter = {
+        "name": "age",
+        "type": "integer",
+        "description": "Age",
+        "default": 7,
+        "minimum": 20,
+        "maximum": 90,
+    }
+    document["conditions"] = [parameter]
+    document["options"] = [parameter | {"default": 30}]
+    faults = metadata.validate(document)
+    assert "conditions[0].default: 7 must be an integer from 20 to 90" in faults
+    assert 'options[0].name: "age" is the name of another' in faults
+
+
+def test_bundled_weights_need_a_file_and_a_hash(document):
+    document["weights"] = {"source": "bundled", "format": "onnx"}
+    assert metadata.validate(document) == ["weights: lacks file, sha256"]
+
+
+@pytest.mark.parametrize("file", ["/etc/passwd", "../other", "a/../../b", "C:\\weights"])
+def test_weights_outside_the_package_are_a_fault(document, file):
+    document["weights"]["file"] = file
+    assert len(metadata.validate(document)) == 1
+
+
+def test_a_document_of_another_type_is_a_fault_not_a_crash():
+    assert metadata.validate([1, 2]) == ["the document: [1, 2] must be of type object"]
+
+
+def test_reading_a_document_keeps_what_it_says(document):
+    model = ModelMetadata.from_document(document)
+    assert model.name == "toy-noise"
+    assert model.outputs[0].shape == (8, 6, 1)
+    assert model.latent is not None
+    assert model.latent.size == 48
+    assert model.document is document
+
+
+def test_a_verdict_is_remembered_until_the_document_changes(
+    tmp_path, document, own_cache, monkeypatch
+):
+    path = tmp_path / "metadata.json"
+    path.write_text(json.dumps(document))
+    metadata.load(path)
+    assert len(list((own_cache / "verdicts").iterdir())) == 1
+
+    monkeypatch.setattr(metadata, "validate", lambda document: ["checked again"])
+    metadata.load(path)  # remembered: validate is not called
+    path.write_text(json.dumps(document | {"title": "Another"}))
+    with pytest.raises(MetadataError, match="checked again"):
+        metadata.load(path)
+
+
+def test_a_bad_verdict_is_remembered_too(tmp_path, document):
+    path = tmp_path / "metadata.json"
+    path.write_text(json.dumps(document | {"task": "magic"}))
+    for _ in range(2):
+        with pytest.raises(MetadataError, match="task"):
+            metadata.load(path)
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(tmp_path, document, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MEDIGAN_CACHE", str(tmp_path / "file" / "cache"))
+    path = tmp_path / "metadata.json"
+    path.write_text(json.dumps(document))
+    assert metadata.load(path).name == "toy-noise"
+
+
+def test_a_document_that_is_not_json_names_its_file(tmp_path):
+    path = tmp_path / "metadata.json"
+    path.write_text("{")
+    with pytest.raises(MetadataError, match=r"metadata\.json is not JSON"):
+        metadata.load(path)
+
+
+AGE = Parameter("age", "integer", "", 50, minimum=20, maximum=90, unit="years")
+SIDE = Parameter("side", "string", "", "left", choices=("left", "right"))
+RADIUS = Parameter("radius", "number", "", 1.5, minimum=0)
+FLAG = Parameter("flag", "boolean", "", False)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "given", "value"),
+    [
+        (AGE, "33", 33),
+        (AGE, 20, 20),
+        (SIDE, "right", "right"),
+        (RADIUS, "2", 2.0),
+        (FLAG, "yes", True),
+        (FLAG, False, False),
+    ],
+)
+def test_a_parameter_takes_values_and_their_text(parameter, given, value):
+    assert parameter.parse(given) == value
+
+
+@pytest.mark.parametrize(
+    ("parameter", "given", "allowed"),
+    [
+        (AGE, "old", "an integer from 20 to 90 years"),
+        (AGE, 19, "an integer from 20 to 90 years"),
+        (AGE, True, "an integer"),
+        (AGE, 33.5, "an integer"),
+        (SIDE, "top", "one of left, right"),
+        (RADIUS, "-1", "a number of at least 0"),
+        (RADIUS, "nan", "a number of at least 0"),
+        (RADIUS, "inf", "a number of at least 0"),
+        (FLAG, "maybe", "a boolean"),
+    ],
+)
+def test_a_parameter_refuses_what_is_out_of_range(parameter, given, allowed):
+    with pytest.raises(RequestError, match=allowed) as error:
+        parameter.parse(given)
+    assert repr(given) in str(error.value)
+
+
+def test_an_undeclared_parameter_is_refused_with_those_that_are_declared():
+    with pytest.raises(RequestError, match="toy has no condition 'sex'; it has age, side"):
+        metadata.parse_parameters("condition", (AGE, SIDE), {"sex": "f"}, "toy")
+    with pytest.raises(RequestError, match="it has none"):
+        metadata.parse_parameters("option", (), {"sex": "f"}, "toy")
+
+
+def test_parameters_that_are_not_given_take_their_defaults():
+    assert metadata.parse_parameters("condition", (AGE, SIDE), {"age": "60"}, "toy") == {
+        "age": 60,
+        "side": "left",
+    }

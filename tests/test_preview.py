@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from medigan_hub import Hub
+
+
+@pytest.mark.parametrize("count", [1, 5, 12])
+def test_a_preview_shows_every_sample_and_says_that_it_is_synthetic(install, count):
+    install()
+    hub = Hub()
+    picture = np.asarray(hub.preview("toy-noise", count, seed=1))
+    (batch,) = hub.generate("toy-noise", count, seed=1, batch_size=count)
+    windows = np.lib.stride_tricks.sliding_window_view(picture[:, :, 0], (8, 6))
+    for image in batch.arrays["image"]:
+        assert (windows == image[:, :, 0]).all(axis=(-1, -2)).any()
+    caption = picture[-20:]
+    assert (caption == 255).any(), "white letters"
