@@ -37,6 +37,7 @@ class Doubler(torch.nn.Module):
 
 class Plugin(ImageToImage):
     multiple = 8
+    minimum = 16
 
 plugin = Plugin(__file__, TorchRuntime(Doubler))
 """
@@ -66,7 +67,7 @@ def module():
 def test_images_go_through_the_network_and_come_back_in_their_size(translator, ramp):
     batches = list(Hub().generate("toy-noise", inputs=[ramp, ramp, ramp[:7, :9]], batch_size=8))
     assert [batch.indices.tolist() for batch in batches] == [[0, 1], [2]]
-    assert module().loaded[0].seen == [(2, 1, 24, 32), (1, 1, 8, 16)]
+    assert module().loaded[0].seen == [(2, 1, 24, 32), (1, 1, 16, 16)]
     for batch, image in zip(batches, (ramp, ramp[:7, :9]), strict=True):
         expected = np.clip(np.rint(2 * image.astype(np.float32) - 127.5), 0, 255)
         assert np.abs(batch.arrays["image"][0] - expected).max() <= 1

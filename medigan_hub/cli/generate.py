@@ -121,9 +121,8 @@ def preview(
     from medigan_hub.writers import png
 
     picture = hub.preview(model, num_samples, **wishes)
-    preview_text = {str(key): str(value) for key, value in picture.info.items()}
     try:
-        write_atomically(path, png.encode(np.asarray(picture), preview_text))
+        write_atomically(path, png.encode(np.asarray(picture), picture.info))
     except OSError as error:
         raise OutputError(f"{path} can't be written: {error.strerror}") from error
     print(f"a picture of synthetic samples of {model} is in {path}")

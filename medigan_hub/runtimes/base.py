@@ -106,6 +106,8 @@ class ImageToImage(ModelPlugin):
 
     multiple = 1
     """Height and width that the network takes are multiples of this; others are padded."""
+    minimum = 1
+    """The least height and width that the network takes; a multiple of ``multiple``."""
 
     def default_input(self, request: GenerationRequest, index: int) -> np.ndarray:
         """Return the input of a sample when the caller gave none.
@@ -142,8 +144,12 @@ class ImageToImage(ModelPlugin):
         values = values * np.float32(high - low) + np.float32(low)
         height, width = batch.shape[1:3]
         # Mirrored, not blank: an edge of zeros would be one more structure to translate.
-        padding = ((0, 0), (0, -height % self.multiple), (0, -width % self.multiple), (0, 0))
+        padding = ((0, 0), (0, self._missing(height)), (0, self._missing(width)), (0, 0))
         return network(np.pad(values, padding, mode="symmetric"))[:, :height, :width]
+
+    def _missing(self, size: int) -> int:
+        """Return how many pixels a side of ``size`` lacks for the network."""
+        return max(self.minimum - size, -size % self.multiple)
 
 
 def to_pixels(values: np.ndarray, source: tuple[float, float], output: Output) -> np.ndarray:

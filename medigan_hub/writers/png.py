@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -47,7 +48,7 @@ class PngWriter(Writer):
         return written
 
 
-def encode(array: np.ndarray, text: Mapping[str, str]) -> bytes:
+def encode(array: np.ndarray, text: Mapping[Any, str]) -> bytes:
     """Return the PNG of an image: uint8 or uint16, (height, width, channels)."""
     chunks = PngInfo()
     for key, value in text.items():

@@ -1,0 +1,70 @@
+"""The wheels that users install, as against the checkout that developers have."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PLUGIN = ROOT / "plugins" / "medigan-model-cyclegan-dbt"
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheels")
+    for project in (ROOT, PLUGIN):
+        command = ["-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
+        subprocess.run(
+            [sys.executable, *command, str(project)], check=True, capture_output=True, text=True
+        )
+    return sorted(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def site(wheels, tmp_path_factory):
+    """A folder with what pip makes of the wheels."""
+    folder = tmp_path_factory.mktemp("site")
+    command = ["-m", "pip", "install", "--no-deps", "--no-index", "--target", str(folder)]
+    subprocess.run(
+        [sys.executable, *command, *map(str, wheels)], check=True, capture_output=True, text=True
+    )
+    return folder
+
+
+def test_the_wheels_hold_what_is_needed_and_no_more(wheels):
+    hub, plugin = wheels
+    names = set(zipfile.ZipFile(hub).namelist())
+    assert "medigan_hub/schemas/model-metadata.schema.json" in names
+    assert "medigan_hub/py.typed" in names
+    assert not any(name.startswith(("tests", "plugins")) for name in names)
+    names = set(zipfile.ZipFile(plugin).namelist())
+    assert "medigan_model_cyclegan_dbt/metadata.json" in names
+    assert not any(name.startswith(("tests", "training")) for name in names)
+    assert plugin.stat().st_size < 12 * 2**20
+
+
+def test_the_installed_hub_generates_with_the_installed_plugin(site, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(site), "MEDIGAN_CACHE": str(tmp_path / "cache")}
+
+    def run(*arguments: str) -> str:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            check=True,
+            capture_output=True,
+            text=True,
+            env=environment,
+            cwd=tmp_path,
+        ).stdout
+
+    where = run("-c", "import medigan_hub; print(medigan_hub.__file__)")
+    assert Path(where.strip()).is_relative_to(site)
+    (model,) = json.loads(run("-m", "medigan_hub", "list", "--json"))
+    assert (model["name"], model["installed"]) == ("cyclegan-dbt", True)
+    run("-m", "medigan_hub", "generate", "cyclegan-dbt", "-o", "out")
+    assert (tmp_path / "out" / "image" / "000000.png").is_file()
