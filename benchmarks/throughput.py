@@ -62,7 +62,8 @@ def _bare_loop(
     resolve_device = import_module("medigan_hub.runtimes.torch").resolve_device
     device = resolve_device(device_name)
     plugin = hub.model(MODEL).plugin
-    assert plugin is not None, f"install medigan-model-{MODEL}"
+    if plugin is None:
+        raise SystemExit(f"install medigan-model-{MODEL} first")
     tensors = weights.read_tensors(weights.bundled(plugin.metadata, plugin.folder))
     network = build("resnet-translator", tensors).to(device)
     ready = torch.from_numpy(images.astype(np.float32) / 127.5 - 1).movedim(-1, 1).to(device)

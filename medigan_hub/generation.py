@@ -138,7 +138,7 @@ def _fault(batch: Any, job: GenerationRequest, done: int) -> str | None:
     expected = job.indices[done : done + len(batch)]
     if not np.array_equal(batch.indices, np.asarray(expected, dtype=np.int64)):
         return f"does not follow in order: expected the samples {expected}"
-    if any(len(array) != len(batch) for array in batch.arrays.values()):
+    if any(np.shape(array)[:1] != (len(batch),) for array in batch.arrays.values()):
         return f"does not hold {len(batch)} of each array, as it has indices"
     declared = {output.name for output in job.metadata.outputs}
     missing = declared - set(batch.arrays)
@@ -152,7 +152,8 @@ def _fault(batch: Any, job: GenerationRequest, done: int) -> str | None:
             return f"has {output.name} as {array.dtype}, declared {output.dtype}"
         shape = (len(batch), *output.shape)
         if len(array.shape) != len(shape) or any(
-            size not in (None, actual) for size, actual in zip(shape, array.shape, strict=True)
+            actual == 0 or size not in (None, actual)
+            for size, actual in zip(shape, array.shape, strict=True)
         ):
             return f"has {output.name} of shape {array.shape}, declared {shape}"
         # Written so that a NaN, which is neither above nor below, is a fault.

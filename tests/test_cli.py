@@ -122,6 +122,30 @@ def test_debug_shows_the_traceback(medigan, install):
         main(["generate", "toy-nois", "-o", "out", "--debug"])
 
 
+def test_a_fault_of_the_hub_is_one_line_too(medigan, monkeypatch):
+    monkeypatch.setattr("medigan_hub.cli.catalogue.Hub", lambda: 1 / 0)
+    code, out, err = medigan("list")
+    assert (code, out) == (1, "")
+    assert err.startswith("error: ZeroDivisionError")
+    assert err.count("\n") == 1
+    with pytest.raises(ZeroDivisionError):
+        main(["list", "--debug"])
+
+
+def test_output_that_nobody_reads_is_no_error(install):
+    install()
+    command = f"{sys.executable} -m medigan_hub info toy-noise --json | true"
+    paths = os.pathsep.join(path for path in sys.path if path)
+    result = subprocess.run(
+        ["/bin/sh", "-c", command],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": paths},
+    )
+    assert result.stderr == ""
+
+
 def test_version_and_help(medigan):
     assert medigan("--version")[1] == f"medigan-hub {__version__}\n"
     for command in ("list", "info", "generate", "preview"):

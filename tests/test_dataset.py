@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from medigan_hub import Hub, OutputError, PluginError, RequestError
+from medigan_hub.files import write_atomically
 
 
 @pytest.fixture
@@ -118,13 +120,28 @@ def test_a_file_in_place_of_the_folder_is_refused(hub, tmp_path):
         hub.save("toy-noise", 1, tmp_path / "file" / "out")
 
 
-def test_a_folder_that_cannot_be_written_is_refused(hub, tmp_path):
-    folder = tmp_path / "closed"
-    folder.mkdir(mode=0o500)
-    if os.access(folder, os.W_OK):
-        pytest.skip("this user may write anywhere")
+def test_a_folder_that_cannot_be_written_is_refused(hub, tmp_path, monkeypatch):
+    # Stood in for, because the superuser, as whom tests may run, may write anywhere.
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(OutputError, match="can't be written"):
-        hub.save("toy-noise", 1, folder)
+        hub.save("toy-noise", 1, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_full_disk_is_said_in_words_and_what_is_finished_stays(hub, tmp_path, monkeypatch):
+    written = []
+
+    def write_until_full(path, content):
+        if len(written) == 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        written.append(path)
+        write_atomically(path, content)
+
+    monkeypatch.setattr("medigan_hub.writers.png.write_atomically", write_until_full)
+    with pytest.raises(OutputError, match=r"000003\.png can't be written: No space left on device"):
+        hub.save("toy-noise", 6, tmp_path / "out", batch_size=1)
+    rows = (tmp_path / "out" / "manifest.jsonl.part").read_text().splitlines()
+    assert [json.loads(row)["index"] for row in rows] == [0, 1, 2]
 
 
 def test_an_unknown_format_is_refused_with_those_that_exist(hub, tmp_path):

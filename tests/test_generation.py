@@ -77,6 +77,8 @@ def test_numpy_integers_are_integers(install):
         ("yield 'text'", "is a str, not a SampleBatch"),
         ("yield batch([0], image[:0])", "does not hold 1 of each array"),
         ("yield batch([], image[:0])", "is empty"),
+        ("yield SampleBatch(np.array([0]), {'image': np.uint8(0)})", "does not hold 1"),
+        ("yield batch([0], image[:, :0])", r"image of shape \(1, 0, 6, 1\)"),
         ("yield batch([1], image)", "does not follow in order"),
         ("yield batch([0], image)", "made 1 of 2 samples and stopped"),
         ("yield batch([0, 1], image)", "does not hold 2 of each array"),

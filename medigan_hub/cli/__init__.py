@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from typing import Any
@@ -63,6 +64,14 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         _complain(error.format_message() if hasattr(error, "format_message") else str(error))
         code = 1 if isinstance(error, HubError) else 2
+    except BrokenPipeError:  # whoever read the output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except Exception as error:
+        if debug:
+            raise
+        _complain(f"{type(error).__name__}: {error}; a fault of the hub, --debug shows where")
+        code = 1
     if code == INTERRUPTED:  # Typer may hand the interrupt on, or make this code of it
         _complain("interrupted; the samples that were finished are kept")
     sys.exit(code)
