@@ -89,6 +89,7 @@ def test_preview_writes_a_picture(medigan, tmp_path):
         ("generate toy-noise --condition age -o out", 2, "write it as NAME=VALUE"),
         ("generate toy-noise --option a=1 --option a=2 -o out", 2, "given twice"),
         ("generate toy-noise --input x.png -o out", 1, "takes no input images"),
+        (f"generate toy-noise -o {'o' * 300}", 1, "File name too long"),
         ("generate toy-noise", 2, "--output"),
         ("generate", 2, "model"),
         ("generate toy-noise -o out --colour red", 2, "--colour"),

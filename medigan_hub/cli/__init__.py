@@ -70,7 +70,10 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         if debug:
             raise
-        _complain(f"{type(error).__name__}: {error}; a fault of the hub, --debug shows where")
+        if isinstance(error, OSError) and error.filename is not None:
+            _complain(f"{error.filename}: {error.strerror}")
+        else:
+            _complain(f"{type(error).__name__}: {error}; a fault of the hub, --debug shows where")
         code = 1
     if code == INTERRUPTED:  # Typer may hand the interrupt on, or make this code of it
         _complain("interrupted; the samples that were finished are kept")
