@@ -50,11 +50,13 @@ def header(job: GenerationRequest, writer: type[Writer]) -> dict[str, Any]:
     return {**provenance.header(job), "format": writer.format}
 
 
-def check_folder(folder: Path, expected: dict[str, Any], *, overwrite: bool) -> None:
-    """Make sure that a data set can be written into ``folder``, without touching it.
+def check_folder(
+    folder: Path, job: GenerationRequest, writer: type[Writer], *, overwrite: bool
+) -> None:
+    """Make sure that a job's data set can be written into ``folder``, without touching it.
 
-    The folder may be new, empty, or hold the data set with this very header,
-    whose files come out the same. With ``overwrite`` it may hold any.
+    The folder may be new, empty, or hold the data set with the very same
+    header, whose files come out the same. With ``overwrite`` it may hold any.
 
     Raises
     ------
@@ -66,6 +68,8 @@ def check_folder(folder: Path, expected: dict[str, Any], *, overwrite: bool) -> 
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise OutputError(f"{folder} can't be written; name another folder or change its rights")
+    if job.inputs is not None and job.inputs.lie_in(folder):
+        raise OutputError(f"the input images lie in {folder}; name another folder")
     if not folder.exists() or overwrite:
         return
     found = _read_header(folder)
@@ -74,7 +78,7 @@ def check_folder(folder: Path, expected: dict[str, Any], *, overwrite: bool) -> 
             raise OutputError(
                 f"{folder} is not empty; name another folder, or add --overwrite (overwrite=True)"
             )
-    elif found != expected:
+    elif found != header(job, writer):
         raise OutputError(
             f"{folder} holds another data set; "
             "name another folder, or replace it with --overwrite (overwrite=True)"

@@ -117,7 +117,7 @@ class Hub:
         plugin, job = self._job(model, num_samples, wishes)
         writer.check(job.metadata)
         folder = Path(output)
-        dataset.check_folder(folder, dataset.header(job, writer), overwrite=overwrite)
+        dataset.check_folder(folder, job, writer, overwrite=overwrite)
         return dataset.write(generation.stream(plugin, job), job, folder, writer, progress=progress)
 
     def preview(

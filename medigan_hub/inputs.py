@@ -50,6 +50,13 @@ class Images(Sequence[np.ndarray]):
         item = self._items[position]
         return item.name if isinstance(item, Path) else f"array {position}"
 
+    def lie_in(self, folder: Path) -> bool:
+        """Tell whether any of the images is a file below ``folder``."""
+        return any(
+            isinstance(item, Path) and item.resolve().is_relative_to(folder.resolve())
+            for item in self._items
+        )
+
     def check(self, declared: Input, model: str) -> None:
         """Read every image once, so that a bad one is known before the first is used.
 
