@@ -57,6 +57,7 @@ def main(arguments: list[str] | None = None) -> None:
             warnings.filterwarnings("default", category=HubWarning)
             warnings.showwarning = _show_warning
             code = app(args=arguments, standalone_mode=False)
+        sys.stdout.flush()  # here, where a reader that has gone away can be handled
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     except (HubError, USAGE_ERROR) as error:
