@@ -1,0 +1,61 @@
+"""The commands that made the weights still run; a minute of them makes no model."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medigan_hub.networks import build
+from medigan_hub.weights import read_tensors
+
+TRAINING = Path(__file__).parent.parent / "training"
+
+
+def run(script: str, *options: str, folder: Path) -> str:
+    result = subprocess.run(
+        [sys.executable, str(TRAINING / script), *options],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("training")
+    sizes = ("--train", "6", "--test", "6", "--size", "48", "--workers", "2")
+    run("simulate.py", *sizes, folder=folder)
+    return folder
+
+
+def test_no_image_stands_in_two_sets(data):
+    stacks = [np.load(path) for path in sorted((data / "data").glob("*.npy"))]
+    assert len(stacks) >= 4
+    images = [image.tobytes() for stack in stacks for image in stack]
+    assert len(set(images)) == len(images)
+
+
+def test_training_goes_on_from_its_checkpoint_and_exports_weights(data):
+    small = ("--ngf", "8", "--blocks", "1", "--ndf", "8", "--save-every", "2")
+    run("train.py", "--steps", "2", *small, folder=data)
+    weights = data / "run" / "generator.safetensors"
+    build("resnet-translator", read_tensors(weights))
+    before = weights.read_bytes()
+    run("train.py", "--steps", "4", *small, folder=data)
+    assert weights.read_bytes() != before
+
+
+def test_evaluation_measures_the_gap(data):
+    options = ("--limit", "6", "--resamples", "2", "--json")
+    result = json.loads(run("evaluate.py", *options, folder=data))
+    assert result
