@@ -37,9 +37,14 @@ def grid(batches: Iterable[SampleBatch], job: GenerationRequest) -> Image.Image:
     width = max(sum(image.shape[1] + GAP for image in tile) - GAP for tile in tiles)
     columns = _columns(len(tiles), width, height)
     rows = math.ceil(len(tiles) / columns)
+    words = _caption(job, order)
+    font = ImageFont.load_default(14)
     picture = Image.new(
         "RGB",
-        (columns * (width + 2 * GAP), rows * (height + 2 * GAP) + CAPTION),
+        (
+            max(columns * (width + 2 * GAP), math.ceil(font.getlength(words)) + 2 * GAP),
+            rows * (height + 2 * GAP) + CAPTION,
+        ),
         (32, 32, 32),
     )
     for number, tile in enumerate(tiles):
@@ -48,14 +53,18 @@ def grid(batches: Iterable[SampleBatch], job: GenerationRequest) -> Image.Image:
         for image in tile:
             picture.paste(Image.fromarray(image), (x, y))
             x += image.shape[1] + GAP
-    model = job.metadata
-    words = f"Synthetic - {model.name} {model.version} - seed {job.seed}"
-    if job.inputs is None and model.inputs:
-        words += f" - {', '.join(order)}"
     draw = ImageDraw.Draw(picture)
-    draw.text((GAP, picture.height - CAPTION + 4), words, "white", ImageFont.load_default(14))
+    draw.text((GAP, picture.height - CAPTION + 4), words, "white", font)
     picture.info.update(provenance.text(job))
     return picture
+
+
+def _caption(job: GenerationRequest, arrays: list[str]) -> str:
+    model = job.metadata
+    words = f"Synthetic - {model.name} {model.version} - seed {job.seed}"
+    if job.inputs is not None:
+        return f"{words} - {model.inputs[0].name} (as given, not synthetic), then what was made"
+    return f"{words} - {', '.join(arrays)}" if len(arrays) > 1 else words
 
 
 def _columns(count: int, width: int, height: int) -> int:

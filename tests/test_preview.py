@@ -17,3 +17,9 @@ def test_a_preview_shows_every_sample_and_says_that_it_is_synthetic(install, cou
         assert (windows == image[:, :, 0]).all(axis=(-1, -2)).any()
     caption = picture[-20:]
     assert (caption == 255).any(), "white letters"
+
+
+def test_a_caption_fits_into_the_picture_of_one_small_sample(install):
+    install()
+    picture = np.asarray(Hub().preview("toy-noise", 1))
+    assert not (picture[-20:, -4:] == 255).any(), "letters end before the edge"
