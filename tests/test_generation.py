@@ -1,11 +1,29 @@
 from __future__ import annotations
 
-import textwrap
-
 import numpy as np
 import pytest
 
 from medigan_hub import Hub, HubError, PluginError, RequestError
+
+# A plugin that does as a test says.
+PLUGIN = """
+import json, pathlib
+import numpy as np
+from medigan_hub import SampleBatch, hookimpl
+
+class Plugin:
+    @hookimpl
+    def model_metadata(self):
+        return json.loads(pathlib.Path(__file__).with_name("metadata.json").read_text())
+
+    @hookimpl
+    def generate(self, request):
+        image = np.zeros((1, 8, 6, 1), np.uint8)
+        batch = lambda indices, image: SampleBatch(np.array(indices), {"image": image})
+        BODY
+
+plugin = Plugin()
+"""
 
 
 def images(batches):
@@ -92,26 +110,7 @@ def test_numpy_integers_are_integers(install):
     ],
 )
 def test_a_plugin_that_breaks_its_contract_is_named(install, body, message):
-    install(
-        code="""
-        import json, pathlib
-        import numpy as np
-        from medigan_hub import SampleBatch, hookimpl
-
-        class Plugin:
-            @hookimpl
-            def model_metadata(self):
-                return json.loads(pathlib.Path(__file__).with_name("metadata.json").read_text())
-
-            @hookimpl
-            def generate(self, request):
-                image = np.zeros((1, 8, 6, 1), np.uint8)
-                batch = lambda indices, image: SampleBatch(np.array(indices), {"image": image})
-                BODY
-
-        plugin = Plugin()
-        """.replace("BODY", body)
-    )
+    install(code=PLUGIN.replace("BODY", body))
     with pytest.raises(PluginError, match=message):
         list(Hub().generate("toy-noise", 2))
 
@@ -119,27 +118,8 @@ def test_a_plugin_that_breaks_its_contract_is_named(install, body, message):
 @pytest.mark.parametrize("value", ["nan", "inf", "2.0", "-1.5"])
 def test_values_beyond_the_declared_range_are_refused(install, document, value):
     document["outputs"][0] |= {"dtype": "float32", "range": [-1, 1]}
-    install(
-        document=document,
-        code=textwrap.dedent(f"""
-        import json, pathlib
-        import numpy as np
-        from medigan_hub import SampleBatch, hookimpl
-
-        class Plugin:
-            @hookimpl
-            def model_metadata(self):
-                return json.loads(pathlib.Path(__file__).with_name("metadata.json").read_text())
-
-            @hookimpl
-            def generate(self, request):
-                image = np.zeros((1, 8, 6, 1), np.float32)
-                image[0, 3, 3] = {value!r}
-                yield SampleBatch(np.array([0]), {{"image": image}})
-
-        plugin = Plugin()
-        """),
-    )
+    body = f"image = image.astype('float32'); image[0, 3, 3] = {value!r}; yield batch([0], image)"
+    install(document=document, code=PLUGIN.replace("BODY", body))
     with pytest.raises(PluginError, match="image beyond its declared range of -1 to 1"):
         list(Hub().generate("toy-noise", 1))
 
