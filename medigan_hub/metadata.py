@@ -218,8 +218,8 @@ def load(path: Path) -> ModelMetadata:
     except OSError as error:
         raise MetadataError(f"{path} can't be read: {error.strerror}") from error
     try:
-        document = json.loads(content)
-    except ValueError as error:
+        document = json.loads(content, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
         raise MetadataError(f"{path} is not JSON: {error}") from error
     faults = _faults_remembered(content, document)
     if faults:
@@ -275,6 +275,11 @@ def _schema_text() -> str:
     installed = Path(__file__).parent / "schemas" / SCHEMA_NAME
     checkout = Path(__file__).parent.parent / "schemas" / SCHEMA_NAME
     return (installed if installed.exists() else checkout).read_text("utf-8")
+
+
+def _refuse_constant(name: str) -> None:
+    """Refuse NaN and Infinity, which Python reads and JSON does not have."""
+    raise ValueError(f"{name} is no JSON number")
 
 
 def _faults_remembered(content: bytes, document: Any) -> list[str]:

@@ -142,7 +142,13 @@ def _register(manager: pluggy.PluginManager, point: EntryPoint, distribution: st
 
 
 def _read(point: EntryPoint) -> Plugin:
-    folder = _folder(point.module)
+    try:
+        module = point.module
+    except (AssertionError, AttributeError, ValueError):
+        raise PluginError(
+            f"its entry point is {point.value!r}; it must be package or package:object"
+        ) from None
+    folder = _folder(module)
     model = metadata.load(folder / "metadata.json")
     if model.name != point.name:
         raise MetadataError(

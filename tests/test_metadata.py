@@ -119,9 +119,10 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path, document, monkeypa
     assert metadata.load(path).name == "toy-noise"
 
 
-def test_a_document_that_is_not_json_names_its_file(tmp_path):
+@pytest.mark.parametrize("content", ["{", "", '{"value": NaN}', "[" * 100_000, "\0"])
+def test_a_document_that_is_not_json_names_its_file(tmp_path, content):
     path = tmp_path / "metadata.json"
-    path.write_text("{")
+    path.write_text(content)
     with pytest.raises(MetadataError, match=r"metadata\.json is not JSON"):
         metadata.load(path)
 

@@ -46,6 +46,14 @@ def test_a_plugin_whose_name_differs_from_its_metadata_is_broken(install, docume
     assert "metadata.json names toy-noise" in str(broken[0])
 
 
+def test_an_entry_point_that_names_nothing_is_broken_and_harms_no_other(install):
+    install("toy-noise")
+    install("toy-odd", target="1 + 1")
+    found, broken = plugins.discover()
+    assert "toy-noise" in names(found)
+    assert "must be package or package:object" in str(broken[0])
+
+
 def test_a_plugin_whose_package_is_gone_is_broken(install, tmp_path):
     package = install()
     package.rename(tmp_path / "elsewhere")
