@@ -77,7 +77,7 @@ def main(arguments: list[str] | None = None) -> None:
             _complain(f"{type(error).__name__}: {error}; a fault of the hub, --debug shows where")
         code = 1
     if code == INTERRUPTED:  # Typer may hand the interrupt on, or make this code of it
-        _complain("interrupted; the samples that were finished are kept")
+        _complain("interrupted; what was finished is kept")
     sys.exit(code)
 
 

@@ -51,11 +51,18 @@ def test_training_goes_on_from_its_checkpoint_and_exports_weights(data):
     weights = data / "run" / "generator.safetensors"
     build("resnet-translator", read_tensors(weights))
     before = weights.read_bytes()
-    run("train.py", "--steps", "4", *small, folder=data)
+    output = run("train.py", "--steps", "4", *small, folder=data)
+    assert "step 4:" in output
+    assert "step 2:" not in output, "it began anew"
     assert weights.read_bytes() != before
 
 
 def test_evaluation_measures_the_gap(data):
     options = ("--limit", "6", "--resamples", "2", "--json")
     result = json.loads(run("evaluate.py", *options, folder=data))
-    assert result
+    assert result["images_per_set"] == 6
+    for metric in ("frechet", "sliced_wasserstein"):
+        found = result[metric]
+        gap = found["mammograms"] - found["floor"]
+        closed = found["mammograms"] - found["translated"]
+        assert found["gap_closed"] == pytest.approx(closed / gap)
