@@ -38,6 +38,7 @@ format: $(VENV)/tox ## Bring the code into its format, and mend what ruff can me
 .PHONY: benchmark
 benchmark: $(VENV)/demo ## Measure how fast the hub is
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/throughput.py
 
 .PHONY: clean

@@ -1,7 +1,8 @@
-"""How long the command takes to answer: ``medigan list`` as a process of its own.
+"""How long the command takes to answer: ``medigan list`` and ``medigan search``.
 
-Prints the first run with an empty cache, the median of the later ones, and
-that of an empty Python program on the same machine to hold it against.
+Each is a process of its own. Prints the first run with an empty cache, the
+median of the later ones, and that of an empty Python program on the same
+machine to hold it against.
 """
 
 from __future__ import annotations
@@ -17,17 +18,18 @@ ROUNDS = 9
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as cache:
-        environment = {**os.environ, "MEDIGAN_CACHE": cache}
-        listing = [sys.executable, "-m", "medigan_hub", "list"]
-        first = _seconds(listing, environment)
-        later = statistics.median(_seconds(listing, environment) for _ in range(ROUNDS))
-        empty = statistics.median(
-            _seconds([sys.executable, "-c", ""], environment) for _ in range(ROUNDS)
-        )
-    print(f"medigan list, first run  {first:6.3f} s")
-    print(f"medigan list, later runs {later:6.3f} s")
-    print(f"an empty program         {empty:6.3f} s")
+    for arguments in (["list"], ["search", "dcgan", "mammography", "BCDR"]):
+        with tempfile.TemporaryDirectory() as cache:
+            environment = {**os.environ, "MEDIGAN_CACHE": cache}
+            command = [sys.executable, "-m", "medigan_hub", *arguments]
+            first = _seconds(command, environment)
+            later = statistics.median(_seconds(command, environment) for _ in range(ROUNDS))
+        print(f"medigan {arguments[0]:6}, first run  {first:6.3f} s")
+        print(f"medigan {arguments[0]:6}, later runs {later:6.3f} s")
+    empty = statistics.median(
+        _seconds([sys.executable, "-c", ""], dict(os.environ)) for _ in range(ROUNDS)
+    )
+    print(f"an empty program           {empty:6.3f} s")
 
 
 def _seconds(command: list[str], environment: dict[str, str]) -> float:

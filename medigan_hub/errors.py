@@ -7,7 +7,9 @@ one line: what is wrong, with which value, and what to do about it.
 from __future__ import annotations
 
 import importlib
+import operator
 from types import ModuleType
+from typing import Any
 
 
 class HubError(Exception):
@@ -38,12 +40,37 @@ class OutputError(HubError):
     """The data set can't be written where it was asked for."""
 
 
+class NetworkError(HubError):
+    """Something must be fetched, and the network is forbidden or fails."""
+
+
 class MissingDependencyError(HubError):
     """A package that only some uses need is not installed."""
 
 
 class HubWarning(UserWarning):
     """Something is wrong that does not stop the work at hand."""
+
+
+def whole_number(what: str, value: Any, low: int, high: int | None = None) -> int:
+    """Return ``value``, of whatever integer type, as an int; ``what`` it is goes into the message.
+
+    Raises
+    ------
+    RequestError
+        It is no whole number, or not one from ``low`` to ``high``.
+
+    >>> whole_number("the seed", 7, 0)
+    7
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = low - 1
+    if isinstance(value, bool) or number < low or (high is not None and number > high):
+        limit = f"of at least {low}" if high is None else f"from {low} to {high}"
+        raise RequestError(f"{what} is {value!r}; it must be a whole number {limit}")
+    return number
 
 
 def require(module: str, *, extra: str, purpose: str) -> ModuleType:

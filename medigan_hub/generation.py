@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from medigan_hub import plugins
-from medigan_hub.errors import HubError, PluginError, RequestError
+from medigan_hub.errors import HubError, PluginError, RequestError, whole_number
 from medigan_hub.inputs import Images, Source, find
 from medigan_hub.metadata import ModelMetadata, parse_parameters
 from medigan_hub.plugins import Plugin
@@ -58,9 +57,9 @@ def request(
         )
     if precision not in PRECISIONS:
         raise RequestError(f"there is no precision {precision!r}; use {' or '.join(PRECISIONS)}")
-    count = None if num_samples is None else _whole("the number of samples", num_samples, 1)
-    seed = _whole("the seed", seed, 0, 2**64 - 1)
-    batch_size = _whole("the batch size", batch_size, 1)
+    count = None if num_samples is None else whole_number("the number of samples", num_samples, 1)
+    seed = whole_number("the seed", seed, 0, 2**64 - 1)
+    batch_size = whole_number("the batch size", batch_size, 1)
     checked_conditions = parse_parameters(
         "condition", model.conditions, conditions or {}, model.name
     )
@@ -182,15 +181,3 @@ def _images(model: ModelMetadata, source: Source | None, count: int | None) -> I
     images = images[:count]
     images.check(declared, model.name)
     return images
-
-
-def _whole(what: str, value: Any, low: int, high: int | None = None) -> int:
-    """Return ``value`` as an int in the given range, whatever integer type it has."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = low - 1
-    if isinstance(value, bool) or number < low or (high is not None and number > high):
-        limit = f"of at least {low}" if high is None else f"from {low} to {high}"
-        raise RequestError(f"{what} is {value!r}; it must be a whole number {limit}")
-    return number

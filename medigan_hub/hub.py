@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medigan_hub.catalogue import Catalogue, Entry
 
@@ -14,8 +16,26 @@ if TYPE_CHECKING:
 
     from medigan_hub.dataset import SavedDataset
     from medigan_hub.generation import Wishes
+    from medigan_hub.metadata import ModelMetadata
     from medigan_hub.plugins import Plugin
     from medigan_hub.samples import GenerationRequest, SampleBatch
+    from medigan_hub.search import Criteria, Index, Match
+
+
+@dataclass(frozen=True)
+class Found:
+    """The samples of a model that was searched for: a stream of ``SampleBatch``."""
+
+    model: ModelMetadata
+    reason: str
+    """Which model was taken, and why, in one line."""
+    _batches: Iterator[SampleBatch]
+
+    def __iter__(self) -> Iterator[SampleBatch]:
+        return self._batches
+
+    def __next__(self) -> SampleBatch:
+        return next(self._batches)
 
 
 class Hub:
@@ -36,6 +56,81 @@ class Hub:
     def model(self, model: str) -> Entry:
         """Return one model: its metadata, and its plugin if that is installed."""
         return self._catalogue.find(model)
+
+    def search(self, words: str | Sequence[str] = (), **criteria: Unpack[Criteria]) -> list[Match]:
+        """Return the models that fit, the best match first.
+
+        Parameters
+        ----------
+        words
+            What to look for: a string, split at white space but for phrases in
+            double quotes, or a sequence, each item one word or phrase. Words are
+            matched in every form (mass, masses) and with their synonyms (CXR,
+            chest x-ray). No words list all models.
+        operator
+            ``and`` (the default): a model has all the words; ``or``: one of them
+            or more; ``xor``: exactly one. It may also stand among the words.
+        case_sensitive
+            Match words exactly as they are written, without other forms and
+            synonyms; by default False.
+        modality, organ, task, architecture, dataset, framework, licence
+            Keep models with this value, or with one of these. Case, hyphens and
+            synonyms don't matter.
+        installed
+            Keep models whose plugin is installed (True), or is not (False).
+        rank_by
+            Sort by a metric, such as ``FID`` or ``CLF.trained_on_real_and_fake.f1``;
+            models without it come last, with the value None.
+        order
+            ``asc`` or ``desc``; by default the better value first. Of several
+            values of one model the one that comes first counts.
+        limit
+            Return so many models at most.
+
+        Raises
+        ------
+        RequestError
+            A value, metric or operator is not known; the message lists those
+            that are.
+        """
+        return self._index.search(words, **criteria)
+
+    def find_and_generate(
+        self,
+        words: str | Sequence[str] = (),
+        *,
+        num_samples: int | None = None,
+        **wishes: Any,
+    ) -> Found:
+        """Search, rank, and generate with the first model that is installed.
+
+        Takes what ``search`` and ``generate`` take. What is returned is a
+        stream of batches that also says which model was taken, and why.
+
+        >>> hub = Hub()
+        >>> found = hub.find_and_generate("tomosynthesis", num_samples=4, seed=7)
+        >>> found.model.name
+        'cyclegan-dbt'
+        >>> found.reason
+        "cyclegan-dbt: the best of 1 match for 'tomosynthesis'"
+        >>> sum(len(batch) for batch in found)
+        4
+
+        Raises
+        ------
+        RequestError
+            No model fits, or none that does is installed.
+        HubError
+            As for ``search`` and ``generate``.
+        """
+        from medigan_hub import search
+
+        criteria = {name: wishes.pop(name) for name in list(wishes) if name in search.CRITERIA}
+        matches = self._index.search(words, **{**criteria, "limit": None})
+        entry, reason = search.choose(matches, words, criteria.get("order"))
+        return Found(
+            entry.metadata, reason, self.generate(entry.metadata.name, num_samples, **wishes)
+        )
 
     def generate(
         self, model: str, num_samples: int | None = None, **wishes: Unpack[Wishes]
@@ -133,6 +228,12 @@ class Hub:
             num_samples = 6
         plugin, job = self._job(model, num_samples, wishes)
         return preview.grid(generation.stream(plugin, job), job)
+
+    @cached_property
+    def _index(self) -> Index:
+        from medigan_hub.search import Index
+
+        return Index(self._catalogue.entries())
 
     def _job(
         self, model: str, num_samples: int | None, wishes: Wishes

@@ -213,17 +213,52 @@ def load(path: Path) -> ModelMetadata:
         The file is missing, is not JSON, or does not fit the schema; the
         message names every fault.
     """
+    content = read(path)
+    return checked(parse(content, str(path)), content, str(path))
+
+
+def read(path: Path) -> bytes:
+    """Return the content of a file of metadata.
+
+    Raises
+    ------
+    MetadataError
+        The file can't be read.
+    """
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise MetadataError(f"{path} can't be read: {error.strerror}") from error
+
+
+def parse(content: bytes, where: str) -> Any:
+    """Return the JSON value in ``content``; ``where`` it is from is for the message.
+
+    Raises
+    ------
+    MetadataError
+        The content is not JSON.
+    """
     try:
-        document = json.loads(content, parse_constant=_refuse_constant)
+        return json.loads(content, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise MetadataError(f"{path} is not JSON: {error}") from error
+        raise MetadataError(f"{where} is not JSON: {error}") from error
+
+
+def checked(document: Any, content: bytes, where: str) -> ModelMetadata:
+    """Return a document as metadata, once it is found to be valid.
+
+    ``content`` is the text that the document was read from: the verdict is
+    kept in the cache under its hash.
+
+    Raises
+    ------
+    MetadataError
+        The document does not fit the schema; the message names every fault.
+    """
     faults = _faults_remembered(content, document)
     if faults:
-        raise MetadataError(f"{path} is not valid: " + "; ".join(faults))
+        raise MetadataError(f"{where} is not valid: " + "; ".join(faults))
     return ModelMetadata.from_document(document)
 
 
@@ -233,10 +268,9 @@ def validate(document: Any) -> list[str]:
     A fault names the path in the document, the value there, and what is
     allowed.
     """
-    import jsonschema
-
-    validator = jsonschema.Draft202012Validator(json.loads(_schema_text()))
-    errors = sorted(validator.iter_errors(document), key=lambda error: list(map(str, error.path)))
+    errors = sorted(
+        _validator().iter_errors(document), key=lambda error: list(map(str, error.path))
+    )
     faults = dict.fromkeys(_explain(error) for error in errors)
     if isinstance(document, dict):
         broken = {error.absolute_path[0] for error in errors if error.absolute_path}
@@ -268,6 +302,13 @@ def parse_parameters(
         name: parameter.parse(given[name]) if name in given else parameter.default
         for name, parameter in known.items()
     }
+
+
+@cache
+def _validator() -> Any:
+    import jsonschema
+
+    return jsonschema.Draft202012Validator(json.loads(_schema_text()))
 
 
 @cache
@@ -334,6 +375,8 @@ def _explain(error: Any) -> str:
     if rule == "required":
         missing = ", ".join(key for key in limit if key not in error.instance)
         return f"{where}: lacks {missing}"
+    if rule == "anyOf" and all(list(branch) == ["required"] for branch in limit):
+        return f"{where}: lacks {' or '.join(branch['required'][0] for branch in limit)}"
     if rule == "enum":
         return f"{where}: {value} is not one of {', '.join(map(str, limit))}"
     if rule == "const":

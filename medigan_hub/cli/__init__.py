@@ -25,7 +25,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("list")(catalogue.list_models)
+app.command("search")(catalogue.search)
 app.command("info")(catalogue.info)
+app.command("install")(catalogue.install)
 app.command("generate")(generate.generate)
 app.command("preview")(generate.preview)
 

@@ -1,47 +1,162 @@
-"""Commands that show what models there are."""
+"""Commands that find, show and install models."""
 
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from medigan_hub.catalogue import Entry
 from medigan_hub.hub import Hub
-from medigan_hub.metadata import Parameter
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from medigan_hub.search import Match
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Model = Annotated[str, typer.Argument(help="Name, medigan id or its number.", show_default=False)]
+Installed = Annotated[bool, typer.Option("--installed", help="Only models that are installed.")]
 
 
-def list_models(
-    installed: Annotated[
-        bool, typer.Option("--installed", help="Only models whose plugin is installed.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
+def _filter(flag: str, text: str) -> Any:
+    """Return an option that may be given several times, for any of several values."""
+    return typer.Option(flag, help=f"{text}; again for another.", show_default=False)
+
+
+def list_models(installed: Installed = False, as_json: Json = False) -> None:
     """List the models that the hub knows."""
     entries = [entry for entry in Hub().models() if entry.plugin or not installed]
     if as_json:
-        print(json.dumps([summary(entry) for entry in entries], indent=2))
+        print(json.dumps([summary(entry) for entry in entries], indent=2, ensure_ascii=False))
     elif entries:
         _print_table(entries)
     else:
-        print("No model is installed yet: pip install medigan-model-cyclegan-dbt")
+        print("No model is installed yet: medigan install cyclegan-dbt")
 
 
-def info(
-    model: Annotated[str, typer.Argument(help="Name, medigan id or its number.")],
+def search(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(help="Words that a model must have; none list all.", show_default=False),
+    ] = None,
+    modality: Annotated[list[str] | None, _filter("--modality", "Only this modality")] = None,
+    organ: Annotated[list[str] | None, _filter("--organ", "Only this organ")] = None,
+    task: Annotated[list[str] | None, _filter("--task", "Only this task")] = None,
+    architecture: Annotated[
+        list[str] | None, _filter("--architecture", "Only this kind of network")
+    ] = None,
+    dataset: Annotated[list[str] | None, _filter("--dataset", "Only trained on this")] = None,
+    framework: Annotated[list[str] | None, _filter("--framework", "Only this framework")] = None,
+    licence: Annotated[list[str] | None, _filter("--licence", "Only this licence")] = None,
+    installed: Installed = False,
+    operator: Annotated[
+        str | None,
+        typer.Option(
+            "--operator", help="and: all words (default); or: any; xor: one.", show_default=False
+        ),
+    ] = None,
+    case_sensitive: Annotated[
+        bool, typer.Option("--case-sensitive", help="Words exactly as written; no synonyms.")
+    ] = False,
+    rank_by: Annotated[
+        str | None, typer.Option("--rank-by", help="Sort by this metric.", show_default=False)
+    ] = None,
+    order: Annotated[
+        str | None,
+        typer.Option("--order", help="asc or desc; by default the better first."),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", help="Show so many at most.", show_default=False)
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show one model: what it makes, from what, with which limits."""
+    """Find models by words and fields, and rank them by a metric."""
+    matches = Hub().search(
+        words or (),
+        operator=operator,
+        case_sensitive=case_sensitive,
+        modality=modality or None,
+        organ=organ or None,
+        task=task or None,
+        architecture=architecture or None,
+        dataset=dataset or None,
+        framework=framework or None,
+        licence=licence or None,
+        installed=True if installed else None,
+        rank_by=rank_by,
+        order=order,
+        limit=limit,
+    )
+    if as_json:
+        print(json.dumps([_found(match) for match in matches], indent=2, ensure_ascii=False))
+    elif matches:
+        _print_table([match.entry for match in matches], matches)
+    else:
+        print("No model matches; see all with: medigan list")
+
+
+def info(model: Model, as_json: Json = False) -> None:
+    """Show one model's card: what it makes, how well, within which limits, how to cite it."""
     entry = Hub().model(model)
     if as_json:
         print(json.dumps(entry.metadata.document, indent=2, ensure_ascii=False))
+        return
+    from medigan_hub.cli.card import card
+
+    _console(pipe_width=100).print(card(entry), crop=False)
+
+
+def install(
+    model: Model,
+    find_links: Annotated[
+        Path | None,
+        typer.Option("--find-links", help="Folder with wheels.", show_default=False),
+    ] = None,
+    no_index: Annotated[
+        bool, typer.Option("--no-index", help="Take packages from that folder alone.")
+    ] = False,
+    upgrade: Annotated[
+        bool, typer.Option("--upgrade", help="Install the newest version over an older one.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be run, and run nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Install a model's plugin with pip, from an index or a folder of wheels."""
+    from medigan_hub import installation
+
+    entry = Hub().model(model)
+    name = entry.metadata.name
+    arguments = installation.command(
+        entry.metadata, find_links=find_links, no_index=no_index, upgrade=upgrade
+    )
+    needed = entry.plugin is None or upgrade
+    result = {
+        "model": name,
+        "plugin": entry.metadata.plugin,
+        "command": arguments,
+        "installed": entry.plugin is not None,
+    }
+    # With --json, standard output holds the result alone.
+    words = sys.stderr if as_json else sys.stdout
+    if not needed:
+        print(f"{name} is installed already; --upgrade looks for a newer version", file=words)
+    elif dry_run:
+        print(f"would run: {shlex.join(arguments)}", file=words)
     else:
-        print(_card(entry))
+        print(f"running: {shlex.join(arguments)}", file=words, flush=True)
+        installation.run(arguments, words)
+        result["installed"] = True
+        print(f"{name} is installed; try: medigan preview {name}", file=words)
+    if as_json:
+        print(json.dumps(result, indent=2))
 
 
 def summary(entry: Entry) -> dict[str, Any]:
@@ -52,6 +167,7 @@ def summary(entry: Entry) -> dict[str, Any]:
         "medigan_id": model.medigan_id,
         "title": model.title,
         "version": model.version,
+        "plugin": model.plugin,
         "installed": entry.plugin is not None,
         "task": model.task,
         "architecture": model.architecture,
@@ -63,57 +179,47 @@ def summary(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _print_table(entries: Sequence[Entry]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _found(match: Match) -> dict[str, Any]:
+    facts = {**summary(match.entry), "matched": dict(match.fields)}
+    if match.metric is not None:
+        facts |= {"metric": match.metric, "value": match.value}
+    return facts
 
+
+def _print_table(entries: Sequence[Entry], matches: Sequence[Match] = ()) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    metric = matches[0].metric if matches else None
+    worded = any(match.fields for match in matches)
+    headings = ["name", "medigan", "task", "modality", "licence", "installed"]
+    headings[1:1] = [metric] if metric else []
+    headings += ["matched in"] if worded else []
     table = Table(box=None, pad_edge=False)
-    for heading in ("name", "task", "modality", "licence", "installed"):
-        table.add_column(heading, no_wrap=heading != "modality")
-    for entry in entries:
+    for heading in headings:
+        table.add_column(heading, no_wrap=heading not in ("modality", "matched in"))
+    for position, entry in enumerate(entries):
         model = entry.metadata
-        table.add_row(
+        cells = [
             model.name,
+            model.medigan_id[:5] if model.medigan_id else "-",
             model.task,
             ", ".join(model.modality),
             model.licence or "not stated",
             "yes" if entry.plugin else "no",
-        )
-    # In a pipe there is no width to fit into.
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+        ]
+        if metric:
+            value = matches[position].value
+            cells.insert(1, "not reported" if value is None else f"{value:g}")
+        if worded:
+            fields = matches[position].fields.values()
+            cells.append(", ".join(dict.fromkeys(name for names in fields for name in names)))
+        table.add_row(*map(Text, cells))
+    _console(pipe_width=240).print(table)
 
 
-def _card(entry: Entry) -> str:
-    model, document = entry.metadata, entry.metadata.document
-    lines = [
-        f"{model.name} {model.version}: {model.title}",
-        "",
-        document["description"],
-        "",
-        f"task          {model.task}",
-        f"architecture  {model.architecture} ({model.framework})",
-        f"modality      {', '.join(model.modality)}",
-        f"organ         {', '.join(model.organ)}",
-        f"trained on    {', '.join(model.dataset)}",
-        f"licence       {model.licence or 'not stated'}",
-        f"installed     {'yes' if entry.plugin else f'no: pip install {model.plugin}'}",
-    ]
-    for output in model.outputs:
-        shape = " x ".join("any" if size is None else str(size) for size in output.shape)
-        low, high = output.range
-        lines.append(f"makes         {output.name}: {shape}, {output.dtype}, {low:g} to {high:g}")
-    lines += [_parameter("condition", parameter) for parameter in model.conditions]
-    lines += [_parameter("option", parameter) for parameter in model.options]
-    for figure in document.get("performance", ()):
-        spread = f" (spread {figure['spread']:g})" if "spread" in figure else ""
-        meaning = f": {figure['compares']}" if "compares" in figure else ""
-        lines.append(f"measured      {figure['metric']} {figure['value']:g}{spread}{meaning}")
-    lines += ["", f"Intended use: {document['intended_use']}"]
-    lines += [f"Not for: {text}" for text in document.get("not_intended_for", ())]
-    lines += [f"Limitation: {text}" for text in document["limitations"]]
-    return "\n".join(lines)
+def _console(pipe_width: int) -> Console:
+    """Return where tables are printed; in a pipe there is no width to fit into."""
+    from rich.console import Console
 
-
-def _parameter(kind: str, parameter: Parameter) -> str:
-    default = "" if parameter.default is None else f", by default {parameter.default}"
-    return f"{kind:13} {parameter.name}: {parameter.allowed}{default}. {parameter.description}"
+    return Console(width=None if sys.stdout.isatty() else pipe_width, highlight=False)

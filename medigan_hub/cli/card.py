@@ -1,0 +1,161 @@
+"""A model card for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from medigan_hub.catalogue import Entry
+from medigan_hub.citation import bibtex
+from medigan_hub.metadata import Parameter
+
+
+def card(entry: Entry) -> RenderableType:
+    """Return what there is to know of a model, to be printed."""
+    return Group(*_parts(entry))
+
+
+def _parts(entry: Entry) -> Iterator[RenderableType]:
+    model, document = entry.metadata, entry.metadata.document
+    yield Text(f"{model.name} {model.version}: {model.title}", style="bold")
+    yield Text(f"\n{document['description']}")
+    yield _heading("What it is")
+    yield _pairs(
+        {
+            "medigan id": model.medigan_id,
+            "task": model.task,
+            "architecture": f"{model.architecture} ({model.framework})",
+            "modality": ", ".join(model.modality),
+            "organ": ", ".join(model.organ),
+            "trained on": ", ".join(map(_dataset, document["training_data"])),
+            "year": document.get("year"),
+            "authors": ", ".join(author["name"] for author in document["authors"]),
+            "licence": model.licence or "not stated: ask the authors before you use it",
+            "weights": _weights(document["weights"]),
+            "described in": entry.origin,
+        }
+    )
+    yield _heading("What it makes")
+    yield _pairs({output["name"]: _output(output) for output in document["outputs"]})
+    if model.inputs:
+        yield _heading("What it starts from")
+        yield _pairs({given["name"]: _input(given) for given in document["inputs"]})
+    yield _heading("What you may set")
+    yield _pairs(dict(_settings(entry))) if dict(_settings(entry)) else Text("  nothing")
+    yield _heading("How well it does")
+    if document.get("performance"):
+        yield from _figures(document["performance"])
+    else:
+        yield Text("  no figures are known")
+    yield _heading("What it is for, and what not")
+    lines = [
+        f"Intended use: {document['intended_use']}",
+        *(f"Not for: {text}" for text in document.get("not_intended_for", ())),
+        *(f"Limitation: {text}" for text in document["limitations"]),
+        f"Privacy: {document['privacy']}",
+        *(f"Note: {text}" for text in document.get("notes", ())),
+    ]
+    yield from (_indented(line) for line in lines)
+    yield _heading("How to install it")
+    if entry.plugin is not None:
+        yield _indented(f"installed ({entry.plugin.distribution})")
+    else:
+        yield _indented(f"medigan install {model.name}")
+    yield _heading("How to cite it")
+    yield Text(bibtex(model), no_wrap=True, overflow="ignore")  # to be copied as it is
+
+
+def _heading(text: str) -> RenderableType:
+    return Text(f"\n{text}", style="bold")
+
+
+def _indented(text: str) -> RenderableType:
+    return Padding(Text(text), (0, 0, 0, 2))
+
+
+def _pairs(pairs: Mapping[str, Any]) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in pairs.items():
+        if value not in (None, ""):
+            table.add_row(Text(f"  {name}"), Text(str(value)))
+    return table
+
+
+def _dataset(dataset: Mapping[str, Any]) -> str:
+    return f"{dataset['name']} ({dataset['access']})"
+
+
+def _weights(weights: Mapping[str, Any]) -> str:
+    if weights["source"] == "bundled":
+        return f"in the plugin, {weights['format']}"
+    return f"{weights['url']}, {weights['format']}"
+
+
+def _output(output: Mapping[str, Any]) -> str:
+    low, high = output["range"]
+    sizes = ["any" if size is None else str(size) for size in output["shape"]]
+    shape = f"{' x '.join(sizes)}, " if sizes else ""
+    usual = output.get("default_size")
+    usual = f" ({' x '.join(map(str, usual))} by default)" if usual else ""
+    classes = f", {' or '.join(output['classes'])}" if "classes" in output else ""
+    facts = f"{output['kind']}, {shape}{output['dtype']}, {low:g} to {high:g}{classes}{usual}"
+    return f"{facts}. {output['description']}" if "description" in output else facts
+
+
+def _input(given: Mapping[str, Any]) -> str:
+    default = given.get("default", "made by the model")
+    need = "required" if given["required"] else f"by default: {default}"
+    return f"{given['kind']}, {', '.join(given['channels'])}; {need} {given.get('description', '')}"
+
+
+def _settings(entry: Entry) -> Iterator[tuple[str, str]]:
+    model = entry.metadata
+    for flag, parameters in (("--condition", model.conditions), ("--option", model.options)):
+        for parameter in parameters:
+            yield f"{flag} {parameter.name}", _parameter(parameter)
+    if model.latent is not None:
+        law = {"normal": "standard normal", "uniform": "uniform in [-1, 1)"}
+        yield "latent vector", f"{model.latent.size} numbers, {law[model.latent.distribution]}"
+
+
+def _parameter(parameter: Parameter) -> str:
+    default = "" if parameter.default is None else f", by default {parameter.default}"
+    return f"{parameter.allowed}{default}. {parameter.description}"
+
+
+def _figures(figures: Iterable[Mapping[str, Any]]) -> Iterator[RenderableType]:
+    table = Table(box=None, pad_edge=True, padding=(0, 1))
+    table.add_column("metric", no_wrap=True)
+    table.add_column("value", no_wrap=True, justify="right")
+    table.add_column("better", no_wrap=True)
+    table.add_column("images", no_wrap=True, justify="right")
+    table.add_column("compares", overflow="fold")
+    extractors: dict[str, None] = {}
+    for figure in figures:
+        spread = f" ± {figure['spread']:g}" if "spread" in figure else ""
+        extractor = figure.get("extractor")
+        mark = ""
+        if extractor:
+            extractors.setdefault(extractor)
+            mark = f" [{list(extractors).index(extractor) + 1}]"
+        better = f"near {figure['ideal']:g}" if "ideal" in figure else figure.get("better")
+        table.add_row(
+            Text(figure["metric"]),
+            Text(f"{figure['value']:g}{spread}"),
+            Text(better or "-"),
+            Text(str(figure.get("num_images") or "-")),
+            Text(figure.get("compares", "") + mark),
+        )
+    yield table
+    for number, extractor in enumerate(extractors, 1):
+        yield _indented(f"[{number}] features: {extractor}")
+    sources = dict.fromkeys(figure["source"] for figure in figures if "source" in figure)
+    for source in sources:
+        yield _indented(f"Source: {source}")

@@ -1,0 +1,75 @@
+"""Installing a model's plugin with pip."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO
+
+from medigan_hub import network
+from medigan_hub.errors import PluginError, RequestError
+from medigan_hub.metadata import ModelMetadata
+
+
+def command(
+    model: ModelMetadata,
+    *,
+    find_links: Path | None = None,
+    no_index: bool = False,
+    upgrade: bool = False,
+) -> list[str]:
+    """Return the command that installs a model's plugin into this environment.
+
+    Parameters
+    ----------
+    find_links
+        Folder with wheels to take packages from.
+    no_index
+        Take packages from that folder alone. So it is, too, where
+        ``MEDIGAN_OFFLINE`` forbids the network.
+    upgrade
+        Install the newest version over an older one.
+
+    Raises
+    ------
+    RequestError
+        The folder is not there, or none is named and no index may be asked.
+    """
+    alone = no_index or network.offline()
+    if find_links is not None and not find_links.is_dir():
+        raise RequestError(f"{find_links} is no folder; name one that holds wheels")
+    if find_links is None and alone:
+        raise RequestError(
+            f"{model.plugin} can't be fetched without the network; "
+            "name a folder that holds its wheel with --find-links"
+        )
+    return [
+        *(sys.executable, "-m", "pip", "install", "--disable-pip-version-check"),
+        *(["--upgrade"] if upgrade else []),
+        *(["--no-index"] if alone else []),
+        *(["--find-links", str(find_links)] if find_links is not None else []),
+        model.plugin,
+    ]
+
+
+def run(arguments: list[str], output: IO[str] | None = None) -> None:
+    """Run a command of ``command``; what pip says goes to ``output``, by default standard output.
+
+    Raises
+    ------
+    PluginError
+        This environment has no pip, or pip failed.
+    """
+    if importlib.util.find_spec("pip") is None:
+        raise PluginError(
+            f"this environment has no pip; install {arguments[-1]} with the tool that made it, "
+            f"such as: uv pip install {arguments[-1]}"
+        )
+    result = subprocess.run(arguments, stdout=output, check=False)  # noqa: S603 (no shell; the name's form is checked)
+    if result.returncode != 0:
+        raise PluginError(
+            f"pip could not install {arguments[-1]} (exit code {result.returncode}); "
+            "its messages above say why. A folder of wheels can be named with --find-links"
+        )
