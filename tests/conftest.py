@@ -71,9 +71,11 @@ def document() -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No test reads or writes the user's cache."""
+    """No test reads or writes the user's cache, or knows the user's own models."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("MEDIGAN_CACHE", str(folder))
+    for name in ("MEDIGAN_CATALOGUE", "MEDIGAN_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
     return folder
 
 

@@ -42,6 +42,7 @@ def test_the_wheels_hold_what_is_needed_and_no_more(wheels):
     names = set(zipfile.ZipFile(hub).namelist())
     assert "medigan_hub/schemas/model-metadata.schema.json" in names
     assert "medigan_hub/py.typed" in names
+    assert "medigan_hub/catalogue/dcgan-mmg-calc-roi.json" in names
     assert not any(name.startswith(("tests", "plugins")) for name in names)
     names = set(zipfile.ZipFile(plugin).namelist())
     assert "medigan_model_cyclegan_dbt/metadata.json" in names
@@ -64,7 +65,8 @@ def test_the_installed_hub_generates_with_the_installed_plugin(site, tmp_path):
 
     where = run("-c", "import medigan_hub; print(medigan_hub.__file__)")
     assert Path(where.strip()).is_relative_to(site)
-    (model,) = json.loads(run("-m", "medigan_hub", "list", "--json"))
-    assert (model["name"], model["installed"]) == ("cyclegan-dbt", True)
+    models = json.loads(run("-m", "medigan_hub", "list", "--json"))
+    assert [model["name"] for model in models if model["installed"]] == ["cyclegan-dbt"]
+    assert len([model for model in models if model["medigan_id"]]) == 23
     run("-m", "medigan_hub", "generate", "cyclegan-dbt", "-o", "out")
     assert (tmp_path / "out" / "image" / "000000.png").is_file()

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from medigan_hub import Hub, PluginError, RequestError, installation
+
+
+@pytest.fixture
+def toy(document):
+    return document | {"name": "toy-wheel", "plugin": "medigan-model-toy-wheel"}
+
+
+@pytest.fixture
+def wheels(tmp_path, toy):
+    """A folder with the wheel of a plugin."""
+    name = "medigan_model_toy_wheel"
+    info = f"{name}-1.0.0.dist-info"
+    files = {
+        f"{name}/__init__.py": "",
+        f"{name}/metadata.json": json.dumps(toy),
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {toy['plugin']}\nVersion: 1.0.0\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\n"
+        "Root-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/entry_points.txt": f"[medigan_hub.models]\ntoy-wheel = {name}\n",
+    }
+    record = ""
+    for path, text in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=")
+        record += f"{path},sha256={digest.decode()},{len(text.encode())}\n"
+    files[f"{info}/RECORD"] = record + f"{info}/RECORD,,\n"
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / f"{name}-1.0.0-py3-none-any.whl", "w") as wheel:
+        for path, text in files.items():
+            wheel.writestr(path, text)
+    return folder
+
+
+@pytest.fixture
+def medigan(tmp_path, toy, own_cache):
+    """Return a function that runs the command in an environment of its own, which knows the toy."""
+    (tmp_path / "catalogue").mkdir()
+    (tmp_path / "catalogue" / "toy.json").write_text(json.dumps(toy))
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    query = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    site = subprocess.check_output([python, "-c", query], text=True).strip()
+    # What the hub needs is lent by the environment of the tests.
+    lent = sysconfig.get_path("purelib")
+    Path(site, "lent.pth").write_text(f"import site; site.addsitedir({lent!r})\n")
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith("PIP_")},
+        "MEDIGAN_CATALOGUE": str(tmp_path / "catalogue"),
+        "MEDIGAN_CACHE": str(own_cache),
+    }
+
+    def run(*arguments):
+        command = [python, "-m", "medigan_hub", *map(str, arguments)]
+        return subprocess.run(
+            command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path
+        )
+
+    return run
+
+
+def test_a_plugin_is_installed_from_a_folder_of_wheels(medigan, wheels):
+    def installed():
+        models = json.loads(medigan("list", "--json").stdout)
+        return next(model["installed"] for model in models if model["name"] == "toy-wheel")
+
+    offline = ("--find-links", wheels, "--no-index")
+    dry = medigan("install", "toy-wheel", *offline, "--dry-run")
+    assert dry.returncode == 0
+    assert dry.stdout.startswith("would run: ")
+    assert not installed()
+
+    done = medigan("install", "toy-wheel", *offline)
+    assert (done.returncode, done.stderr) == (0, "")
+    ran = next(line for line in done.stdout.splitlines() if line.startswith("running: "))
+    assert ran.removeprefix("running: ") == dry.stdout.strip().removeprefix("would run: ")
+    assert ran.endswith("medigan-model-toy-wheel")
+    assert installed()
+
+    again = medigan("install", "toy-wheel", *offline, "--json")
+    assert json.loads(again.stdout)["installed"] is True
+    assert "is installed already" in again.stderr
+
+    missing = medigan("install", "5", *offline)
+    assert missing.returncode == 1
+    assert missing.stderr.splitlines()[-1].startswith(
+        "error: pip could not install medigan-model-dcgan-mmg-mass-roi-bcdr (exit code 1)"
+    )
+
+
+def test_the_command_names_this_python_and_the_plugin_alone():
+    model = Hub().model("5").metadata
+    pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
+    assert installation.command(model) == [*pip, model.plugin]
+    assert installation.command(model, upgrade=True) == [*pip, "--upgrade", model.plugin]
+
+
+def test_offline_only_a_folder_is_asked(monkeypatch, tmp_path):
+    monkeypatch.setenv("MEDIGAN_OFFLINE", "1")
+    model = Hub().model("5").metadata
+    command = installation.command(model, find_links=tmp_path)
+    assert command[-4:] == ["--no-index", "--find-links", str(tmp_path), model.plugin]
+    with pytest.raises(RequestError, match="without the network; name a folder"):
+        installation.command(model)
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(RequestError, match="nothing is no folder; name one that holds wheels"):
+        installation.command(Hub().model("5").metadata, find_links=tmp_path / "nothing")
+
+
+def test_an_environment_without_pip_says_what_to_do(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(PluginError, match=r"has no pip; install x with .* uv pip install x"):
+        installation.run(["pip", "install", "x"])
