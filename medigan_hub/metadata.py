@@ -83,6 +83,8 @@ class Parameter:
     @property
     def allowed(self) -> str:
         """What the parameter takes, in words."""
+        if len(self.choices) == 1:
+            return f"{self.choices[0]} alone"
         if self.choices:
             return "one of " + ", ".join(str(choice) for choice in self.choices)
         article = "an" if self.type == "integer" else "a"

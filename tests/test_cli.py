@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -45,6 +46,91 @@ def test_list_and_info_are_readable(medigan):
     assert "Limitation: It is noise." in out
     document = json.loads(medigan("info", "toy-noise", "--json")[1])
     assert document["name"] == "toy-noise"
+
+
+def test_list_names_all_published_models_beside_the_installed_ones(medigan):
+    models = json.loads(medigan("list", "--json")[1])
+    assert len({model["medigan_id"] for model in models if model["medigan_id"]}) == 23
+    assert "cyclegan-dbt" in {model["name"] for model in models}
+    installed = json.loads(medigan("list", "--installed", "--json")[1])
+    assert "toy-noise" in {model["name"] for model in installed}
+    assert all(model["installed"] for model in installed)
+
+
+def test_search_json_has_the_agreed_keys(medigan):
+    code, out, err = medigan("search", "dcgan", "mammography", "BCDR", "--json")
+    assert (code, err) == (0, "")
+    models = json.loads(out)
+    assert models[0]["medigan_id"] == "00005_DCGAN_MMG_MASS_ROI"
+    assert "dataset" in models[0]["matched"]["BCDR"]
+    assert "metric" not in models[0]
+    keys = {"name", "medigan_id", "title", "installed", "task", "architecture"}
+    assert keys | {"modality", "organ", "dataset"} <= set(models[0])
+
+
+def test_search_ranks(medigan):
+    ranked = json.loads(medigan("search", "--rank-by", "FID", "--order", "asc", "--json")[1])
+    assert [(model["medigan_id"][:5], model["value"]) for model in ranked[:3]] == [
+        ("00023", 28.71),
+        ("00020", 52.17),
+        ("00021", 59.49),
+    ]
+    assert {model["metric"] for model in ranked} == {"FID"}
+    assert ranked[-1]["value"] is None
+    out = medigan("search", "polyp", "--rank-by", "FID")[1]
+    assert out.splitlines()[0] == "Ranked by FID:"
+    assert out.index("63.99") < out.index("171.15") < out.index("225.85")
+
+
+def test_search_filters_join_and_limit(medigan):
+    arguments = "search --organ breast --dataset BCDR --dataset CSAW --limit 3 --json"
+    models = json.loads(medigan(*arguments.split())[1])
+    assert len(models) == 3
+    assert all(set(model["dataset"]) <= {"BCDR", "CSAW"} for model in models)
+    found = medigan("search", "BCDR", "CSAW", "--operator", "xor", "--task", "image-to-image")[1]
+    assert "cyclegan-mmg-density-csaw-cc" in found
+    assert "matched in" in found
+    assert "toy-noise" in medigan("search", "--installed")[1]
+
+
+def test_a_misspelt_word_offers_the_close_one(medigan):
+    code, out, err = medigan("search", "mamography")
+    assert code == 0
+    assert "No model matches" in out
+    assert err.startswith("warning: no model has 'mamography'; did you mean mammography")
+    assert medigan("search", "mamography", "--json")[1] == "[]\n"
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_a_table_is_never_cut_off(medigan, monkeypatch, width):
+    monkeypatch.setattr(sys.stdout.__class__, "isatty", lambda self: True, raising=False)
+    monkeypatch.setenv("COLUMNS", str(width))
+    out = medigan("search", "mass", "--rank-by", "FID")[1]
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", out).splitlines()  # without bold type
+    assert any(line.startswith("dcgan-mmg-mass-roi-optimam      80.51") for line in lines)
+    assert "…" not in out
+    assert all(len(line) <= width for line in lines)
+
+
+def test_info_is_the_same_by_number_id_and_name(medigan):
+    cards = {medigan("info", name)[1] for name in ("5", "00005_DCGAN_MMG_MASS_ROI", "00005")}
+    (card,) = cards
+    for text in ("100 numbers", "180.04", "MIT", "medigan install dcgan-mmg-mass-roi-bcdr"):
+        assert text in card
+    assert "@inproceedings{szafranowska2022sharing," in card or "@article{szafr" in card
+    assert "not stated" in medigan("info", "7")[1]
+    assert "radius_1" in medigan("info", "7")[1]
+    assert "near 0.5" in medigan("info", "2")[1]
+
+
+def test_install_says_what_it_would_run(medigan, tmp_path):
+    code, out, _ = medigan("install", "5", "--find-links", str(tmp_path), "--dry-run")
+    assert code == 0
+    assert out.startswith("would run: ")
+    assert f"--find-links {tmp_path} medigan-model-dcgan-mmg-mass-roi-bcdr" in out
+    result = json.loads(medigan("install", "5", "--dry-run", "--json")[1])
+    assert result["command"][-1] == result["plugin"] == "medigan-model-dcgan-mmg-mass-roi-bcdr"
+    assert result["installed"] is False
 
 
 def test_generate_writes_a_data_set_and_reports_it(medigan, tmp_path):
@@ -96,6 +182,16 @@ def test_preview_writes_a_picture(medigan, tmp_path):
         ("draw", 2, "draw"),
         ("preview toy-noise -o picture.jpg", 1, "end it with .png"),
         ("info toy-nois", 1, "close to it: toy-noise"),
+        ("info 99", 1, "see them with: medigan list"),
+        ("generate 5 -o out", 1, "medigan install dcgan-mmg-mass-roi-bcdr"),
+        ("search --rank-by speed", 1, "there are CLF.trained_on_fake.AUC"),
+        ("search --organ knee", 1, "there are brain, breast"),
+        ("search mass --operator nand", 1, "use and, or or xor"),
+        ("search mass --limit 0", 1, "limit is 0"),
+        ("search mass --limit many", 2, "--limit"),
+        ("install toy-nois", 1, "close to it: toy-noise"),
+        ("install 5 --no-index", 1, "--find-links"),
+        ("install 5 --find-links nothing", 1, "nothing is no folder"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(medigan, tmp_path, arguments, code, message):
@@ -149,7 +245,7 @@ def test_output_that_nobody_reads_is_no_error(install):
 
 def test_version_and_help(medigan):
     assert medigan("--version")[1] == f"medigan-hub {__version__}\n"
-    for command in ("list", "info", "generate", "preview"):
+    for command in ("list", "search", "info", "install", "generate", "preview"):
         assert command in medigan("--help")[1]
 
 

@@ -97,7 +97,8 @@ def test_a_phrase_is_found_only_as_a_whole(small):
 
 def test_the_beginning_of_a_word_is_enough_where_no_model_has_it_whole(small):
     index = small({"tags": ["histopathology"]}, {"tags": ["spirometry"]})
-    assert found(index.search("histop")) == ["toy-0"]
+    (match,) = index.search("histop")
+    assert (match.entry.metadata.name, match.fields) == ("toy-0", {"histop": ["tags"]})
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ class Catalogue:
                 raise PluginError(str(broken))
 
     def _offer(self, model: str) -> str:
-        by_fold = {_fold(name): name for name in self._by_name}
+        by_fold = {_fold(name): name for name in self._by_name if not name.isdecimal()}
         close = difflib.get_close_matches(_fold(model), by_fold, n=3, cutoff=0.5)
         if close:
             return "close to it: " + ", ".join(by_fold[fold] for fold in close)

@@ -187,35 +187,45 @@ def _found(match: Match) -> dict[str, Any]:
 
 
 def _print_table(entries: Sequence[Entry], matches: Sequence[Match] = ()) -> None:
+    """Print one line a model, with as many columns as the terminal has room for."""
     from rich.table import Table
     from rich.text import Text
 
-    metric = matches[0].metric if matches else None
-    worded = any(match.fields for match in matches)
-    headings = ["name", "medigan", "task", "modality", "licence", "installed"]
-    headings[1:1] = [metric] if metric else []
-    headings += ["matched in"] if worded else []
-    table = Table(box=None, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, no_wrap=heading not in ("modality", "matched in"))
-    for position, entry in enumerate(entries):
-        model = entry.metadata
-        cells = [
-            model.name,
-            model.medigan_id[:5] if model.medigan_id else "-",
-            model.task,
-            ", ".join(model.modality),
-            model.licence or "not stated",
-            "yes" if entry.plugin else "no",
-        ]
-        if metric:
-            value = matches[position].value
-            cells.insert(1, "not reported" if value is None else f"{value:g}")
-        if worded:
-            fields = matches[position].fields.values()
-            cells.append(", ".join(dict.fromkeys(name for names in fields for name in names)))
+    models = [entry.metadata for entry in entries]
+    columns = {  # in the order of their weight: the last is the first to go
+        "name": [model.name for model in models],
+        "value": [_value(match) for match in matches if match.metric is not None],
+        "id": [model.medigan_id[:5] if model.medigan_id else "-" for model in models],
+        "installed": ["yes" if entry.plugin else "no" for entry in entries],
+        "modality": [model.modality[0] for model in models],
+        "licence": [model.licence or "not stated" for model in models],
+        "task": [model.task for model in models],
+        "matched in": [_matched(match) for match in matches],
+    }
+    columns = {heading: cells for heading, cells in columns.items() if any(cells)}
+    console = _console(pipe_width=240)
+    while sum(2 + max(map(len, [name, *column])) for name, column in columns.items()) > (
+        console.width + 2
+    ):
+        if len(columns) == 1:
+            break
+        columns.popitem()
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in columns:
+        table.add_column(heading, no_wrap=True, justify="right" if heading == "value" else "left")
+    for cells in zip(*columns.values(), strict=True):
         table.add_row(*map(Text, cells))
-    _console(pipe_width=240).print(table)
+    if matches and matches[0].metric is not None:
+        console.print(f"Ranked by {matches[0].metric}:")
+    console.print(table)
+
+
+def _value(match: Match) -> str:
+    return "none" if match.value is None else f"{match.value:g}"
+
+
+def _matched(match: Match) -> str:
+    return ", ".join(dict.fromkeys(name for names in match.fields.values() for name in names))
 
 
 def _console(pipe_width: int) -> Console:
