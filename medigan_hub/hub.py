@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from medigan_hub.search import Criteria, Index, Match
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Found:
     """The samples of a model that was searched for: a stream of ``SampleBatch``."""
 
@@ -30,6 +30,9 @@ class Found:
     reason: str
     """Which model was taken, and why, in one line."""
     _batches: Iterator[SampleBatch]
+
+    def __repr__(self) -> str:
+        return f"<Found {self.reason}>"
 
     def __iter__(self) -> Iterator[SampleBatch]:
         return self._batches

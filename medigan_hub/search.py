@@ -15,7 +15,7 @@ import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, TypedDict
 
@@ -83,7 +83,7 @@ class Criteria(TypedDict, total=False):
 CRITERIA = frozenset(Criteria.__annotations__)
 
 
-@dataclass(eq=False)  # not frozen, which takes three times as long to make thousands of
+@dataclass(eq=False, repr=False)  # not frozen: thousands are made for one query
 class Match:
     """A model that was found."""
 
@@ -92,7 +92,11 @@ class Match:
     """Name of the metric that the models are ranked by."""
     value: float | None = None
     """The model's value of that metric; None where it has none."""
-    _explain: Callable[[], dict[str, list[str]]] = field(default=dict, repr=False)
+    _explain: Callable[[], dict[str, list[str]]] = dict
+
+    def __repr__(self) -> str:
+        ranked = f", {self.metric} {self.value}" if self.metric is not None else ""
+        return f"<Match {self.entry.metadata.name}{ranked}>"
 
     @cached_property
     def fields(self) -> Mapping[str, Sequence[str]]:

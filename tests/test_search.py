@@ -311,6 +311,7 @@ def test_search_rank_and_generate_in_one_call(toys):
     result = toys.find_and_generate("toyish", rank_by="Toyness", num_samples=3, seed=5)
     assert result.model.name == "toy-better"
     assert result.reason == "toy-better: the best of 2 matches for 'toyish' by Toyness (3)"
+    assert result.reason in repr(result)
     batches = list(result)
     expected = list(toys.generate("toy-better", 3, seed=5))
     assert [batch.indices.tolist() for batch in batches] == [[0, 1, 2]]
