@@ -92,7 +92,8 @@ class Match:
     """Name of the metric that the models are ranked by."""
     value: float | None = None
     """The model's value of that metric; None where it has none."""
-    _explain: Callable[[], dict[str, list[str]]] = dict
+    _explain: Callable[[int], dict[str, list[str]]] = lambda row: {}
+    _row: int = 0
 
     def __repr__(self) -> str:
         ranked = f", {self.metric} {self.value}" if self.metric is not None else ""
@@ -101,7 +102,7 @@ class Match:
     @cached_property
     def fields(self) -> Mapping[str, Sequence[str]]:
         """The fields in which each word was found, the weightiest first."""
-        return self._explain()
+        return self._explain(self._row)
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,8 @@ class Index:
         else:
             rows, expressions = self._rows(wanted, operator, by_relevance=metric is None)
             explain = partial(self._fields, expressions)
-        found = [row for row in rows if allowed is None or row in allowed]
+        found = list(rows) if allowed is None else [row for row in rows if row in allowed]
+        name = metric.name if metric else None
         values: dict[int, float] = {}
         if metric is not None and key is not None:
             scored = [row for row in found if row in metric.values]
@@ -199,13 +201,7 @@ class Index:
             scored.sort(key=lambda row: key(values[row]))
             found = scored + [row for row in found if row not in values]
         return [
-            Match(
-                self._entries[row],
-                metric.name if metric else None,
-                values.get(row),
-                partial(explain, row),
-            )
-            for row in found[:limit]
+            Match(self._entries[row], name, values.get(row), explain, row) for row in found[:limit]
         ]
 
     def _rows(
@@ -230,13 +226,19 @@ class Index:
         return found, expressions
 
     def _expression(self, word: Word) -> str | None:
-        """Return the expression that finds a word; warn and return None where no model has it."""
-        expression = word.expression(with_synonyms=True)
-        if self._has(expression):
-            return expression
-        beginning = f"{_phrase(word.text)} *"
-        if len(word.text) >= 3 and self._has(beginning):
-            return beginning
+        """Return the expression that finds a word; warn and return None where no model has it.
+
+        Of a phrase that no model has, all words are looked for; of a word, its beginning.
+        """
+        apart = [part for part in word.text.split() if part.lower() not in FILLERS]
+        expressions = [
+            word.expression(with_synonyms=True),
+            " AND ".join(Word(part, (part,)).expression(with_synonyms=True) for part in apart),
+            f"{_phrase(word.text)} *" if len(word.text) >= 3 else "",
+        ]
+        for expression in expressions:
+            if expression and self._has(expression):
+                return f"({expression})"
         self._warn_of(word.text)
         return None
 

@@ -17,41 +17,48 @@ from medigan_hub import Hub, PluginError, RequestError, installation
 
 
 @pytest.fixture
-def toy(document):
-    return document | {"name": "toy-wheel", "plugin": "medigan-model-toy-wheel"}
+def toys(document):
+    """The documents of two models, by name."""
+    names = ("toy-wheel", "toy-broken")
+    return {n: document | {"name": n, "plugin": f"medigan-model-{n}"} for n in names}
 
 
 @pytest.fixture
-def wheels(tmp_path, toy):
-    """A folder with the wheel of a plugin."""
-    name = "medigan_model_toy_wheel"
-    info = f"{name}-1.0.0.dist-info"
+def wheels(tmp_path, toys):
+    """A folder with the wheel of a good plugin, and of one whose metadata is no JSON."""
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    write_wheel(folder, "toy-wheel", json.dumps(toys["toy-wheel"]))
+    write_wheel(folder, "toy-broken", "{")
+    return folder
+
+
+def write_wheel(folder, model, metadata):
+    package = f"medigan_model_{model.replace('-', '_')}"
+    info = f"{package}-1.0.0.dist-info"
     files = {
-        f"{name}/__init__.py": "",
-        f"{name}/metadata.json": json.dumps(toy),
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {toy['plugin']}\nVersion: 1.0.0\n",
+        f"{package}/__init__.py": "",
+        f"{package}/metadata.json": metadata,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: medigan-model-{model}\nVersion: 1.0.0\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\n"
         "Root-Is-Purelib: true\nTag: py3-none-any\n",
-        f"{info}/entry_points.txt": f"[medigan_hub.models]\ntoy-wheel = {name}\n",
+        f"{info}/entry_points.txt": f"[medigan_hub.models]\n{model} = {package}\n",
     }
     record = ""
     for path, text in files.items():
         digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=")
         record += f"{path},sha256={digest.decode()},{len(text.encode())}\n"
     files[f"{info}/RECORD"] = record + f"{info}/RECORD,,\n"
-    folder = tmp_path / "wheels"
-    folder.mkdir()
-    with zipfile.ZipFile(folder / f"{name}-1.0.0-py3-none-any.whl", "w") as wheel:
+    with zipfile.ZipFile(folder / f"{package}-1.0.0-py3-none-any.whl", "w") as wheel:
         for path, text in files.items():
             wheel.writestr(path, text)
-    return folder
 
 
 @pytest.fixture
-def medigan(tmp_path, toy, own_cache):
-    """Return a function that runs the command in an environment of its own, which knows the toy."""
+def medigan(tmp_path, toys, own_cache):
+    """Return a function that runs the command where the toys are known and pip may work."""
     (tmp_path / "catalogue").mkdir()
-    (tmp_path / "catalogue" / "toy.json").write_text(json.dumps(toy))
+    (tmp_path / "catalogue" / "toys.json").write_text(json.dumps(list(toys.values())))
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv" / "bin" / "python"
     query = "import sysconfig; print(sysconfig.get_path('purelib'))"
@@ -95,6 +102,10 @@ def test_a_plugin_is_installed_from_a_folder_of_wheels(medigan, wheels):
     again = medigan("install", "toy-wheel", *offline, "--json")
     assert json.loads(again.stdout)["installed"] is True
     assert "is installed already" in again.stderr
+
+    broken = medigan("install", "toy-broken", *offline)
+    assert broken.returncode == 1
+    assert "error: pip ran, but medigan-model-toy-broken is not found here" in broken.stderr
 
     missing = medigan("install", "5", *offline)
     assert missing.returncode == 1

@@ -64,6 +64,25 @@ def test_defaults_and_names_of_parameters_are_checked(document):
     assert 'options[0].name: "age" is the name of another' in faults
 
 
+@pytest.mark.parametrize("text", ["\x1b[2J", "a\nb", "a\x9b", "end\n"])
+def test_a_line_holds_no_control_characters(document, text):
+    document["title"] = text
+    (fault,) = metadata.validate(document)
+    assert fault.startswith("title: ")
+
+
+def test_a_text_may_hold_line_breaks_but_nothing_that_moves_the_cursor(document):
+    document["description"] = "Two\n\tlines."
+    assert metadata.validate(document) == []
+    document["description"] = "\x1b[2J"
+    assert len(metadata.validate(document)) == 1
+
+
+def test_a_publication_needs_a_title_or_a_way_to_find_it(document):
+    document["publications"] = [{"doi": "10.1000/x"}, {"venue": "Toys"}]
+    assert metadata.validate(document) == ["publications[1]: lacks title or doi or url"]
+
+
 def test_bundled_weights_need_a_file_and_a_hash(document):
     document["weights"] = {"source": "bundled", "format": "onnx"}
     assert metadata.validate(document) == ["weights: lacks file, sha256"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import socket
 import threading
 import warnings
 
@@ -177,6 +178,16 @@ def test_offline_the_copy_is_used_and_nothing_is_asked(server, catalogue, lab, m
         Hub()
 
 
+def test_a_server_that_does_not_answer_is_not_waited_for(catalogue, monkeypatch):
+    monkeypatch.setattr("medigan_hub.network.TIMEOUT", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        catalogue(f"http://127.0.0.1:{silent.getsockname()[1]}/list.json")
+        with pytest.warns(
+            HubWarning, match="no answer within 0.1 seconds; its models are left out"
+        ):
+            assert Hub().models()
+
+
 def test_a_url_without_a_copy_is_a_warning_that_keeps_its_secrets(catalogue):
     catalogue("http://me:secret@127.0.0.1:1/list.json?token=hidden")
     with pytest.warns(HubWarning, match="its models are left out") as caught:
@@ -214,6 +225,16 @@ def test_a_plugin_of_a_published_model_takes_its_place(install, document):
     ids = [e.metadata.medigan_id for e in entries if e.metadata.medigan_id]
     assert len(ids) == len(set(ids)) == 23
     assert Hub().model("5").metadata.name == "my-dcgan"
+
+
+def test_two_plugins_of_one_published_model_are_told(install, document):
+    published = document | {"medigan_id": "00005_DCGAN_MMG_MASS_ROI"}
+    install("toy-a", document=published | {"name": "toy-a"})
+    install("toy-b", document=published | {"name": "toy-b"})
+    with pytest.warns(HubWarning, match="toy-a and toy-b are both installed as 00005_DCGAN"):
+        hub = Hub()
+    assert hub.model("5").metadata.name == "toy-a"
+    assert hub.model("toy-b").plugin is not None
 
 
 @pytest.mark.parametrize(

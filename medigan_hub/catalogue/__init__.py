@@ -47,7 +47,10 @@ class Catalogue:
         for plugin in found:
             self._add_installed(plugin)
         self._entries = [self._known[name] for name in sorted(self._known)]
-        self._by_name = {name: entry for entry in self._entries for name in _names(entry.metadata)}
+        self._by_name: dict[str, Entry] = {}
+        for entry in self._entries:
+            for name in _names(entry.metadata):
+                self._by_name.setdefault(name, entry)
 
     def entries(self) -> list[Entry]:
         """Return all models."""
@@ -104,6 +107,12 @@ class Catalogue:
     def _add_installed(self, plugin: Plugin) -> None:
         model = plugin.metadata
         while (other := self._same(model)) is not None:
+            if other.plugin is not None:
+                _warn(
+                    f"{other.metadata.name} and {model.name} are both installed as "
+                    f"{model.medigan_id}; call the second by its name, or uninstall one"
+                )
+                break
             if other.metadata.name == model.name and _is_older(model, other.metadata):
                 _warn(
                     f"{plugin.distribution} has version {model.version} of {model.name}, and "

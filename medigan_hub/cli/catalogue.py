@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shlex
 import sys
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from medigan_hub.catalogue import Entry
+from medigan_hub.errors import PluginError
 from medigan_hub.hub import Hub
 
 if TYPE_CHECKING:
@@ -153,6 +155,12 @@ def install(
     else:
         print(f"running: {shlex.join(arguments)}", file=words, flush=True)
         installation.run(arguments, words)
+        importlib.invalidate_caches()
+        if Hub().model(name).plugin is None:
+            raise PluginError(
+                f"pip ran, but {entry.metadata.plugin} is not found here as a usable plugin of "
+                f"{name}; reinstall it, or tell its authors"
+            )
         result["installed"] = True
         print(f"{name} is installed; try: medigan preview {name}", file=words)
     if as_json:
