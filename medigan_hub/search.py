@@ -13,6 +13,7 @@ import re
 import sqlite3
 import threading
 import warnings
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -346,6 +347,7 @@ class Index:
     @cached_property
     def _connection(self) -> sqlite3.Connection:
         connection = sqlite3.connect(":memory:", check_same_thread=False)
+        weakref.finalize(self, connection.close)
         columns = ", ".join(WEIGHTS)
         try:
             connection.execute(
