@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import math
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -127,7 +128,26 @@ def figures(performance: Mapping[str, Any], reference: str | None = None) -> lis
         if reference and not metric.startswith(("CLF", "SEG", "DET")):
             figure["reference"] = reference
         found.append({**figure, "source": SOURCE})
+    _name_differences(found)
     return found
+
+
+def _name_differences(found: list[dict[str, Any]]) -> None:
+    """Say of which metric a ``CLF_delta`` is the difference, where subtraction tells."""
+    values = {figure["metric"]: figure["value"] for figure in found}
+    for figure in found:
+        task, delta, _ = figure["metric"].partition("_delta")
+        for metric, value in values.items():
+            place, _, name = metric.rpartition(".")
+            real = values.get(f"{task}.trained_on_real.{name}")
+            added = place == f"{task}.trained_on_real_and_fake"
+            if (
+                delta
+                and added
+                and real is not None
+                and math.isclose(value - real, figure["value"], abs_tol=1e-9)
+            ):
+                figure["compares"] += f", in {name}"
 
 
 def _document(medigan_id: str, entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,6 +156,7 @@ def _document(medigan_id: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     notes: list[str] = []
     name = medigan_id.partition("_")[2].lower().replace("_", "-")
     dataset = _dataset(selection["dataset"][0], description["title"], notes)
+    notes += _history(description)
     architecture = ARCHITECTURES.get(selection["type"].lower(), selection["type"])
     organ = _first(selection["organ"], ORGANS)
     modality = _first(selection["modality"], MODALITIES)
@@ -377,6 +398,16 @@ def _archive(execution: Mapping[str, Any]) -> dict[str, Any]:
 def _latent(execution: Mapping[str, Any]) -> dict[str, Any] | None:
     size = execution["generate_method"].get("input_latent_vector_size")
     return {"size": int(size), "distribution": "normal"} if size else None
+
+
+def _history(description: Mapping[str, Any]) -> Iterator[str]:
+    epochs = description.get("provided_after_epoch")
+    if epochs:
+        stated = " and ".join(map(str, epochs if isinstance(epochs, list) else [epochs]))
+        yield f"The weights are those after {stated} epochs of training."
+    trained, provided = description.get("trained_date"), description.get("provided_date")
+    if trained or provided:
+        yield f"Trained: {trained or 'not stated'}; given to medigan: {provided or 'not stated'}."
 
 
 def _dataset(field: str, title: str, notes: list[str]) -> str:
