@@ -50,10 +50,10 @@ def main() -> None:
 
 def _time(index: Index, words: str, criteria: dict[str, Any], rounds: int) -> None:
     def query() -> Sequence[Match]:
-        return index.search(words, **criteria)
+        return index.search(words, **criteria).matches
 
     def shown() -> Sequence[Match]:
-        matches = index.search(words, **criteria)
+        matches = index.search(words, **criteria).matches
         for match in matches[:20]:
             _ = match.fields
         return matches
@@ -85,7 +85,4 @@ def _entries(count: int) -> list[Entry]:
 
 
 if __name__ == "__main__":
-    import warnings
-
-    warnings.simplefilter("ignore")  # of the misspelt word
     main()

@@ -54,7 +54,7 @@ def _entry(key: str, publication: Mapping[str, Any], model: ModelMetadata) -> st
     doi = publication.get("doi")
     fields = {
         "title": "{" + _escaped(publication.get("title", model.title)) + "}",
-        "author": " and ".join(map(_escaped, publication.get("authors", ()))),
+        "author": " and ".join(map(_name, publication.get("authors", ()))),
         place: _escaped(venue),
         "year": str(publication.get("year") or ""),
         "doi": doi or "",
@@ -68,13 +68,19 @@ def _key(publication: Mapping[str, Any], model: ModelMetadata) -> str:
     """Return a key such as osuala2023medigan: first author, year, first long word of the title."""
     authors = publication.get("authors") or [model.name]
     words = re.findall(r"\w{4,}", _ascii(publication.get("title", model.title)))
-    surname = re.sub(r"\W", "", _ascii(authors[0]).split()[-1])
-    return f"{surname}{publication.get('year') or ''}{words[0] if words else ''}".lower()
+    names = re.findall(r"\w+", _ascii(authors[0])) or re.findall(r"\w+", model.name)
+    return f"{names[-1]}{publication.get('year') or ''}{words[0] if words else ''}".lower()
 
 
 def _ascii(text: str) -> str:
-    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode() or "model"
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+
+
+def _name(author: str) -> str:
+    """Return an author's name; that of a group may hold the word which joins authors."""
+    return f"{{{_escaped(author)}}}" if " and " in author else _escaped(author)
 
 
 def _escaped(text: str) -> str:
-    return "".join(SPECIAL.get(character, character) for character in text.replace("\\", ""))
+    # Braces and backslashes are TeX, and no publication's title needs them here.
+    return "".join(SPECIAL.get(c, c) for c in re.sub(r"[{}\\]", "", text))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import operator
+from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
@@ -50,6 +51,26 @@ class MissingDependencyError(HubError):
 
 class HubWarning(UserWarning):
     """Something is wrong that does not stop the work at hand."""
+
+
+def close_to(value: str, known: Iterable[str], *, most: int = 3, least: float = 0.6) -> list[str]:
+    """Return the known names that are closest to a misspelt one, the closest first.
+
+    Case and the kind of dashes don't count; ``least`` is how alike they must be, 0 to 1.
+
+    >>> close_to("toy_nois", ["toy-noise", "brain"])
+    ['toy-noise']
+    """
+    import difflib
+
+    by_fold: dict[str, str] = {}
+    sought = value.casefold().replace("_", "-")
+    for name in known:
+        # Much longer or shorter names can't be alike enough; most are left out by that alone.
+        if 2 * min(len(name), len(value)) >= least * (len(name) + len(value)):
+            by_fold.setdefault(name.casefold().replace("_", "-"), name)
+    found = difflib.get_close_matches(sought, by_fold, n=most, cutoff=least)
+    return [by_fold[fold] for fold in found]
 
 
 def whole_number(what: str, value: Any, low: int, high: int | None = None) -> int:

@@ -32,6 +32,9 @@ class Wishes(TypedDict, total=False):
     precision: str
 
 
+WISHES = frozenset(Wishes.__annotations__)
+
+
 def request(
     model: ModelMetadata,
     num_samples: int | None,

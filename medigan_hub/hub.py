@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medigan_hub.catalogue import Catalogue, Entry
+from medigan_hub.errors import HubWarning, RequestError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -56,7 +58,7 @@ class Hub:
         """Return every model that the hub knows, in the order of their names."""
         return self._catalogue.entries()
 
-    def model(self, model: str) -> Entry:
+    def model(self, model: str | int) -> Entry:
         """Return one model: its metadata, and its plugin if that is installed."""
         return self._catalogue.find(model)
 
@@ -96,7 +98,10 @@ class Hub:
             A value, metric or operator is not known; the message lists those
             that are.
         """
-        return self._index.search(words, **criteria)
+        result = self._index.search(words, **criteria)
+        for line in result.advice:
+            warnings.warn(line, HubWarning, stacklevel=2)
+        return result.matches
 
     def find_and_generate(
         self,
@@ -126,11 +131,21 @@ class Hub:
         HubError
             As for ``search`` and ``generate``.
         """
-        from medigan_hub import search
+        from medigan_hub import generation
+        from medigan_hub.search import CRITERIA
+        from medigan_hub.search.choice import choose
 
-        criteria = {name: wishes.pop(name) for name in list(wishes) if name in search.CRITERIA}
-        matches = self._index.search(words, **{**criteria, "limit": None})
-        entry, reason = search.choose(matches, words, criteria.get("order"))
+        known = CRITERIA | generation.WISHES
+        for name in wishes:
+            if name not in known:
+                raise RequestError(
+                    f"there is no {name!r} to ask for; use {', '.join(sorted(known))}"
+                )
+        criteria = {name: wishes.pop(name) for name in list(wishes) if name in CRITERIA}
+        result = self._index.search(words, **criteria)
+        for line in result.advice:
+            warnings.warn(line, HubWarning, stacklevel=2)
+        entry, reason = choose(result.matches, words, criteria.get("order"))
         return Found(
             entry.metadata, reason, self.generate(entry.metadata.name, num_samples, **wishes)
         )
@@ -231,6 +246,10 @@ class Hub:
             num_samples = 6
         plugin, job = self._job(model, num_samples, wishes)
         return preview.grid(generation.stream(plugin, job), job)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the index behind, which can't go to another process and is soon built again."""
+        return {name: value for name, value in self.__dict__.items() if name != "_index"}
 
     @cached_property
     def _index(self) -> Index:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,8 @@ def command(
     return [
         *(sys.executable, "-m", "pip", "install", "--disable-pip-version-check"),
         *(["--upgrade"] if upgrade else []),
+        # Isolated: an index or folder in pip's own settings could lie in the network.
+        *(["--isolated"] if network.offline() else []),
         *(["--no-index"] if alone else []),
         *(["--find-links", str(find_links)] if find_links is not None else []),
         model.plugin,
@@ -67,7 +70,9 @@ def run(arguments: list[str], output: IO[str] | None = None) -> None:
             f"this environment has no pip; install {arguments[-1]} with the tool that made it, "
             f"such as: uv pip install {arguments[-1]}"
         )
-    result = subprocess.run(arguments, stdout=output, check=False)  # noqa: S603 (no shell; the name's form is checked)
+    # A pip.py in the current folder is not pip.
+    environment = {**os.environ, "PYTHONSAFEPATH": "1"}
+    result = subprocess.run(arguments, stdout=output, check=False, env=environment)  # noqa: S603 (no shell; the name's form is checked)
     if result.returncode != 0:
         raise PluginError(
             f"pip could not install {arguments[-1]} (exit code {result.returncode}); "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -242,9 +243,12 @@ def parse(content: bytes, where: str) -> Any:
         The content is not JSON.
     """
     try:
-        return json.loads(content, parse_constant=_refuse_constant)
+        value = json.loads(content, parse_constant=_refuse, parse_float=_float, parse_int=_int)
+        # Half a character of UTF-16 is JSON, and can be neither printed nor stored.
+        json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        raise MetadataError(f"{where} is not JSON: {error}") from error
+        raise MetadataError(f"{where} is not JSON that can be used: {error}") from error
+    return value
 
 
 def checked(document: Any, content: bytes, where: str) -> ModelMetadata:
@@ -310,7 +314,21 @@ def parse_parameters(
 def _validator() -> Any:
     import jsonschema
 
-    return jsonschema.Draft202012Validator(json.loads(_schema_text()))
+    def is_integer(_: Any, value: Any) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool)  # 2.0 is none
+
+    def matches(_: Any, pattern: str, value: Any, schema: Any) -> Iterator[Any]:
+        # In Python alone, $ also matches before a line break at the end.
+        ends_too_early = pattern.endswith("$") and str(value).endswith("\n")
+        if isinstance(value, str) and (ends_too_early or not re.search(pattern, value)):
+            yield jsonschema.ValidationError(f"{value!r} does not match {pattern!r}")
+
+    draft = jsonschema.Draft202012Validator
+    types = draft.TYPE_CHECKER.redefine("integer", is_integer)
+    validator = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
+        draft, {"pattern": matches}, type_checker=types
+    )
+    return validator(json.loads(_schema_text()))
 
 
 @cache
@@ -320,9 +338,22 @@ def _schema_text() -> str:
     return (installed if installed.exists() else checkout).read_text("utf-8")
 
 
-def _refuse_constant(name: str) -> None:
+def _refuse(name: str) -> None:
     """Refuse NaN and Infinity, which Python reads and JSON does not have."""
     raise ValueError(f"{name} is no JSON number")
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {text[:20]} is too large")
+    return value
+
+
+def _int(text: str) -> int:
+    if len(text) > 16:  # beyond this, other languages and floats lose digits
+        raise ValueError(f"the number {text[:20]}... is too large")
+    return int(text)
 
 
 def _faults_remembered(content: bytes, document: Any) -> list[str]:
@@ -331,12 +362,15 @@ def _faults_remembered(content: bytes, document: Any) -> list[str]:
     key.update(__version__.encode())
     verdict = cache_folder() / "verdicts" / f"{key.hexdigest()}.json"
     try:
-        remembered: list[str] = json.loads(verdict.read_text("utf-8"))
+        remembered = json.loads(verdict.read_text("utf-8"))
+        if isinstance(remembered, list) and all(isinstance(fault, str) for fault in remembered):
+            return remembered
     except (OSError, ValueError):
-        remembered = validate(document)
-        with suppress(OSError):  # a cache that can't be written costs time, nothing else
-            write_atomically(verdict, json.dumps(remembered).encode())
-    return remembered
+        pass
+    faults = validate(document)
+    with suppress(OSError):  # a cache that can't be written costs time, nothing else
+        write_atomically(verdict, json.dumps(faults).encode())
+    return faults
 
 
 def _parameters(entries: Sequence[Mapping[str, Any]]) -> tuple[Parameter, ...]:

@@ -48,6 +48,22 @@ def test_the_venue_tells_the_kind_of_entry(cite, venue, kind):
     assert cite(publications=[PAPER | {"venue": venue}]).startswith(f"@{kind}{{")
 
 
+@pytest.mark.parametrize("author", ["Иван Петров", "王 小明", "---"])
+def test_an_author_without_latin_letters_gets_a_key(cite, author):
+    text = cite(publications=[PAPER | {"authors": [author]}])
+    assert text.startswith("@article{noise2020masses,")
+    assert f"author = {{{author}}}" in text
+
+
+def test_nothing_of_a_document_breaks_out_of_its_field(cite):
+    evil = r"a } b, author={x}} @misc{evil, title={\input{/etc/passwd}"
+    text = cite(publications=[PAPER | {"title": evil, "authors": ["Research and Development"]}])
+    assert text.count("{") == text.count("}")
+    assert r"\input" not in text
+    assert "author = {{Research and Development}}" in text
+    assert len([line for line in text.splitlines() if line.startswith("@")]) == 1
+
+
 def test_keys_are_unique(cite):
     text = cite(publications=[PAPER, PAPER, PAPER])
     assert len({line for line in text.splitlines() if line.startswith("@")}) == 3

@@ -101,6 +101,13 @@ def test_a_misspelt_word_offers_the_close_one(medigan):
     assert medigan("search", "mamography", "--json")[1] == "[]\n"
 
 
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_a_match_says_where_it_matched_on_every_usual_terminal(medigan, monkeypatch, width):
+    monkeypatch.setattr(sys.stdout.__class__, "isatty", lambda self: True, raising=False)
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert "matched in" in medigan("search", "mass", "--rank-by", "FID")[1]
+
+
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_a_table_is_never_cut_off(medigan, monkeypatch, width):
     monkeypatch.setattr(sys.stdout.__class__, "isatty", lambda self: True, raising=False)
@@ -117,10 +124,42 @@ def test_info_is_the_same_by_number_id_and_name(medigan):
     (card,) = cards
     for text in ("100 numbers", "180.04", "MIT", "medigan install dcgan-mmg-mass-roi-bcdr"):
         assert text in card
-    assert "@inproceedings{szafranowska2022sharing," in card or "@article{szafr" in card
+    assert "@inproceedings{szafranowska2022sharing," in card
     assert "not stated" in medigan("info", "7")[1]
     assert "radius_1" in medigan("info", "7")[1]
     assert "near 0.5" in medigan("info", "2")[1]
+
+
+@pytest.mark.parametrize("arguments", ["list", "info 2", "info 2 --json", "search mass"])
+def test_a_terminal_of_ascii_alone_is_no_error(arguments, own_cache):
+    environment = {
+        "LC_ALL": "C",
+        "PYTHONUTF8": "0",
+        "PYTHONIOENCODING": "ascii",
+        "MEDIGAN_CACHE": str(own_cache),
+    }
+    command = [sys.executable, "-m", "medigan_hub", *arguments.split()]
+    result = subprocess.run(
+        command, capture_output=True, check=False, env={**os.environ, **environment}
+    )
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert result.stdout.isascii()
+
+
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", ">/dev/full"])
+def test_an_output_that_takes_nothing_is_no_fault_of_the_hub(redirection, own_cache):
+    command = f"{sys.executable} -m medigan_hub list {redirection}"
+    result = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
+    assert "Traceback" not in result.stderr
+    assert "fault of the hub" not in result.stderr
+
+
+def test_what_steers_a_terminal_is_written_out(medigan, install, tmp_path):
+    install("toy-broken", document=json.dumps({"\x1b]0;owned\x07": 1}))
+    _, out, err = medigan("list")
+    assert "toy-broken" in err
+    assert "\x1b" not in out + err
+    assert r"\x1b]0;owned" in err
 
 
 def test_install_says_what_it_would_run(medigan, tmp_path):
@@ -131,6 +170,9 @@ def test_install_says_what_it_would_run(medigan, tmp_path):
     result = json.loads(medigan("install", "5", "--dry-run", "--json")[1])
     assert result["command"][-1] == result["plugin"] == "medigan-model-dcgan-mmg-mass-roi-bcdr"
     assert result["installed"] is False
+    code, out, err = medigan("install", "toy-noise", "--find-links", "nothing", "--json")
+    assert (code, json.loads(out)["command"]) == (0, None)  # nothing is needed, so nothing is asked
+    assert "is installed already" in err
 
 
 def test_generate_writes_a_data_set_and_reports_it(medigan, tmp_path):
@@ -245,8 +287,9 @@ def test_output_that_nobody_reads_is_no_error(install):
 
 def test_version_and_help(medigan):
     assert medigan("--version")[1] == f"medigan-hub {__version__}\n"
-    for command in ("list", "search", "info", "install", "generate", "preview"):
-        assert command in medigan("--help")[1]
+    listed = medigan("--help")[1].rpartition("Commands")[2]
+    commands = re.findall(r"^\W*([a-z]+)  ", listed, re.MULTILINE)
+    assert commands == ["list", "search", "info", "install", "generate", "preview"]
 
 
 def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:

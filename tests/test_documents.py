@@ -261,9 +261,21 @@ def test_the_command_writes_documents_and_keeps_those_that_are_there(tmp_path, c
     assert metadata.load(tmp_path / "out" / "00099_TOY.json").name == "toy"
 
 
-@pytest.mark.parametrize("content", ["[]", "{", '{"00099_TOY": {}}'])
+@pytest.mark.parametrize("content", ["[]", "{", "[" * 100_000])
 def test_the_command_ends_with_one_line_on_a_bad_file(tmp_path, content):
     source = tmp_path / "global.json"
     source.write_text(content)
-    with pytest.raises(SystemExit, match=r"^error: "):
+    with pytest.raises(SystemExit, match=r"^error: .*global\.json is not"):
         convert.main([str(source), "-o", str(tmp_path / "out")])
+
+
+def test_one_bad_entry_does_not_stop_the_others(tmp_path, capsys):
+    source = tmp_path / "global.json"
+    source.write_text(json.dumps({"00098_BAD": {}, "../00097": entry(), "00099_TOY": entry()}))
+    with pytest.raises(SystemExit):
+        convert.main([str(source), "-o", str(tmp_path / "out")])
+    captured = capsys.readouterr()
+    written = sorted(path.name for path in tmp_path.glob("**/*.json"))
+    assert written == ["00099_TOY.json", "global.json"]
+    assert "error: 00098_BAD can't be converted" in captured.err
+    assert "error: ../00097 gives no valid document: " in captured.err

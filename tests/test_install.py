@@ -81,7 +81,7 @@ def medigan(tmp_path, toys, own_cache):
     return run
 
 
-def test_a_plugin_is_installed_from_a_folder_of_wheels(medigan, wheels):
+def test_a_plugin_is_installed_from_a_folder_of_wheels(medigan, wheels, tmp_path):
     def installed():
         models = json.loads(medigan("list", "--json").stdout)
         return next(model["installed"] for model in models if model["name"] == "toy-wheel")
@@ -102,6 +102,9 @@ def test_a_plugin_is_installed_from_a_folder_of_wheels(medigan, wheels):
     again = medigan("install", "toy-wheel", *offline, "--json")
     assert json.loads(again.stdout)["installed"] is True
     assert "is installed already" in again.stderr
+
+    (tmp_path / "pip.py").write_text("raise SystemExit('not pip')")  # in the current folder
+    assert medigan("install", "toy-wheel", *offline, "--upgrade").returncode == 0
 
     broken = medigan("install", "toy-broken", *offline)
     assert broken.returncode == 1
@@ -125,7 +128,8 @@ def test_offline_only_a_folder_is_asked(monkeypatch, tmp_path):
     monkeypatch.setenv("MEDIGAN_OFFLINE", "1")
     model = Hub().model("5").metadata
     command = installation.command(model, find_links=tmp_path)
-    assert command[-4:] == ["--no-index", "--find-links", str(tmp_path), model.plugin]
+    links = ["--find-links", str(tmp_path)]
+    assert command[-5:] == ["--isolated", "--no-index", *links, model.plugin]
     with pytest.raises(RequestError, match="without the network; name a folder"):
         installation.command(model)
 

@@ -83,6 +83,39 @@ def test_a_publication_needs_a_title_or_a_way_to_find_it(document):
     assert metadata.validate(document) == ["publications[1]: lacks title or doi or url"]
 
 
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("year",), 2020.0),
+        (("outputs", 0, "shape", 0), 8.0),
+        (("name",), "toy-noise\n"),
+        (("plugin",), "medigan-model-toy\n"),
+        (("version",), "1.0.0\n"),
+        (("version",), "1." + "0" * 5000 + ".0"),
+        (("licence",), "MIT\x1b[2J"),
+        (("weights", "url"), "https://example.org/\x1b"),
+        (("publications",), [{"doi": "10.1000/}\\input{x}"}]),
+        (("performance",), [{"metric": "M", "value": 1, "extractor": "\x9b"}]),
+    ],
+)
+def test_what_only_looks_valid_is_a_fault(document, path, value):
+    place = document
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    assert len(metadata.validate(document)) == 1
+
+
+def test_a_damaged_verdict_is_judged_anew(tmp_path, document, own_cache):
+    path = tmp_path / "metadata.json"
+    path.write_text(json.dumps(document))
+    metadata.load(path)
+    (verdict,) = (own_cache / "verdicts").iterdir()
+    for damage in ("5", '{"a": 1}', "[1]", "{"):
+        verdict.write_text(damage)
+        assert metadata.load(path).name == "toy-noise"
+
+
 def test_bundled_weights_need_a_file_and_a_hash(document):
     document["weights"] = {"source": "bundled", "format": "onnx"}
     assert metadata.validate(document) == ["weights: lacks file, sha256"]

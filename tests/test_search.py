@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import pickle
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from medigan_hub import Hub, HubWarning, RequestError, search
+from medigan_hub import Hub, HubWarning, RequestError
 from medigan_hub.catalogue import Entry
 from medigan_hub.metadata import ModelMetadata
 
@@ -29,14 +31,16 @@ def numbers(matches):
 
 @pytest.fixture
 def small(document):
-    """Return a function that makes an index over documents that differ as told."""
+    """Return a function that makes a hub of models whose documents differ as told."""
 
     def make(*changes):
         entries = [
             Entry(ModelMetadata.from_document(document | {"name": f"toy-{n}"} | change), None, "")
             for n, change in enumerate(changes)
         ]
-        return search.Index(entries)
+        hub = Hub()
+        hub._catalogue._entries = entries
+        return hub
 
     return make
 
@@ -77,6 +81,31 @@ def test_a_need_in_plain_words_finds_what_fits(hub):
 def test_words_of_one_meaning_find_the_same(hub, one, other):
     assert found(hub.search(one))
     assert set(found(hub.search(one))) == set(found(hub.search(other)))
+
+
+@pytest.mark.parametrize(
+    ("written", "sought"),
+    [
+        ("x-ray", "xray"),
+        ("xray", "x-ray"),
+        ("WGAN-GP", "wgangp"),
+        ("DC-GAN", "DCGAN"),
+        ("CycleGAN", "cycle gan"),
+    ],
+)
+def test_a_term_is_found_however_it_is_written(small, written, sought):
+    index = small({"tags": [written]}, {})
+    assert found(index.search(sought)) == ["toy-0"]
+
+
+def test_terms_of_several_words_are_one_thing_between_operators(small):
+    index = small({"tags": ["CXR"]}, {"tags": ["endoscopy"]}, {"tags": ["CXR", "endoscopy"]})
+    assert found(index.search("chest x-ray xor endoscopy")) == ["toy-0", "toy-1"]
+    assert len(index.search("chest x-ray or endoscopy")) == 3
+
+
+def test_a_quoted_question_keeps_its_operators(hub):
+    assert found(hub.search(["mass or nodule"])) == found(hub.search("mass or nodule"))
 
 
 def test_a_match_says_which_fields_matched(hub):
@@ -128,6 +157,8 @@ def test_case_sensitive_words_are_matched_as_written(small):
     assert found(index.search("Mass", case_sensitive=True)) == ["toy-0"]
     assert found(index.search("mass", case_sensitive=True)) == ["toy-1"]
     assert index.search("Mass", case_sensitive=True)[0].fields == {"Mass": ["tags"]}
+    joined = small({"medigan_id": "00100_MMG_ROI"})
+    assert found(joined.search("MMG", case_sensitive=True)) == ["toy-0"]
     with pytest.warns(HubWarning, match="no model has 'MASS'; did you mean Mass"):
         assert index.search("MASS", case_sensitive=True) == []
 
@@ -140,15 +171,19 @@ def test_a_query_without_words_lists_all(hub, words):
 
 
 @pytest.mark.parametrize(
-    "words",
-    ['mass"', "NEAR(mass breast)", "mass*", "name:mass", "-mass", "^mass", "mass\0", "'mass"],
+    "word", ['mass"', "mass*", "-mass", "^mass", "mass\0", "(mass)", "mass\udcff"]
 )
-def test_words_are_never_taken_for_the_language_of_the_index(hub, words):
+def test_words_are_never_taken_for_the_language_of_the_index(hub, word):
+    assert found(hub.search([word])) == found(hub.search("mass"))
+    assert hub.search([word], operator="xor")
+
+
+@pytest.mark.parametrize("words", ["name:mass", "NEAR(mass breast)", "mass NOT breast"])
+def test_operators_of_the_index_are_words_like_others(hub, words):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HubWarning)
-        hub.search(words)
-        hub.search([words], operator="xor")
-        hub.search([words], case_sensitive=True)
+        assert hub.search(words, operator="and") == []
+        assert hub.search([words], case_sensitive=True) == []
 
 
 def test_a_misspelt_word_is_answered_with_the_close_one(hub):
@@ -158,6 +193,19 @@ def test_a_misspelt_word_is_answered_with_the_close_one(hub):
         assert found(hub.search("mamography or tomosynthesis")) == ["cyclegan-dbt"]
     with pytest.warns(HubWarning, match="no model has 'qqqqq'$"):
         hub.search("qqqqq")
+
+
+def test_a_word_that_no_model_has_is_never_offered(hub):
+    with pytest.warns(HubWarning, match="no model has 'ultrasound'$"):
+        hub.search("ultrasound")  # a known word, but no model makes any
+
+
+def test_each_search_warns_where_it_stands(hub):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        hub.search("qqqqq")
+        hub.search("qqqqq")
+    assert [warning.filename for warning in caught] == [__file__] * 2
 
 
 @pytest.mark.parametrize(
@@ -171,6 +219,13 @@ def test_a_misspelt_word_is_answered_with_the_close_one(hub):
         ({"order": "asc"}, "order asc needs a metric"),
         ({"rank_by": "FID", "order": "up"}, "no order 'up'; use asc or desc"),
         ({"colour": "red"}, "no filter 'colour'; use modality, organ"),
+        ({"words": None}, "a word is None; it must be text, or a list of texts"),
+        ({"words": [5]}, "a word is 5; it must be text"),
+        ({"operator": 5}, "the operator is 5; it must be text"),
+        ({"modality": 5}, "the modality is 5; it must be text, or a list"),
+        ({"modality": ["MRI", 5]}, "the modality is 5; it must be text"),
+        ({"rank_by": 5}, "the metric is 5; it must be text"),
+        ({"rank_by": "FID", "order": 5}, "the order is 5; it must be text"),
     ],
 )
 def test_what_cannot_be_asked_is_an_error_that_says_what_can(hub, criteria, message):
@@ -297,6 +352,27 @@ def test_words_filters_rank_and_limit_work_together(hub):
 
 
 # In one call
+
+
+def test_an_unknown_wish_is_an_error_that_lists_the_known(hub):
+    with pytest.raises(RequestError, match="no 'n' to ask for; use architecture, batch_size"):
+        hub.find_and_generate("mass", n=4)
+
+
+def test_a_hub_and_its_matches_can_go_to_another_process(hub):
+    matches = hub.search("dcgan BCDR", rank_by="FID")
+    copy = pickle.loads(pickle.dumps(hub))  # noqa: S301 (our own)
+    assert found(copy.search("dcgan BCDR")) == found(hub.search("dcgan BCDR"))
+    match = pickle.loads(pickle.dumps(matches[0]))  # noqa: S301
+    assert (match.value, match.fields) == (matches[0].value, matches[0].fields)
+
+
+def test_a_hub_is_searched_from_several_threads(small):
+    index = small(*({"tags": [f"tag{n}"]} for n in range(50)))
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda n: index.search(f"tag{n}"), range(50)))
+    assert [found(matches) for matches in results] == [[f"toy-{n}"] for n in range(50)]
+    assert all(match.fields for matches in results for match in matches)
 
 
 @pytest.fixture

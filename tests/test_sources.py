@@ -32,13 +32,18 @@ def catalogue(monkeypatch):
 
 @pytest.fixture
 def server():
-    """A server on loopback; ``server.pages`` holds what it answers, by path."""
+    """A server on loopback that answers with ``pages`` and ``redirects``, by path."""
     pages: dict[str, tuple[int, bytes]] = {}
+    redirects: dict[str, str] = {}
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             status, body = pages.get(self.path, (404, b"nothing"))
-            self.send_response(status)
+            if self.path in redirects:
+                status = 302
+            self.send_response(status, "\x1b[31mwords of its own")
+            if self.path in redirects:
+                self.send_header("Location", redirects[self.path])
             self.end_headers()
             self.wfile.write(body)
 
@@ -47,6 +52,7 @@ def server():
 
     running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     running.pages = pages
+    running.redirects = redirects
     running.url = f"http://127.0.0.1:{running.server_address[1]}"
     thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -102,6 +108,17 @@ def test_an_invalid_document_is_reported_with_path_and_reason_and_skipped(tmp_pa
     assert len(messages) == 3
 
 
+@pytest.mark.parametrize(
+    "number", ["1e999", "1" + "0" * 400, "9" * 20, "NaN", '"\\ud800"', "[" * 100_000]
+)
+def test_a_value_that_would_break_others_is_refused(tmp_path, catalogue, lab, number):
+    path = write(tmp_path / "models", lab | {"year": "HERE"})
+    path.write_text(path.read_text().replace('"HERE"', number))
+    catalogue(tmp_path / "models")
+    with pytest.warns(HubWarning, match="is not JSON that can be used"):
+        assert Hub().search("mass", rank_by="FID")
+
+
 @pytest.mark.parametrize("value", [1, "text", None, [[]]])
 def test_what_is_no_document_at_all_is_skipped(tmp_path, catalogue, value):
     write(tmp_path / "models", value)
@@ -130,7 +147,7 @@ def test_an_index_leads_to_documents_alone(server, catalogue, lab):
         hub = Hub()
     assert hub.model("lab-model")
     messages = " ".join(str(warning.message) for warning in caught)
-    assert "file:///etc/hostname is no http or https URL" in messages
+    assert "can't be fetched: it is no http or https URL" in messages
     assert messages.count("must be of type object") == 2
 
 
@@ -152,8 +169,9 @@ def test_a_useless_answer_does_not_replace_the_copy(server, catalogue, lab, answ
     Hub()
     server.pages["/list.json"] = answer
     for _ in range(2):
-        with pytest.warns(HubWarning, match="the copy of .* is used"):
+        with pytest.warns(HubWarning, match="the copy of .* is used") as caught:
             assert Hub().model("lab-model")
+        assert "words of its own" not in str(caught[0].message)
 
 
 def test_a_changed_document_is_seen_at_once(server, catalogue, lab):
@@ -186,6 +204,98 @@ def test_a_server_that_does_not_answer_is_not_waited_for(catalogue, monkeypatch)
             HubWarning, match="no answer within 0.1 seconds; its models are left out"
         ):
             assert Hub().models()
+
+
+def test_an_answer_that_is_too_large_or_too_slow_is_given_up(server, catalogue, lab, monkeypatch):
+    server.pages["/list.json"] = 200, json.dumps(lab).encode()
+    catalogue(f"{server.url}/list.json")
+    monkeypatch.setattr("medigan_hub.network.LARGEST", 100)
+    with pytest.warns(HubWarning, match="it has over 0 MiB; its models are left out"):
+        Hub()
+    monkeypatch.setattr("medigan_hub.network.LARGEST", 2**20)
+    monkeypatch.setattr("medigan_hub.network.DEADLINE", -1)
+    with pytest.warns(HubWarning, match="it takes over -1 seconds; its models are left out"):
+        Hub()
+
+
+def test_relative_urls_follow_a_redirect(server, catalogue, lab):
+    server.redirects["/old"] = "/new/list.json"
+    server.pages["/new/list.json"] = 200, b'["model.json"]'
+    server.pages["/new/model.json"] = 200, json.dumps(lab).encode()
+    catalogue(f"{server.url}/old")
+    assert Hub().model("lab-model")
+
+
+@pytest.mark.parametrize(
+    "other", ["http://[::1", "http://a..b/", "http://h:x/", "http://h/\u20ac\n"]
+)
+def test_a_bad_url_in_an_index_or_redirect_is_left_out_alone(server, catalogue, lab, other):
+    server.pages["/list.json"] = 200, json.dumps([other, "there", lab]).encode()
+    server.redirects["/there"] = "http://[::1"
+    catalogue(f"{server.url}/list.json")
+    with pytest.warns(HubWarning, match="its models are left out"):
+        assert Hub().model("lab-model")
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["http://[", "http://[zz]/x", "~nobody-has-this-name/x", "x" * 300, "http://", "file:/x"],
+)
+def test_a_place_that_cannot_be_is_a_warning(catalogue, tmp_path, lab, place):
+    write(tmp_path / "models", lab)
+    catalogue(place, tmp_path / "models")
+    with pytest.warns(HubWarning):
+        assert Hub().model("lab-model")
+
+
+def test_what_is_no_file_is_not_read(tmp_path, catalogue, lab):
+    write(tmp_path / "models", lab)
+    os.mkfifo(tmp_path / "models" / "pipe.json")  # reading it would wait for ever
+    catalogue(tmp_path / "models")
+    assert Hub().model("lab-model")
+
+
+@pytest.mark.parametrize("damage", ["{", "\xff", ""])
+def test_a_damaged_copy_is_as_none(server, catalogue, lab, own_cache, monkeypatch, damage):
+    server.pages["/list.json"] = 200, json.dumps(lab).encode()
+    catalogue(f"{server.url}/list.json")
+    Hub()
+    (copy,) = (own_cache / "catalogue").iterdir()
+    copy.write_text(damage, "latin-1")
+    monkeypatch.setenv("MEDIGAN_OFFLINE", "1")
+    with pytest.warns(HubWarning, match="its models are left out"):
+        assert Hub().model("5")
+    monkeypatch.delenv("MEDIGAN_OFFLINE")
+    assert Hub().model("lab-model")
+
+
+@pytest.mark.parametrize("no", ["0", "no", "off", "False", ""])
+def test_offline_can_be_said_to_be_off(server, catalogue, lab, monkeypatch, no):
+    monkeypatch.setenv("MEDIGAN_OFFLINE", no)
+    server.pages["/list.json"] = 200, json.dumps(lab).encode()
+    catalogue(f"{server.url}/list.json")
+    assert Hub().model("lab-model")
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "http://127.0.0.1:1/list.json?sig=key:SECRET",
+        "http://127.0.0.1:1/list.json?se=2024-01-01T00:00:00Z&sig=SECRET",
+        "HTTP://me:SECRET@127.0.0.1:1/x",
+        "ftp://me:SECRET@127.0.0.1/x",
+        "https:/me:SECRET@127.0.0.1/x",
+        "http://me:se/SECRET@127.0.0.1:1/",
+        "http://me:sec?SECRET@127.0.0.1/",
+        "http://me:SECRET#x@127.0.0.1/",
+        "http://12:34/SECRET@127.0.0.1/",
+    ],
+)
+def test_no_secret_of_a_url_is_ever_shown(catalogue, place):
+    catalogue(place)
+    with pytest.warns(HubWarning) as caught:
+        Hub()
+    assert not any("SECRET" in str(warning.message) for warning in caught)
 
 
 def test_a_url_without_a_copy_is_a_warning_that_keeps_its_secrets(catalogue):
@@ -243,6 +353,10 @@ def test_two_plugins_of_one_published_model_are_told(install, document):
         ("1.0.0", "1.0.1", True),
         ("1.9.0", "1.10.0", True),
         ("1.0.0-rc1", "1.0.0", True),
+        ("1.0.0rc1", "1.0.0", True),
+        ("1.0.0-rc1", "1.0.0-rc2", True),
+        ("1.0.0-odd", "1.0.0", True),
+        ("1.0.0", "1.0.0-odd", False),
         ("1.0.1", "1.0.0", False),
         ("1.0.0", "1.0.0", False),
         ("1.0.0", "1.0.0-rc1", False),
@@ -276,15 +390,28 @@ def test_of_two_documents_the_newer_version_is_taken(tmp_path, catalogue, lab):
 
 
 @pytest.mark.parametrize(
-    "change", [{"title": "Another"}, {"version": "0.9.0"}, {"name": "lab-new", "version": "9.0.0"}]
+    ("change", "reason"),
+    [
+        ({"title": "Another"}, "version 1.0.0 in .*a.* is taken"),
+        ({"version": "0.9.0"}, "version 1.0.0 in .*a.* is taken"),
+        ({"name": "lab-new", "version": "9.0.0"}, "lab-model in .*a.* has its name or medigan id"),
+        (
+            {"plugin": "another", "version": "9.0.0"},
+            "lab-model in .*a.* has its name or medigan id",
+        ),
+        ({"medigan_id": "00100_NEW", "version": "9.0.0"}, "has its name or medigan id already"),
+        ({"name": "lab-new", "medigan_id": "00100_NEW"}, "has its name or medigan id already"),
+    ],
 )
-def test_a_document_that_contradicts_another_is_told_and_left_out(tmp_path, catalogue, lab, change):
+def test_a_document_that_contradicts_another_is_told_and_left_out(
+    tmp_path, catalogue, lab, change, reason
+):
     lab["medigan_id"] = "00100_LAB"
     write(tmp_path / "a", lab)
     write(tmp_path / "b", lab | change)
     write(tmp_path / "c", lab)  # the very same says nothing new
     catalogue(tmp_path / "a", tmp_path / "b", tmp_path / "c")
-    with pytest.warns(HubWarning, match="is left out: lab-model 1.0.0 in .*a") as caught:
+    with pytest.warns(HubWarning, match=f"is left out: .*{reason}") as caught:
         hub = Hub()
     assert len(caught) == 1
     assert hub.model("100").metadata.title == lab["title"]

@@ -5,14 +5,12 @@ Beside this file lies one document a model, ``<name>.json``.
 
 from __future__ import annotations
 
-import difflib
-import re
 import warnings
 from dataclasses import dataclass
 
 from medigan_hub import plugins
 from medigan_hub.catalogue import sources
-from medigan_hub.errors import HubWarning, PluginError, UnknownModelError
+from medigan_hub.errors import HubWarning, PluginError, UnknownModelError, close_to
 from medigan_hub.metadata import ModelMetadata
 from medigan_hub.plugins import Plugin
 
@@ -31,14 +29,14 @@ class Catalogue:
     """The known models, in the order of their names.
 
     An installed plugin's own document takes the place of any other of the same
-    name or medigan id; of other documents the newer version does. A document
-    or plugin that can't be used, or is behind a newer one, is a ``HubWarning``
+    name or medigan id. Of two other documents of one plugin the newer version
+    is taken; one that claims another's name or medigan id is left out. What is
+    left out, can't be used or is behind a newer version is a ``HubWarning``
     that names it; the others are listed all the same.
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, Entry] = {}
-        self._by_medigan_id: dict[str, Entry] = {}
+        self._by_name: dict[str, Entry] = {}
         for model, origin in sources.models():
             self._add(Entry(model, None, origin))
         found, self._broken = plugins.discover()
@@ -46,17 +44,15 @@ class Catalogue:
             _warn(str(broken))
         for plugin in found:
             self._add_installed(plugin)
-        self._entries = [self._known[name] for name in sorted(self._known)]
-        self._by_name: dict[str, Entry] = {}
-        for entry in self._entries:
-            for name in _names(entry.metadata):
-                self._by_name.setdefault(name, entry)
+        # An entry stands under all of its names; under its own, once.
+        entries = {name: e for name, e in self._by_name.items() if name == e.metadata.name}
+        self._entries = [entries[name] for name in sorted(entries)]
 
     def entries(self) -> list[Entry]:
         """Return all models."""
         return list(self._entries)
 
-    def find(self, model: str) -> Entry:
+    def find(self, model: str | int) -> Entry:
         """Return the model with a name, a medigan id, or the number of a medigan id.
 
         Raises
@@ -66,10 +62,13 @@ class Catalogue:
         UnknownModelError
             There is no such model; the message offers the closest names.
         """
-        if model in self._by_name:
-            return self._by_name[model]
-        self._raise_if_broken(model)
-        raise UnknownModelError(f"there is no model {model!r}; {self._offer(model)}")
+        name = str(model)
+        if name in self._by_name:
+            return self._by_name[name]
+        self._raise_if_broken(name)
+        close = close_to(name, (known for known in self._by_name if not known.isdecimal()))
+        offer = f"close to it: {', '.join(close)}" if close else "see them with: medigan list"
+        raise UnknownModelError(f"there is no model {name!r}; {offer}")
 
     def plugin(self, model: str) -> Plugin:
         """Return the installed plugin of a model.
@@ -89,16 +88,25 @@ class Catalogue:
         return entry.plugin
 
     def _add(self, entry: Entry) -> None:
-        other = self._same(entry.metadata)
-        if other is not None:
-            if other.metadata.document == entry.metadata.document:
-                return
-            same_name = other.metadata.name == entry.metadata.name
-            if not same_name or not _is_older(other.metadata, entry.metadata):
+        model = entry.metadata
+        others = self._others(model)
+        if any(other.metadata.document == model.document for other in others):
+            return
+        for other in others:
+            known = other.metadata
+            if (known.name, known.plugin) != (model.name, model.plugin) or known.medigan_id not in (
+                None,
+                model.medigan_id,
+            ):
                 _warn(
-                    f"{entry.metadata.name} {entry.metadata.version} in {entry.origin} is left "
-                    f"out: {other.metadata.name} {other.metadata.version} in {other.origin} has "
-                    "its name or medigan id; rename it, or raise its version"
+                    f"{model.name} in {entry.origin} is left out: {known.name} in {other.origin} "
+                    "has its name or medigan id already; rename it"
+                )
+                return
+            if not _is_older(known, model):
+                _warn(
+                    f"{model.name} {model.version} in {entry.origin} is left out: version "
+                    f"{known.version} in {other.origin} is taken; raise its version"
                 )
                 return
             self._remove(other)
@@ -106,13 +114,13 @@ class Catalogue:
 
     def _add_installed(self, plugin: Plugin) -> None:
         model = plugin.metadata
-        while (other := self._same(model)) is not None:
+        for other in self._others(model):
             if other.plugin is not None:
                 _warn(
                     f"{other.metadata.name} and {model.name} are both installed as "
                     f"{model.medigan_id}; call the second by its name, or uninstall one"
                 )
-                break
+                continue
             if other.metadata.name == model.name and _is_older(model, other.metadata):
                 _warn(
                     f"{plugin.distribution} has version {model.version} of {model.name}, and "
@@ -121,29 +129,24 @@ class Catalogue:
             self._remove(other)
         self._put(Entry(model, plugin, plugin.distribution))
 
-    def _same(self, model: ModelMetadata) -> Entry | None:
-        return self._known.get(model.name) or self._by_medigan_id.get(model.medigan_id or "")
+    def _others(self, model: ModelMetadata) -> list[Entry]:
+        """Return the models so far that go by one of the names of this one."""
+        found = {id(e): e for name in _names(model) if (e := self._by_name.get(name)) is not None}
+        return list(found.values())
 
     def _put(self, entry: Entry) -> None:
-        self._known[entry.metadata.name] = entry
-        if entry.metadata.medigan_id is not None:
-            self._by_medigan_id[entry.metadata.medigan_id] = entry
+        for name in _names(entry.metadata):
+            self._by_name.setdefault(name, entry)
 
     def _remove(self, entry: Entry) -> None:
-        del self._known[entry.metadata.name]
-        self._by_medigan_id.pop(entry.metadata.medigan_id or "", None)
+        for name in _names(entry.metadata):
+            if self._by_name.get(name) is entry:
+                del self._by_name[name]
 
     def _raise_if_broken(self, name: str) -> None:
         for broken in self._broken:
             if broken.name == name:
                 raise PluginError(str(broken))
-
-    def _offer(self, model: str) -> str:
-        by_fold = {_fold(name): name for name in self._by_name if not name.isdecimal()}
-        close = difflib.get_close_matches(_fold(model), by_fold, n=3, cutoff=0.5)
-        if close:
-            return "close to it: " + ", ".join(by_fold[fold] for fold in close)
-        return "see them with: medigan list"
 
 
 def _names(model: ModelMetadata) -> tuple[str, ...]:
@@ -154,17 +157,18 @@ def _names(model: ModelMetadata) -> tuple[str, ...]:
 
 
 def _is_older(model: ModelMetadata, other: ModelMetadata) -> bool:
-    return _version(model) < _version(other)
+    if model.version == other.version:
+        return False
+    from packaging.version import InvalidVersion, Version
 
+    def version(text: str) -> Version:
+        try:
+            return Version(text)
+        except InvalidVersion:  # a suffix that is none of pip's: before all that are
+            numbers = text[: len(text) - len(text.lstrip("0123456789."))].rstrip(".")
+            return Version(f"{numbers}.dev0")
 
-def _version(model: ModelMetadata) -> tuple[list[int], bool]:
-    """Return what versions are ordered by: the three numbers, and that none comes before them."""
-    numbers = [int(number) for number in re.findall(r"\d+", model.version)[:3]]
-    return numbers, "-" not in model.version
-
-
-def _fold(name: str) -> str:
-    return name.casefold().replace("_", "-")
+    return version(model.version) < version(other.version)
 
 
 def _warn(message: str) -> None:

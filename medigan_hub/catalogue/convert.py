@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from medigan_hub import metadata
-from medigan_hub.errors import HubError, MetadataError
+from medigan_hub.errors import MetadataError
 from medigan_hub.files import write_atomically
 
 INCEPTION = "Inception v3 trained on ImageNet"
@@ -483,24 +483,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("source", type=Path, help="medigan's global.json, or a part of it")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the documents")
     given = parser.parse_args(arguments)
+    failed = False
     try:
-        entries = json.loads(given.source.read_text("utf-8"))
+        content = metadata.read(given.source)
+        entries = metadata.parse(content, str(given.source))
         if not isinstance(entries, dict):
             raise MetadataError(f"{given.source} is not a mapping from medigan ids to models")
         for medigan_id, entry in entries.items():
-            document = convert(medigan_id, entry)
-            faults = metadata.validate(document)
-            if faults:
-                raise MetadataError(f"{medigan_id} gives no valid document: {'; '.join(faults)}")
-            path = given.output / f"{medigan_id}.json"
-            if path.exists():
-                print(f"{path} is there already and kept", file=sys.stderr)
-                continue
-            text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-            write_atomically(path, text.encode())
-            print(path)
-    except (HubError, OSError, ValueError) as error:
+            try:
+                _write(convert(medigan_id, entry), given.output / f"{medigan_id}.json")
+            except MetadataError as error:
+                print(f"error: {error}", file=sys.stderr)
+                failed = True
+    except (MetadataError, OSError) as error:
         sys.exit(f"error: {error}")
+    if failed:
+        sys.exit(1)
+
+
+def _write(document: Mapping[str, Any], path: Path) -> None:
+    faults = metadata.validate(document)
+    if faults:
+        raise MetadataError(
+            f"{document['medigan_id']} gives no valid document: {'; '.join(faults)}"
+        )
+    if path.exists():
+        print(f"{path} is there already and kept", file=sys.stderr)
+        return
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    write_atomically(path, text.encode())
+    print(path)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Where documents of models come from: the hub itself, and what ``MEDIGAN_CATALOGUE`` names.
 
 ``MEDIGAN_CATALOGUE`` holds folders and URLs, joined as in ``PATH`` (by a colon,
-on Windows by a semicolon). A folder has one document a file, ``*.json``; a file
-may also hold an array of documents. A URL has the same, and its array may name
-further URLs, relative to its own.
+on Windows by a semicolon); a relative folder that follows a URL begins with a
+dot. A folder has one document a file, ``*.json``; a file may also hold an array
+of documents. A URL has the same, and its array may name further URLs, relative
+to its own.
 """
 
 from __future__ import annotations
@@ -21,55 +22,74 @@ from typing import Any
 from urllib.parse import urljoin
 
 from medigan_hub import metadata, network
-from medigan_hub.errors import HubError, HubWarning, MetadataError
+from medigan_hub.errors import HubError, HubWarning, MetadataError, NetworkError
 from medigan_hub.files import cache_folder, write_atomically
 from medigan_hub.metadata import ModelMetadata
 
 ENVIRONMENT = "MEDIGAN_CATALOGUE"
 SHIPPED = Path(__file__).parent
+SHIPPED_ORIGIN = "medigan-hub"
+MOST_NAMED = 100
+"""URLs that one answer may name."""
 
-URL = re.compile(r"https?://")
+SCHEME = r"(?:https?|ftps?|file|s3|gs):/"
+WEB = re.compile(r"https?://", re.IGNORECASE)
+# A URL may hold colons of its own; it ends where one is followed by the beginning of a place.
 PLACE = re.compile(
-    # A URL has colons of its own: after its scheme, before a password or port, in IPv6 addresses.
-    r"https?://(?:[^/\s@]*@)?(?:\[[^\]]*\]|[^/?:;\s]*)(?::\d+)?"
-    rf"(?:[/?][^{os.pathsep}\s]*)?|[^{os.pathsep}]+"
+    rf"{SCHEME}.*?(?={os.pathsep}(?:[/.~]|{SCHEME})|$)|[^{os.pathsep}]+", re.IGNORECASE | re.DOTALL
 )
 
+Document = tuple[ModelMetadata, str]
+"""A valid document, and where it is from."""
 
-def models() -> Iterator[tuple[ModelMetadata, str]]:
+
+def models() -> Iterator[Document]:
     """Yield each valid document with where it is from, those shipped with the hub first.
 
     What can't be read, or is not valid, is a ``HubWarning`` and left out.
     """
     for path in sorted(SHIPPED.glob("*.json")):
-        yield from ((model, "medigan-hub") for model, _ in _in_file(path))
+        yield from ((model, SHIPPED_ORIGIN) for model, _ in _in_file(path))
     for place in places(os.environ.get(ENVIRONMENT, "")):
-        if URL.match(place):
-            yield from _at_url(place)
-        else:
-            yield from _in_folder(Path(place).expanduser())
+        try:
+            yield from _at(place)
+        except (OSError, RuntimeError, ValueError) as error:
+            # A name that the system can't take, a folder that may not be listed, ...
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            _warn(f"a place in {ENVIRONMENT} can't be read ({reason}); correct it")
 
 
 def places(text: str) -> list[str]:
     """Split a value of ``MEDIGAN_CATALOGUE`` into folders and URLs.
 
-    >>> places("models:http://127.0.0.1:8000/list.json:/srv/more")
-    ['models', 'http://127.0.0.1:8000/list.json', '/srv/more']
+    >>> places("models:http://127.0.0.1:8000/list.json?at=12:30:/srv/more")
+    ['models', 'http://127.0.0.1:8000/list.json?at=12:30', '/srv/more']
     """
     return [place.strip() for place in PLACE.findall(text) if place.strip()]
 
 
-def _in_folder(folder: Path) -> Iterator[tuple[ModelMetadata, str]]:
+def _at(place: str) -> Iterator[Document]:
+    if WEB.match(place):
+        yield from _at_url(place, may_name_others=True)
+    elif re.match(SCHEME, place, re.IGNORECASE):
+        # Not shown: what is no proper URL may hold a password anywhere.
+        _warn(f"{ENVIRONMENT} names a URL that does not begin with http:// or https://; correct it")
+    else:
+        yield from _in_folder(Path(place).expanduser())
+
+
+def _in_folder(folder: Path) -> Iterator[Document]:
     if folder.is_file():
         yield from _in_file(folder)
     elif folder.is_dir():
-        for path in sorted(folder.glob("*.json")):
-            yield from _in_file(path)
+        for path in sorted(folder.iterdir()):
+            if path.suffix == ".json" and path.is_file():
+                yield from _in_file(path)
     else:
         _warn(f"{folder} is no folder of documents; correct {ENVIRONMENT}")
 
 
-def _in_file(path: Path) -> Iterator[tuple[ModelMetadata, str]]:
+def _in_file(path: Path) -> Iterator[Document]:
     try:
         content = metadata.read(path)
         value = metadata.parse(content, str(path))
@@ -80,17 +100,25 @@ def _in_file(path: Path) -> Iterator[tuple[ModelMetadata, str]]:
         yield from _valid(document, text, where)
 
 
-def _at_url(url: str, *, may_name_others: bool = True) -> Iterator[tuple[ModelMetadata, str]]:
-    name = network.shown(url)
-    content = _fetched(url)
-    if content is None:
+def _at_url(url: str, *, may_name_others: bool) -> Iterator[Document]:
+    fetched = _fetched(url)
+    if fetched is None:
         return
-    value = metadata.parse(content, name)
-    for document, text, where in _documents(value, content, name):
-        if isinstance(document, str) and may_name_others:
-            yield from _at_url(urljoin(url, document), may_name_others=False)
-        else:
+    base, value = fetched
+    named = 0
+    for document, text, where in _documents(value, json.dumps(value).encode(), network.shown(url)):
+        if not (isinstance(document, str) and may_name_others):
             yield from _valid(document, text, where)
+            continue
+        named += 1
+        if named > MOST_NAMED:
+            _warn(f"{network.shown(url)} names over {MOST_NAMED} URLs; the others are left out")
+            return
+        try:
+            other = urljoin(base, document)
+        except ValueError:
+            other = document
+        yield from _at_url(other, may_name_others=False)
 
 
 def _documents(value: Any, content: bytes, where: str) -> Iterator[tuple[Any, bytes, str]]:
@@ -102,34 +130,37 @@ def _documents(value: Any, content: bytes, where: str) -> Iterator[tuple[Any, by
         yield document, json.dumps(document).encode(), f"{where}[{position}]"
 
 
-def _valid(document: Any, content: bytes, where: str) -> Iterator[tuple[ModelMetadata, str]]:
+def _valid(document: Any, content: bytes, where: str) -> Iterator[Document]:
     try:
         yield metadata.checked(document, content, where), where
     except MetadataError as error:
         _warn(f"{error}; it is left out")
 
 
-def _fetched(url: str) -> bytes | None:
-    """Return what a URL holds; if it can't be had, the copy of the last time; else None."""
+def _fetched(url: str) -> tuple[str, Any] | None:
+    """Return what a URL holds, and the URL in the end; if it can't be had, the last copy."""
     copy = cache_folder() / "catalogue" / f"{hashlib.sha256(url.encode()).hexdigest()}.json"
     name = network.shown(url)
-    if network.offline() and copy.is_file():
-        return copy.read_bytes()
+    kept = None
+    with suppress(OSError, MetadataError):
+        kept = metadata.parse(copy.read_bytes(), str(copy))
+    if network.offline() and kept is not None:
+        return url, kept
     try:
-        if not URL.match(url):
-            raise MetadataError(f"{name} is no http or https URL")
-        content = network.fetch(url)
-        metadata.parse(content, name)
+        if not WEB.match(url):
+            raise NetworkError(f"{name} can't be fetched: it is no http or https URL")
+        answer = network.fetch(url)
+        value = metadata.parse(answer.content, name)
     except HubError as error:
-        if not copy.is_file():
+        if kept is None:
             _warn(f"{error}; its models are left out")
             return None
         day = time.strftime("%Y-%m-%d", time.localtime(copy.stat().st_mtime))
         _warn(f"{error}; the copy of {day} is used")
-        return copy.read_bytes()
+        return url, kept
     with suppress(OSError):  # a cache that can't be written is no reason to stop
-        write_atomically(copy, content)
-    return content
+        write_atomically(copy, answer.content)
+    return answer.url, value
 
 
 def _warn(message: str) -> None:

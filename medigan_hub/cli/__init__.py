@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from medigan_hub import __version__
-from medigan_hub.cli import catalogue, generate
+from medigan_hub.cli import catalogue, generate, terminal
 from medigan_hub.errors import HubError, HubWarning
 
 # Typer's own errors of wrong usage, whichever copy of click it is built on.
@@ -50,6 +50,7 @@ def _common(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exit with 0, 1 (an error) or 2 (wrong usage)."""
+    terminal.prepare()
     arguments = sys.argv[1:] if arguments is None else arguments
     # Taken out here so that it may stand anywhere, and holds for every error.
     debug = "--debug" in arguments
@@ -73,8 +74,8 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         if debug:
             raise
-        if isinstance(error, OSError) and error.filename is not None:
-            _complain(f"{error.filename}: {error.strerror}")
+        if isinstance(error, OSError):
+            _complain(f"{error.filename or 'the output'}: {error.strerror or error}")
         else:
             _complain(f"{type(error).__name__}: {error}; a fault of the hub, --debug shows where")
         code = 1
@@ -84,10 +85,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _complain(message: str) -> None:
-    print("error: " + " ".join(message.split()), file=sys.stderr)
+    print("error: " + terminal.printable(" ".join(message.split())), file=sys.stderr)
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
     if not issubclass(category, HubWarning):
         return  # a library's word to its developers, not to the user
-    print("warning: " + " ".join(str(message).split()), file=sys.stderr)
+    print("warning: " + terminal.printable(" ".join(str(message).split())), file=sys.stderr)

@@ -8,10 +8,10 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
 from medigan_hub.catalogue import Entry
 from medigan_hub.citation import bibtex
+from medigan_hub.cli.terminal import text
 from medigan_hub.metadata import Parameter
 
 
@@ -22,8 +22,8 @@ def card(entry: Entry) -> RenderableType:
 
 def _parts(entry: Entry) -> Iterator[RenderableType]:
     model, document = entry.metadata, entry.metadata.document
-    yield Text(f"{model.name} {model.version}: {model.title}", style="bold")
-    yield Text(f"\n{document['description']}")
+    yield text(f"{model.name} {model.version}: {model.title}", style="bold")
+    yield text(f"\n{document['description']}")
     yield _heading("What it is")
     yield _pairs(
         {
@@ -46,19 +46,19 @@ def _parts(entry: Entry) -> Iterator[RenderableType]:
         yield _heading("What it starts from")
         yield _pairs({given["name"]: _input(given) for given in document["inputs"]})
     yield _heading("What you may set")
-    yield _pairs(dict(_settings(entry))) if dict(_settings(entry)) else Text("  nothing")
+    yield _pairs(dict(_settings(entry))) if dict(_settings(entry)) else text("  nothing")
     yield _heading("How well it does")
     if document.get("performance"):
         yield from _figures(document["performance"])
     else:
-        yield Text("  no figures are known")
+        yield text("  no figures are known")
     yield _heading("What it is for, and what not")
     lines = [
         f"Intended use: {document['intended_use']}",
-        *(f"Not for: {text}" for text in document.get("not_intended_for", ())),
-        *(f"Limitation: {text}" for text in document["limitations"]),
+        *(f"Not for: {use}" for use in document.get("not_intended_for", ())),
+        *(f"Limitation: {limit}" for limit in document["limitations"]),
         f"Privacy: {document['privacy']}",
-        *(f"Note: {text}" for text in document.get("notes", ())),
+        *(f"Note: {note}" for note in document.get("notes", ())),
     ]
     yield from (_indented(line) for line in lines)
     yield _heading("How to install it")
@@ -67,15 +67,15 @@ def _parts(entry: Entry) -> Iterator[RenderableType]:
     else:
         yield _indented(f"medigan install {model.name}")
     yield _heading("How to cite it")
-    yield Text(bibtex(model), no_wrap=True, overflow="ignore")  # to be copied as it is
+    yield text(bibtex(model), no_wrap=True, overflow="ignore")  # to be copied as it is
 
 
-def _heading(text: str) -> RenderableType:
-    return Text(f"\n{text}", style="bold")
+def _heading(words: str) -> RenderableType:
+    return text(f"\n{words}", style="bold")
 
 
-def _indented(text: str) -> RenderableType:
-    return Padding(Text(text), (0, 0, 0, 2))
+def _indented(words: str) -> RenderableType:
+    return Padding(text(words), (0, 0, 0, 2))
 
 
 def _pairs(pairs: Mapping[str, Any]) -> RenderableType:
@@ -84,7 +84,7 @@ def _pairs(pairs: Mapping[str, Any]) -> RenderableType:
     table.add_column(overflow="fold")
     for name, value in pairs.items():
         if value not in (None, ""):
-            table.add_row(Text(f"  {name}"), Text(str(value)))
+            table.add_row(text(f"  {name}"), text(value))
     return table
 
 
@@ -147,11 +147,11 @@ def _figures(figures: Iterable[Mapping[str, Any]]) -> Iterator[RenderableType]:
             mark = f" [{list(extractors).index(extractor) + 1}]"
         better = f"near {figure['ideal']:g}" if "ideal" in figure else figure.get("better")
         table.add_row(
-            Text(figure["metric"]),
-            Text(f"{figure['value']:g}{spread}"),
-            Text(better or "-"),
-            Text(str(figure.get("num_images") or "-")),
-            Text(figure.get("compares", "") + mark),
+            text(figure["metric"]),
+            text(f"{figure['value']:g}{spread}"),
+            text(better or "-"),
+            text(figure.get("num_images") or "-"),
+            text(figure.get("compares", "") + mark),
         )
     yield table
     for number, extractor in enumerate(extractors, 1):

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import importlib
-import json
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from medigan_hub.catalogue import Entry
+from medigan_hub.cli.arguments import Json, Model
+from medigan_hub.cli.terminal import console, print_json, printable, text
 from medigan_hub.errors import PluginError
 from medigan_hub.hub import Hub
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from medigan_hub.search import Match
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-Model = Annotated[str, typer.Argument(help="Name, medigan id or its number.", show_default=False)]
+FOLDED = "matched in"
+GAP = 2
+
 Installed = Annotated[bool, typer.Option("--installed", help="Only models that are installed.")]
 
 
@@ -35,7 +35,7 @@ def list_models(installed: Installed = False, as_json: Json = False) -> None:
     """List the models that the hub knows."""
     entries = [entry for entry in Hub().models() if entry.plugin or not installed]
     if as_json:
-        print(json.dumps([summary(entry) for entry in entries], indent=2, ensure_ascii=False))
+        print_json([summary(entry) for entry in entries])
     elif entries:
         _print_table(entries)
     else:
@@ -96,22 +96,23 @@ def search(
         limit=limit,
     )
     if as_json:
-        print(json.dumps([_found(match) for match in matches], indent=2, ensure_ascii=False))
+        print_json([_found(match) for match in matches])
     elif matches:
         _print_table([match.entry for match in matches], matches)
     else:
-        print("No model matches; see all with: medigan list")
+        several = "; --operator or asks for any of the words" if len(words or ()) > 1 else ""
+        print(f"No model matches{several}; see all with: medigan list")
 
 
 def info(model: Model, as_json: Json = False) -> None:
     """Show one model's card: what it makes, how well, within which limits, how to cite it."""
     entry = Hub().model(model)
     if as_json:
-        print(json.dumps(entry.metadata.document, indent=2, ensure_ascii=False))
+        print_json(entry.metadata.document)
         return
     from medigan_hub.cli.card import card
 
-    _console(pipe_width=100).print(card(entry), crop=False)
+    console(pipe_width=100).print(card(entry), crop=False)
 
 
 def install(
@@ -136,35 +137,43 @@ def install(
 
     entry = Hub().model(model)
     name = entry.metadata.name
-    arguments = installation.command(
-        entry.metadata, find_links=find_links, no_index=no_index, upgrade=upgrade
-    )
-    needed = entry.plugin is None or upgrade
-    result = {
+    result: dict[str, Any] = {
         "model": name,
         "plugin": entry.metadata.plugin,
-        "command": arguments,
+        "command": None,
         "installed": entry.plugin is not None,
     }
     # With --json, standard output holds the result alone.
     words = sys.stderr if as_json else sys.stdout
-    if not needed:
+    if entry.plugin is not None and not upgrade:
         print(f"{name} is installed already; --upgrade looks for a newer version", file=words)
-    elif dry_run:
-        print(f"would run: {shlex.join(arguments)}", file=words)
     else:
-        print(f"running: {shlex.join(arguments)}", file=words, flush=True)
-        installation.run(arguments, words)
-        importlib.invalidate_caches()
-        if Hub().model(name).plugin is None:
-            raise PluginError(
-                f"pip ran, but {entry.metadata.plugin} is not found here as a usable plugin of "
-                f"{name}; reinstall it, or tell its authors"
-            )
-        result["installed"] = True
-        print(f"{name} is installed; try: medigan preview {name}", file=words)
+        command = installation.command(
+            entry.metadata, find_links=find_links, no_index=no_index, upgrade=upgrade
+        )
+        result["command"] = command
+        line = printable(shlex.join(command))
+        if dry_run:
+            print(f"would run: {line}", file=words)
+        else:
+            print(f"running: {line}", file=words, flush=True)
+            _install(entry, command, words)
+            result["installed"] = True
+            print(f"{name} is installed; try: medigan preview {name}", file=words)
     if as_json:
-        print(json.dumps(result, indent=2))
+        print_json(result)
+
+
+def _install(entry: Entry, command: list[str], output: IO[str]) -> None:
+    from medigan_hub import installation
+
+    installation.run(command, output)
+    importlib.invalidate_caches()
+    if Hub().model(entry.metadata.name).plugin is None:
+        raise PluginError(
+            f"pip ran, but {entry.metadata.plugin} is not found here as a usable plugin of "
+            f"{entry.metadata.name}; reinstall it, or tell its authors"
+        )
 
 
 def summary(entry: Entry) -> dict[str, Any]:
@@ -196,36 +205,43 @@ def _found(match: Match) -> dict[str, Any]:
 
 def _print_table(entries: Sequence[Entry], matches: Sequence[Match] = ()) -> None:
     """Print one line a model, with as many columns as the terminal has room for."""
+    from rich.cells import cell_len
     from rich.table import Table
-    from rich.text import Text
 
     models = [entry.metadata for entry in entries]
     columns = {  # in the order of their weight: the last is the first to go
         "name": [model.name for model in models],
         "value": [_value(match) for match in matches if match.metric is not None],
         "id": [model.medigan_id[:5] if model.medigan_id else "-" for model in models],
+        FOLDED: [_matched(match) for match in matches],
         "installed": ["yes" if entry.plugin else "no" for entry in entries],
         "modality": [model.modality[0] for model in models],
         "licence": [model.licence or "not stated" for model in models],
         "task": [model.task for model in models],
-        "matched in": [_matched(match) for match in matches],
     }
     columns = {heading: cells for heading, cells in columns.items() if any(cells)}
-    console = _console(pipe_width=240)
-    while sum(2 + max(map(len, [name, *column])) for name, column in columns.items()) > (
-        console.width + 2
-    ):
-        if len(columns) == 1:
-            break
+    widths = {
+        heading: max(map(cell_len, map(printable, [heading, *cells])))
+        for heading, cells in columns.items()
+    }
+    if FOLDED in widths:
+        widths[FOLDED] = min(widths[FOLDED], 20)
+    target = console(pipe_width=240)
+    while len(columns) > 1 and sum(widths[name] + GAP for name in columns) > target.width + GAP:
         columns.popitem()
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
     for heading in columns:
-        table.add_column(heading, no_wrap=True, justify="right" if heading == "value" else "left")
+        table.add_column(
+            heading,
+            justify="right" if heading == "value" else "left",
+            overflow="fold",
+            min_width=min(widths[heading], target.width),
+        )
     for cells in zip(*columns.values(), strict=True):
-        table.add_row(*map(Text, cells))
+        table.add_row(*map(text, cells))
     if matches and matches[0].metric is not None:
-        console.print(f"Ranked by {matches[0].metric}:")
-    console.print(table)
+        target.print(text(f"Ranked by {matches[0].metric}:"))
+    target.print(table)
 
 
 def _value(match: Match) -> str:
@@ -234,10 +250,3 @@ def _value(match: Match) -> str:
 
 def _matched(match: Match) -> str:
     return ", ".join(dict.fromkeys(name for names in match.fields.values() for name in names))
-
-
-def _console(pipe_width: int) -> Console:
-    """Return where tables are printed; in a pipe there is no width to fit into."""
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else pipe_width, highlight=False)

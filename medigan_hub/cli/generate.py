@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medigan_hub.cli.arguments import Json, Model
+from medigan_hub.cli.terminal import print_json
 from medigan_hub.errors import OutputError
 from medigan_hub.files import write_atomically
 from medigan_hub.hub import Hub
@@ -18,7 +19,6 @@ from medigan_hub.hub import Hub
 if TYPE_CHECKING:
     from medigan_hub.generation import Wishes
 
-Model = Annotated[str, typer.Argument(help="Name, medigan id or its number.", show_default=False)]
 Seed = Annotated[int, typer.Option("--seed", help="Seed: the same seed makes the same samples.")]
 Inputs = Annotated[
     Path | None,
@@ -57,7 +57,7 @@ def generate(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace another data set in the folder.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Generate a data set of synthetic images, with its manifest."""
     wishes = _wishes(seed, inputs, condition, option, device, batch_size, precision)
@@ -81,7 +81,7 @@ def generate(
             "seconds": round(saved.seconds, 3),
             "samples_per_second": round(saved.samples_per_second, 3),
         }
-        print(json.dumps(result, indent=2))
+        print_json(result)
     else:
         samples = "sample" if saved.count == 1 else "samples"
         print(

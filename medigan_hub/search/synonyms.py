@@ -45,7 +45,11 @@ SYNONYMS = (
     ("grey", "gray", "greyscale", "grayscale"),
     ("colour", "color", "RGB"),
     # models and their tasks
-    ("DCGAN", "deep convolutional GAN"),
+    ("DCGAN", "DC-GAN", "deep convolutional GAN"),
+    ("CycleGAN", "Cycle GAN", "cycle-consistent GAN"),
+    ("FastGAN", "Fast GAN"),
+    ("SinGAN", "single-image GAN"),
+    ("pix2pixHD", "pix2pix HD"),
     ("conditional DCGAN", "C-DCGAN", "class-conditional DCGAN"),
     ("WGAN-GP", "WGANGP", "Wasserstein GAN with gradient penalty"),
     ("PGGAN", "ProGAN", "progressive GAN", "progressively growing GAN"),
@@ -71,11 +75,11 @@ def others(term: str) -> tuple[str, ...]:
 
     >>> others("CXR")[:2]
     ('chest x-ray', 'chest xray')
-    >>> others("mammograms")[:2]
-    ('mammography', 'mammographic')
+    >>> others("x-ray")[:2]
+    ('xray', 'radiograph')
     """
-    group = _group(term)
-    return tuple(other for other in group if _key(other) not in _forms(term))
+    # xray and x-ray are one term here, and two to an index of words: both are returned.
+    return tuple(other for other in _group(term) if other.casefold() != term.casefold())
 
 
 @cache

@@ -1,0 +1,58 @@
+"""What goes to the terminal: text that can't take it over, in whatever encoding it has."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+KEPT = ("\n", "\t")
+
+
+def prepare() -> None:
+    """Make standard output and error take any text, also where they are closed or ASCII alone."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 (for as long as the program runs)
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def printable(text: str) -> str:
+    r"""Return text with everything written out that steers a terminal.
+
+    >>> printable("a\x1b[31mb")
+    'a\\x1b[31mb'
+    """
+    return "".join(
+        character
+        if character in KEPT or unicodedata.category(character)[0] != "C"
+        else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+def text(value: object, **style: Any) -> Text:
+    """Return a value as text for a table or card."""
+    from rich.text import Text
+
+    return Text(printable(str(value)), **style)
+
+
+def console(pipe_width: int) -> Console:
+    """Return where tables are printed; in a pipe there is no width to fit into."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else pipe_width, highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON, in ASCII: every program and every locale can read that."""
+    print(json.dumps(value, indent=2))

@@ -1,0 +1,9 @@
+"""Finding models by words and fields, and ranking them by how they scored.
+
+``query`` reads what is asked, ``synonyms`` knows words of one meaning,
+``index`` looks words and fields up, ``ranking`` sorts by a metric.
+"""
+
+from medigan_hub.search.index import CRITERIA, Criteria, Index, Match, Result
+
+__all__ = ["CRITERIA", "Criteria", "Index", "Match", "Result"]
