@@ -70,7 +70,7 @@ def run(arguments: list[str], output: IO[str] | None = None) -> None:
             f"this environment has no pip; install {arguments[-1]} with the tool that made it, "
             f"such as: uv pip install {arguments[-1]}"
         )
-    # A pip.py in the current folder is not pip.
+    # A pip.py in the current folder is not pip (Python 3.10 doesn't know this setting).
     environment = {**os.environ, "PYTHONSAFEPATH": "1"}
     result = subprocess.run(arguments, stdout=output, check=False, env=environment)  # noqa: S603 (no shell; the name's form is checked)
     if result.returncode != 0:
