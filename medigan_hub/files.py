@@ -6,12 +6,23 @@ import os
 import secrets
 from pathlib import Path
 
+from medigan_hub.errors import OutputError
+
 
 def cache_folder() -> Path:
-    """Return the hub's cache folder: ``MEDIGAN_CACHE``, or the user's own cache."""
+    """Return the hub's cache folder: ``MEDIGAN_CACHE``, or the user's own cache.
+
+    Raises
+    ------
+    OutputError
+        ``MEDIGAN_CACHE`` names the home of a user that this machine doesn't have.
+    """
     chosen = os.environ.get("MEDIGAN_CACHE")
     if chosen:
-        return Path(chosen).expanduser()
+        try:
+            return Path(chosen).expanduser()
+        except RuntimeError as error:
+            raise OutputError(f"MEDIGAN_CACHE is {chosen}: there is no such user") from error
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("medigan-hub", appauthor=False))

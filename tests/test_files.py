@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from medigan_hub.errors import OutputError
 from medigan_hub.files import cache_folder, write_atomically
 
 
@@ -25,3 +26,9 @@ def test_the_cache_is_where_the_environment_says_or_the_users_own(tmp_path, monk
     assert cache_folder() == tmp_path / "here"
     monkeypatch.delenv("MEDIGAN_CACHE")
     assert cache_folder().name == "medigan-hub"
+
+
+def test_a_cache_in_the_home_of_nobody_is_an_error_in_words(monkeypatch):
+    monkeypatch.setenv("MEDIGAN_CACHE", "~nobody-has-this-name/cache")
+    with pytest.raises(OutputError, match="there is no such user"):
+        cache_folder()
