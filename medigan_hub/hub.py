@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from medigan_hub.catalogue import Catalogue, Entry
 from medigan_hub.errors import HubWarning, RequestError
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from medigan_hub.plugins import Plugin
     from medigan_hub.samples import GenerationRequest, SampleBatch
     from medigan_hub.search import Criteria, Index, Match
+
+    class Asked(Criteria, Wishes):
+        """What a search and a job may ask for, in one call."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -98,17 +101,14 @@ class Hub:
             A value, metric or operator is not known; the message lists those
             that are.
         """
-        result = self._index.search(words, **criteria)
-        for line in result.advice:
-            warnings.warn(line, HubWarning, stacklevel=2)
-        return result.matches
+        return self._search(words, criteria)
 
     def find_and_generate(
         self,
         words: str | Sequence[str] = (),
         *,
         num_samples: int | None = None,
-        **wishes: Any,
+        **asked: Unpack[Asked],
     ) -> Found:
         """Search, rank, and generate with the first model that is installed.
 
@@ -136,19 +136,16 @@ class Hub:
         from medigan_hub.search.choice import choose
 
         known = CRITERIA | generation.WISHES
-        for name in wishes:
+        for name in asked:
             if name not in known:
                 raise RequestError(
                     f"there is no {name!r} to ask for; use {', '.join(sorted(known))}"
                 )
-        criteria = {name: wishes.pop(name) for name in list(wishes) if name in CRITERIA}
-        result = self._index.search(words, **criteria)
-        for line in result.advice:
-            warnings.warn(line, HubWarning, stacklevel=2)
-        entry, reason = choose(result.matches, words, criteria.get("order"))
-        return Found(
-            entry.metadata, reason, self.generate(entry.metadata.name, num_samples, **wishes)
-        )
+        values: dict[str, Any] = {**asked}
+        criteria = {name: values.pop(name) for name in asked if name in CRITERIA}
+        entry, reason = choose(self._search(words, criteria), words, criteria.get("order"))
+        batches = self.generate(entry.metadata.name, num_samples, **cast("Wishes", values))
+        return Found(entry.metadata, reason, batches)
 
     def generate(
         self, model: str, num_samples: int | None = None, **wishes: Unpack[Wishes]
@@ -250,6 +247,12 @@ class Hub:
     def __getstate__(self) -> dict[str, Any]:
         """Leave the index behind, which can't go to another process and is soon built again."""
         return {name: value for name, value in self.__dict__.items() if name != "_index"}
+
+    def _search(self, words: str | Sequence[str], criteria: Mapping[str, Any]) -> list[Match]:
+        result = self._index.search(words, **criteria)
+        for line in result.advice:
+            warnings.warn(line, HubWarning, stacklevel=3)  # where the hub was asked
+        return result.matches
 
     @cached_property
     def _index(self) -> Index:

@@ -216,22 +216,22 @@ def load(path: Path) -> ModelMetadata:
         The file is missing, is not JSON, or does not fit the schema; the
         message names every fault.
     """
-    content = read(path)
-    return checked(parse(content, str(path)), content, str(path))
+    return checked(read(path), str(path))
 
 
-def read(path: Path) -> bytes:
-    """Return the content of a file of metadata.
+def read(path: Path) -> Any:
+    """Return the JSON value in a file.
 
     Raises
     ------
     MetadataError
-        The file can't be read.
+        The file can't be read, or is not JSON.
     """
     try:
-        return path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
         raise MetadataError(f"{path} can't be read: {error.strerror}") from error
+    return parse(content, str(path))
 
 
 def parse(content: bytes, where: str) -> Any:
@@ -251,18 +251,15 @@ def parse(content: bytes, where: str) -> Any:
     return value
 
 
-def checked(document: Any, content: bytes, where: str) -> ModelMetadata:
+def checked(document: Any, where: str) -> ModelMetadata:
     """Return a document as metadata, once it is found to be valid.
-
-    ``content`` is the text that the document was read from: the verdict is
-    kept in the cache under its hash.
 
     Raises
     ------
     MetadataError
         The document does not fit the schema; the message names every fault.
     """
-    faults = _faults_remembered(content, document)
+    faults = _faults_remembered(document)
     if faults:
         raise MetadataError(f"{where} is not valid: " + "; ".join(faults))
     return ModelMetadata.from_document(document)
@@ -356,8 +353,8 @@ def _int(text: str) -> int:
     return int(text)
 
 
-def _faults_remembered(content: bytes, document: Any) -> list[str]:
-    key = hashlib.sha256(content)
+def _faults_remembered(document: Any) -> list[str]:
+    key = hashlib.sha256(json.dumps(document).encode())
     key.update(_schema_text().encode())
     key.update(__version__.encode())
     verdict = cache_folder() / "verdicts" / f"{key.hexdigest()}.json"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http
 import os
 import time
 from typing import Any, NamedTuple
@@ -91,6 +90,8 @@ def _content(response: Any, name: str) -> bytes:
 
 
 def _status(code: int) -> str:
+    import http
+
     # Not the server's own words for it, which could hold anything.
     known = {status.value: status.phrase for status in http.HTTPStatus}
     return f"the server answers {code} {known.get(code, '')}".rstrip()

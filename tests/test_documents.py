@@ -227,6 +227,23 @@ def test_an_entry_of_medigans_form_becomes_a_valid_document():
     assert (figure["metric"], figure["value"], figure["num_images"]) == ("FID", 12.5, 30)
 
 
+def test_the_dependencies_tell_the_framework():
+    document = convert.convert("00099_TOY", entry(execution={"dependencies": ["tensorflow-cpu"]}))
+    assert (document["framework"], document["weights"]["format"]) == ("TensorFlow", "tensorflow")
+    assert metadata.validate(document) == []
+
+
+def test_a_difference_names_its_metric_where_subtraction_tells():
+    trained = {"trained_on_real": {"f1": 0.7, "AUC": 0.8}}
+    trained["trained_on_real_and_fake"] = {"f1": 0.75, "AUC": 0.9}
+    (delta,) = [
+        figure
+        for figure in convert.figures({"CLF_delta": 0.05, "CLF": trained})
+        if figure["metric"] == "CLF_delta"
+    ]
+    assert delta["compares"].endswith("minus one trained on real alone, in f1")
+
+
 def test_what_the_entry_leaves_open_is_noted():
     changed = entry(
         selection={"license": None, "dataset": ["Others"], "height": 65},

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import http.server
 import json
 import os
 import socket
 import threading
 import warnings
+from contextlib import suppress
 
 import pytest
 
@@ -35,6 +37,7 @@ def server():
     """A server on loopback that answers with ``pages`` and ``redirects``, by path."""
     pages: dict[str, tuple[int, bytes]] = {}
     redirects: dict[str, str] = {}
+    headers: dict[str, str] = {}
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -44,8 +47,11 @@ def server():
             self.send_response(status, "\x1b[31mwords of its own")
             if self.path in redirects:
                 self.send_header("Location", redirects[self.path])
+            for name, value in headers.items():
+                self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(body)
+            with suppress(ConnectionError):  # who has seen enough hangs up
+                self.wfile.write(body)
 
         def log_message(self, *arguments):
             pass
@@ -53,6 +59,7 @@ def server():
     running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     running.pages = pages
     running.redirects = redirects
+    running.headers = headers
     running.url = f"http://127.0.0.1:{running.server_address[1]}"
     thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -216,6 +223,16 @@ def test_an_answer_that_is_too_large_or_too_slow_is_given_up(server, catalogue, 
     monkeypatch.setattr("medigan_hub.network.DEADLINE", -1)
     with pytest.warns(HubWarning, match="it takes over -1 seconds; its models are left out"):
         Hub()
+
+
+def test_a_compressed_answer_is_read_and_bounded_by_what_it_holds(server, catalogue, lab):
+    server.headers["Content-Encoding"] = "gzip"
+    server.pages["/list.json"] = 200, gzip.compress(json.dumps(lab).encode())
+    catalogue(f"{server.url}/list.json")
+    assert Hub().model("lab-model")
+    server.pages["/list.json"] = 200, gzip.compress(b" " * 2**25)  # 32 MiB in 32 KiB
+    with pytest.warns(HubWarning, match="it has over 16 MiB; the copy of .* is used"):
+        assert Hub().model("lab-model")
 
 
 def test_relative_urls_follow_a_redirect(server, catalogue, lab):

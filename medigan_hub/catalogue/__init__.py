@@ -94,10 +94,8 @@ class Catalogue:
             return
         for other in others:
             known = other.metadata
-            if (known.name, known.plugin) != (model.name, model.plugin) or known.medigan_id not in (
-                None,
-                model.medigan_id,
-            ):
+            same = (known.name, known.plugin) == (model.name, model.plugin)
+            if not same or known.medigan_id not in (None, model.medigan_id):
                 _warn(
                     f"{model.name} in {entry.origin} is left out: {known.name} in {other.origin} "
                     "has its name or medigan id already; rename it"

@@ -72,7 +72,7 @@ ACCESS = {"public": "public", "non-public": "restricted"}
 HANDLED_BY_THE_HUB = {
     *("gpu_id", "num_fakes", "z", "input_path", "image_paths_input", "input_image_paths"),
     *("F_img_path", "T1_img_path", "T1c_img_path", "T2_img_path"),
-    *("model_files", "checkpoint_ids", "multiple_checkpoints", "translate_all_images"),
+    *("model_files", "checkpoint_ids", "translate_all_images"),
 }
 """Arguments for which the hub has words of its own: --device, -n, --input, the latent vector."""
 
@@ -137,16 +137,13 @@ def _name_differences(found: list[dict[str, Any]]) -> None:
     values = {figure["metric"]: figure["value"] for figure in found}
     for figure in found:
         task, delta, _ = figure["metric"].partition("_delta")
-        for metric, value in values.items():
-            place, _, name = metric.rpartition(".")
-            real = values.get(f"{task}.trained_on_real.{name}")
-            added = place == f"{task}.trained_on_real_and_fake"
-            if (
-                delta
-                and added
-                and real is not None
-                and math.isclose(value - real, figure["value"], abs_tol=1e-9)
-            ):
+        if not delta:
+            continue
+        both = f"{task}.trained_on_real_and_fake."
+        for metric in (metric for metric in values if metric.startswith(both)):
+            name = metric.removeprefix(both)
+            real = values.get(f"{task}.trained_on_real.{name}", math.nan)
+            if math.isclose(values[metric] - real, figure["value"], abs_tol=1e-9):
                 figure["compares"] += f", in {name}"
 
 
@@ -180,7 +177,7 @@ def _document(medigan_id: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         "year": _year(selection["year"], description["trained_date"], notes),
         "task": task,
         "architecture": architecture,
-        "framework": "PyTorch",
+        "framework": _framework(execution),
         "organ": organ,
         "modality": modality,
         "generates": generates,
@@ -343,8 +340,9 @@ def _options(
     texts = {}
     for text in description["inputs"] or ():
         name, _, rest = text.partition(":")
+        name = name.strip()
         default, _, help_text = rest.partition("help=")
-        texts[name.strip()] = help_text.strip(" .,")
+        texts[name] = help_text.strip(" .,")
         found = re.search(r"default=(\[.*?\]|[^\s,]+)", default)
         value = _literal(found[1]) if found else None
         if name not in arguments:
@@ -370,6 +368,11 @@ def _options(
     return options
 
 
+def _framework(execution: Mapping[str, Any]) -> str:
+    needed = " ".join(execution["dependencies"]).lower()
+    return "TensorFlow" if "tensorflow" in needed or "keras" in needed else "PyTorch"
+
+
 def _weights(execution: Mapping[str, Any]) -> dict[str, Any]:
     found = re.search(r"/records?/(\d+)/files/([^?]+)", execution["package_link"])
     if found is None:
@@ -377,7 +380,7 @@ def _weights(execution: Mapping[str, Any]) -> dict[str, Any]:
     record, file = found.groups()
     return {
         "source": "remote",
-        "format": "pytorch",
+        "format": _framework(execution).lower(),
         "record": record,
         "file": file,
         "member": execution["model_name"] + (execution["extension"] or ""),
@@ -485,8 +488,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     failed = False
     try:
-        content = metadata.read(given.source)
-        entries = metadata.parse(content, str(given.source))
+        entries = metadata.read(given.source)
         if not isinstance(entries, dict):
             raise MetadataError(f"{given.source} is not a mapping from medigan ids to models")
         for medigan_id, entry in entries.items():

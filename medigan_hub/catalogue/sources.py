@@ -10,7 +10,6 @@ to its own.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import time
@@ -91,13 +90,12 @@ def _in_folder(folder: Path) -> Iterator[Document]:
 
 def _in_file(path: Path) -> Iterator[Document]:
     try:
-        content = metadata.read(path)
-        value = metadata.parse(content, str(path))
+        value = metadata.read(path)
     except MetadataError as error:
         _warn(f"{error}; it is left out")
         return
-    for document, text, where in _documents(value, content, str(path)):
-        yield from _valid(document, text, where)
+    for document, where in _documents(value, str(path)):
+        yield from _valid(document, where)
 
 
 def _at_url(url: str, *, may_name_others: bool) -> Iterator[Document]:
@@ -106,9 +104,9 @@ def _at_url(url: str, *, may_name_others: bool) -> Iterator[Document]:
         return
     base, value = fetched
     named = 0
-    for document, text, where in _documents(value, json.dumps(value).encode(), network.shown(url)):
+    for document, where in _documents(value, network.shown(url)):
         if not (isinstance(document, str) and may_name_others):
-            yield from _valid(document, text, where)
+            yield from _valid(document, where)
             continue
         named += 1
         if named > MOST_NAMED:
@@ -121,18 +119,18 @@ def _at_url(url: str, *, may_name_others: bool) -> Iterator[Document]:
         yield from _at_url(other, may_name_others=False)
 
 
-def _documents(value: Any, content: bytes, where: str) -> Iterator[tuple[Any, bytes, str]]:
-    """Yield the one document, or each of an array, with its text and where it stands."""
+def _documents(value: Any, where: str) -> Iterator[tuple[Any, str]]:
+    """Yield the one document, or each of an array, and where it stands."""
     if not isinstance(value, list):
-        yield value, content, where
+        yield value, where
         return
     for position, document in enumerate(value):
-        yield document, json.dumps(document).encode(), f"{where}[{position}]"
+        yield document, f"{where}[{position}]"
 
 
-def _valid(document: Any, content: bytes, where: str) -> Iterator[Document]:
+def _valid(document: Any, where: str) -> Iterator[Document]:
     try:
-        yield metadata.checked(document, content, where), where
+        yield metadata.checked(document, where), where
     except MetadataError as error:
         _warn(f"{error}; it is left out")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -46,7 +46,8 @@ def _parts(entry: Entry) -> Iterator[RenderableType]:
         yield _heading("What it starts from")
         yield _pairs({given["name"]: _input(given) for given in document["inputs"]})
     yield _heading("What you may set")
-    yield _pairs(dict(_settings(entry))) if dict(_settings(entry)) else text("  nothing")
+    settings = dict(_settings(entry))
+    yield _pairs(settings) if settings else text("  nothing")
     yield _heading("How well it does")
     if document.get("performance"):
         yield from _figures(document["performance"])
@@ -130,21 +131,18 @@ def _parameter(parameter: Parameter) -> str:
     return f"{parameter.allowed}{default}. {parameter.description}"
 
 
-def _figures(figures: Iterable[Mapping[str, Any]]) -> Iterator[RenderableType]:
+def _figures(figures: Sequence[Mapping[str, Any]]) -> Iterator[RenderableType]:
     table = Table(box=None, pad_edge=True, padding=(0, 1))
     table.add_column("metric", no_wrap=True)
     table.add_column("value", no_wrap=True, justify="right")
     table.add_column("better", no_wrap=True)
     table.add_column("images", no_wrap=True, justify="right")
     table.add_column("compares", overflow="fold")
-    extractors: dict[str, None] = {}
+    extractors = list(dict.fromkeys(filter(None, (f.get("extractor") for f in figures))))
     for figure in figures:
         spread = f" ± {figure['spread']:g}" if "spread" in figure else ""
         extractor = figure.get("extractor")
-        mark = ""
-        if extractor:
-            extractors.setdefault(extractor)
-            mark = f" [{list(extractors).index(extractor) + 1}]"
+        mark = f" [{extractors.index(extractor) + 1}]" if extractor else ""
         better = f"near {figure['ideal']:g}" if "ideal" in figure else figure.get("better")
         table.add_row(
             text(figure["metric"]),

@@ -100,8 +100,9 @@ def search(
     elif matches:
         _print_table([match.entry for match in matches], matches)
     else:
-        several = "; --operator or asks for any of the words" if len(words or ()) > 1 else ""
-        print(f"No model matches{several}; see all with: medigan list")
+        narrow = len(words or ()) > 1 and operator is None and not {"or", "xor"} & {*(words or ())}
+        hint = "; --operator or asks for any of the words" if narrow else ""
+        print(f"No model matches{hint}; see all with: medigan list")
 
 
 def info(model: Model, as_json: Json = False) -> None:

@@ -14,49 +14,19 @@ import sqlite3
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any, NamedTuple, TypedDict
 
 from medigan_hub.catalogue import Entry
 from medigan_hub.errors import HubError, RequestError, close_to, whole_number
-from medigan_hub.metadata import ModelMetadata
-from medigan_hub.search.query import Query, Word, parse, phrase, text, texts
+from medigan_hub.search.fields import FILTERS, WEIGHTS, texts
+from medigan_hub.search.query import Query, Word, as_text, as_texts, parse, phrase
 from medigan_hub.search.ranking import Metric, metric_key, metrics
 from medigan_hub.search.synonyms import SYNONYMS, canonical
 
+WORD = re.compile(r"[^\W_]+")
 FIND = "SELECT rowid FROM models WHERE models MATCH ?"
-FREE_LICENCES = re.compile(
-    r"(MIT|BSD|Apache|A?GPL|LGPL|CC0|CC-BY(-SA)?-\d|MPL|ISC|Unlicense)(?![^\W_])"
-)
-
-WEIGHTS = {
-    "name": 10,
-    "generates": 6,
-    "modality": 6,
-    "organ": 6,
-    "dataset": 6,
-    "architecture": 6,
-    "title": 5,
-    "task": 4,
-    "tags": 3,
-    "size": 2,
-    "licence": 2,
-    "description": 1,
-}
-"""The fields that words are looked up in, and how much a match in each counts."""
-
-FILTERS: Mapping[str, Callable[[ModelMetadata], Sequence[str]]] = {
-    "modality": lambda model: model.modality,
-    "organ": lambda model: model.organ,
-    "task": lambda model: [model.task],
-    "architecture": lambda model: [model.architecture],
-    "dataset": lambda model: model.dataset,
-    "framework": lambda model: [model.framework],
-    "licence": lambda model: [model.licence or "not stated"],
-}
-"""The fields that can be filtered by, and a model's values of each."""
-
 Values = str | Sequence[str] | None
 
 
@@ -153,8 +123,8 @@ class Index:
             limit = whole_number("the limit", limit, 1)
         if order is not None and rank_by is None:
             raise RequestError(f"the order {order} needs a metric to rank by (rank_by, --rank-by)")
-        order = None if order is None else text("the order", order)
-        metric = None if rank_by is None else self._metric(text("the metric", rank_by))
+        order = None if order is None else as_text("the order", order)
+        metric = None if rank_by is None else self._metric(as_text("the metric", rank_by))
         if metric is not None:
             metric.key(order)  # what can't be asked is said before anything is looked up
         allowed = self._allowed(filters, installed)
@@ -256,7 +226,7 @@ class Index:
                 continue
             known = self._known[name]
             rows: set[int] = set()
-            for value in texts(f"the {name}", values):
+            for value in as_texts(f"the {name}", values):
                 if canonical(value) not in known:
                     shown = sorted({display for display, _ in known.values()})
                     raise RequestError(f"no model has the {name} {value!r}; {_list(value, shown)}")
@@ -290,7 +260,7 @@ class Index:
 
     @cached_property
     def _texts(self) -> list[tuple[str, ...]]:
-        return [_texts(entry.metadata) for entry in self._entries]
+        return [texts(entry.metadata) for entry in self._entries]
 
     @cached_property
     def _connection(self) -> sqlite3.Connection:
@@ -334,7 +304,7 @@ class Index:
         lines += [" ".join(fields[:-1]) for fields in self._texts]
         vocabulary: dict[str, str] = {}
         for line in lines:
-            for word in _WORD.findall(line):
+            for word in WORD.findall(line):
                 vocabulary.setdefault(word.casefold(), word)
         return list(vocabulary.values())
 
@@ -342,52 +312,12 @@ class Index:
         """Return one line on a word that no model has."""
         close = [
             word
-            for part in _WORD.findall(sought)
+            for part in WORD.findall(sought)
             for word in close_to(part, self._vocabulary, most=2, least=0.75)
             if word != part
         ]
         offer = f"; did you mean {' or '.join(dict.fromkeys(close))}?" if close else ""
         return f"no model has {sought!r}{offer}"
-
-
-def _texts(model: ModelMetadata) -> tuple[str, ...]:
-    """Return a model's text for each field, in the order of ``WEIGHTS``."""
-    document = model.document
-    named = [entry["name"] for entry in document.get("conditions", ())]
-    number = [str(int(model.medigan_id[:5]))] if model.medigan_id else []
-    fields: dict[str, Iterable[str]] = {
-        "name": (model.name, model.medigan_id or "", *number),
-        "generates": (
-            *document.get("generates", ()),
-            *(output.name for output in model.outputs),
-            *named,
-        ),
-        "modality": model.modality,
-        "organ": model.organ,
-        "dataset": model.dataset,
-        "architecture": (model.architecture, model.framework),
-        "title": (model.title,),
-        "task": (model.task, *document.get("use_cases", ())),
-        "tags": document.get("tags", ()),
-        "size": _sizes(document),
-        "licence": _licence(model.licence),
-        "description": (document["description"],),
-    }
-    return tuple("\n".join(fields[name]) for name in WEIGHTS)
-
-
-def _sizes(document: Mapping[str, Any]) -> Iterable[str]:
-    for output in document["outputs"]:
-        if output["kind"] != "label":
-            size = output.get("default_size") or output["shape"][:-1]
-            if None not in size:
-                yield " x ".join(map(str, size)) + " pixels"
-
-
-def _licence(licence: str | None) -> Iterable[str]:
-    if licence is None:
-        return ("not stated",)
-    return (licence, "free open licence") if FREE_LICENCES.match(licence) else (licence,)
 
 
 def _list(value: str, known: Sequence[str], most: int = 40) -> str:
@@ -396,6 +326,3 @@ def _list(value: str, known: Sequence[str], most: int = 40) -> str:
         shown = list(dict.fromkeys([*close_to(value, known, most=5, least=0.5), *known]))[:most]
         return f"there are {', '.join(shown)} and {len(known) - most} more"
     return f"there are {', '.join(known)}" if known else "there are none"
-
-
-_WORD = re.compile(r"[^\W_]+")

@@ -75,7 +75,7 @@ def parse(words: str | Sequence[str], operator: str | None, *, case_sensitive: b
         There is no such operator, two contradict each other, or there are too
         many words.
     """
-    if operator is not None and text("the operator", operator).lower() not in OPERATORS:
+    if operator is not None and as_text("the operator", operator).lower() not in OPERATORS:
         raise RequestError(f"there is no operator {operator!r}; use and, or or xor")
     runs, written = _runs(words)
     operators = written | ({operator.lower()} if operator else set())
@@ -97,7 +97,7 @@ def parse(words: str | Sequence[str], operator: str | None, *, case_sensitive: b
     return Query(tuple(unique.values()), join, case_sensitive)
 
 
-def text(what: str, value: Any) -> str:
+def as_text(what: str, value: Any) -> str:
     """Return ``value`` if it is text; ``what`` it is goes into the message.
 
     Raises
@@ -110,15 +110,15 @@ def text(what: str, value: Any) -> str:
     return value
 
 
-def texts(what: str, value: Any) -> list[str]:
-    """Return the texts of a string or a sequence of strings, as a list; see ``text``."""
+def as_texts(what: str, value: Any) -> list[str]:
+    """Return the texts of a string or a sequence of strings, as a list; see ``as_text``."""
     if isinstance(value, str):
         return [value]
     try:
         items = list(value)
     except TypeError:
         raise RequestError(f"{what} is {value!r}; it must be text, or a list of texts") from None
-    return [text(what, item) for item in items]
+    return [as_text(what, item) for item in items]
 
 
 def phrase(text: str) -> str:
@@ -132,7 +132,7 @@ def _runs(words: str | Sequence[str]) -> tuple[list[list[str]], set[str]]:
         items = [quoted or plain for quoted, plain in re.findall(r'"([^"]+)"|(\S+)', words)]
     else:
         items = []
-        for item in texts("a word", words):
+        for item in as_texts("a word", words):
             # A quoted question of several words, as shells hand it on, is no phrase.
             pieces = item.split()
             split = any(piece.lower() in OPERATORS for piece in pieces)
