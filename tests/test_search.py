@@ -98,6 +98,11 @@ def test_a_term_is_found_however_it_is_written(small, written, sought):
     assert found(index.search(sought)) == ["toy-0"]
 
 
+def test_the_words_of_a_term_need_not_stand_side_by_side(small):
+    index = small({"tags": ["CXR"]}, {"description": "An x-ray of the chest."}, {"tags": ["chest"]})
+    assert found(index.search("chest x-ray")) == ["toy-0", "toy-1"]
+
+
 def test_terms_of_several_words_are_one_thing_between_operators(small):
     index = small({"tags": ["CXR"]}, {"tags": ["endoscopy"]}, {"tags": ["CXR", "endoscopy"]})
     assert found(index.search("chest x-ray xor endoscopy")) == ["toy-0", "toy-1"]
@@ -331,6 +336,13 @@ def test_of_several_values_the_order_decides_which_counts(small):
     assert [m.value for m in index.search(rank_by="M", order="asc")] == [1, 3]
     assert [m.value for m in index.search(rank_by="M", order="desc")] == [5, 3]
     assert [m.value for m in index.search(rank_by="M")] == [5, 3]
+
+
+def test_where_neither_direction_is_better_the_value_nearest_to_the_ideal_comes_first(small):
+    figures = [{"metric": "M", "value": v, "better": None, "ideal": 0.5} for v in (0.3, 0.9, 0.52)]
+    index = small(*({"performance": [figure]} for figure in figures))
+    assert [m.value for m in index.search(rank_by="M")] == [0.52, 0.3, 0.9]
+    assert [m.value for m in index.search(rank_by="M", order="asc")] == [0.3, 0.52, 0.9]
 
 
 def test_a_metric_without_direction_needs_an_order(hub):
