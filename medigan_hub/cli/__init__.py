@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from typing import Any
@@ -69,13 +68,15 @@ def main(arguments: list[str] | None = None) -> None:
         _complain(error.format_message() if hasattr(error, "format_message") else str(error))
         code = 1 if isinstance(error, HubError) else 2
     except BrokenPipeError:  # whoever read the output, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        terminal.give_up_output()
         code = 1
     except Exception as error:
         if debug:
             raise
         if isinstance(error, OSError):
             _complain(f"{error.filename or 'the output'}: {error.strerror or error}")
+            if error.filename is None:
+                terminal.give_up_output()
         else:
             _complain(f"{type(error).__name__}: {error}; a fault of the hub, --debug shows where")
         code = 1

@@ -25,6 +25,14 @@ def prepare() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def give_up_output() -> None:
+    """Let what is still to be written vanish, once standard output takes nothing any more.
+
+    Without this, Python tries again when it ends, and fails with a code of its own.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def printable(text: str) -> str:
     r"""Return text with everything written out that steers a terminal.
 
