@@ -161,8 +161,13 @@ def test_a_terminal_of_ascii_alone_is_no_error(arguments, own_cache):
     ],
 )
 def test_an_output_that_takes_nothing_is_no_fault_of_the_hub(redirection, code, error, own_cache):
-    command = f"{sys.executable} -m medigan_hub list {redirection}"
-    result = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        ["/bin/sh", "-c", f"{sys.executable} -m medigan_hub list {redirection}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONUNBUFFERED": ""},  # what is left in the buffer is tried at exit
+    )
     assert (result.returncode, result.stderr) == (code, error)
 
 
