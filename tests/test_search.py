@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -367,7 +369,7 @@ def test_words_filters_rank_and_limit_work_together(hub):
 
 
 def test_an_unknown_wish_is_an_error_that_lists_the_known(hub):
-    with pytest.raises(RequestError, match="no 'n' to ask for; use architecture, batch_size"):
+    with pytest.raises(RequestError, match="no 'n' to ask for; use architecture, balance, batch_size"):
         hub.find_and_generate("mass", n=4)
 
 
@@ -428,3 +430,14 @@ def test_without_an_installed_match_nothing_is_generated(toys):
         toys.find_and_generate("polyp", num_samples=1)
     with pytest.raises(RequestError, match="0 matches for 'polyp mammography'"):
         toys.find_and_generate("polyp mammography", num_samples=1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="libraries see each other on Linux alone")
+def test_words_are_found_after_tensorflow_brought_an_sqlite_of_its_own():
+    code = (
+        "import sys, tensorflow; assert 'sqlite3' not in sys.modules;"
+        "from medigan_hub import Hub; print(Hub().search('tomosynthesis')[0].entry.metadata.name)"
+    )
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.stdout == "cyclegan-dbt\n", result.stderr

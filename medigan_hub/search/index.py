@@ -10,7 +10,6 @@ with close ones.
 from __future__ import annotations
 
 import re
-import sqlite3
 import threading
 import weakref
 from collections import Counter
@@ -23,6 +22,7 @@ from medigan_hub.errors import HubError, RequestError, close_to, whole_number
 from medigan_hub.search.fields import FILTERS, WEIGHTS, texts
 from medigan_hub.search.query import Query, Word, as_text, as_texts, parse, phrase
 from medigan_hub.search.ranking import Metric, metric_key, metrics
+from medigan_hub.search.sqlite import sqlite3
 from medigan_hub.search.synonyms import SYNONYMS, canonical
 
 WORD = re.compile(r"[^\W_]+")
@@ -273,7 +273,8 @@ class Index:
             )
         except sqlite3.OperationalError as error:
             raise HubError(
-                f"searching for words needs SQLite with FTS5 ({error}); use another build of Python"
+                f"searching for words needs SQLite with FTS5 ({error}); use another build of "
+                "Python, or import sqlite3 before tensorflow, which brings an SQLite without"
             ) from error
         weights = ", ".join(map(str, WEIGHTS.values()))
         marks = ", ".join("?" * (len(WEIGHTS) + 1))
