@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypedDict
+from itertools import product
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from medigan_hub.inputs import Images, Source, find
 from medigan_hub.metadata import ModelMetadata, parse_parameters
 from medigan_hub.plugins import Plugin
 from medigan_hub.samples import GenerationRequest, SampleBatch
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 DEVICES = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 PRECISIONS = ("float32", "bfloat16")
@@ -26,6 +30,8 @@ class Wishes(TypedDict, total=False):
     seed: int
     inputs: Source | None
     conditions: Mapping[str, Any] | None
+    balance: bool
+    latents: ArrayLike | None
     options: Mapping[str, Any] | None
     batch_size: int
     device: str
@@ -42,6 +48,8 @@ def request(
     seed: int = 0,
     inputs: Source | None = None,
     conditions: Mapping[str, Any] | None = None,
+    balance: bool = False,
+    latents: ArrayLike | None = None,
     options: Mapping[str, Any] | None = None,
     batch_size: int = 8,
     device: str = "auto",
@@ -63,20 +71,28 @@ def request(
     count = None if num_samples is None else whole_number("the number of samples", num_samples, 1)
     seed = whole_number("the seed", seed, 0, 2**64 - 1)
     batch_size = whole_number("the batch size", batch_size, 1)
-    checked_conditions = parse_parameters(
-        "condition", model.conditions, conditions or {}, model.name
-    )
+    wanted = _conditions(model, conditions or {}, balance)
     checked_options = parse_parameters("option", model.options, options or {}, model.name)
     images = _images(model, inputs, count)
+    vectors = _latents(model, latents, count)
     if count is None:
-        count = 1 if images is None else len(images)
+        count = _natural_count(images, vectors, {} if balance else wanted)
+    if not balance:
+        for name, value in wanted.items():
+            if isinstance(value, tuple) and len(value) != count:
+                samples = "1 sample" if count == 1 else f"{count} samples"
+                raise RequestError(
+                    f"{len(value)} values of {name} were given for {samples}; give one for all, "
+                    "one for each, or let the samples take turns with --balance (balance=True)"
+                )
     return GenerationRequest(
         metadata=model,
         indices=range(count),
         seed=seed,
-        conditions=checked_conditions,
+        conditions=wanted,
         options=checked_options,
         inputs=images,
+        given_latents=vectors,
         batch_size=batch_size,
         device=device,
         precision=precision,
@@ -163,6 +179,66 @@ def _fault(batch: Any, job: GenerationRequest, done: int) -> str | None:
             low, high = output.range
             return f"has {output.name} beyond its declared range of {low:g} to {high:g}"
     return None
+
+
+def _conditions(model: ModelMetadata, given: Mapping[str, Any], balance: bool) -> dict[str, Any]:
+    """Return for each condition what ``GenerationRequest.conditions`` holds of it."""
+    wanted = parse_parameters("condition", model.conditions, given, model.name)
+    if not balance:
+        return wanted
+    turns = {name: value for name, value in wanted.items() if isinstance(value, tuple)}
+    if not turns:
+        turns = {p.name: p.values for p in model.conditions if p.values and p.name not in given}
+    if not turns:
+        raise RequestError(
+            f"{model.name} has nothing to balance: give several values of a condition"
+            if model.conditions
+            else f"{model.name} has no condition to balance; leave that out"
+        )
+    # Every combination has its turn, so that two conditions don't go hand in hand.
+    columns = zip(*product(*turns.values()), strict=True)
+    return wanted | dict(zip(turns, columns, strict=True))
+
+
+def _latents(model: ModelMetadata, given: ArrayLike | None, count: int | None) -> np.ndarray | None:
+    """Return the latent vectors that a caller gave: float32, (N, latent size)."""
+    if given is None:
+        return None
+    if model.latent is None:
+        raise RequestError(f"{model.name} has no latent vector; leave the latents out")
+    try:
+        array = np.asarray(given)
+    except ValueError as error:
+        raise RequestError("the latents are rows of different lengths") from error
+    if array.dtype.kind not in "fiu":
+        raise RequestError("the latents are not an array of numbers")
+    with np.errstate(over="ignore"):  # what overflows is refused below
+        rows = array.astype(np.float32)
+    if rows.ndim != 2 or rows.shape[1] != model.latent.size or len(rows) == 0:
+        raise RequestError(
+            f"the latents have the shape {list(rows.shape)}; {model.name} takes one row of "
+            f"{model.latent.size} numbers for each sample, [N, {model.latent.size}]"
+        )
+    broken = np.argwhere(~np.isfinite(rows))
+    if len(broken):
+        row, column = broken[0].tolist()
+        raise RequestError(f"the latents hold {rows[row, column]} at [{row}, {column}], no number")
+    if count is not None and count > len(rows):
+        raise RequestError(
+            f"{count} samples were asked for, but there are latents for {len(rows)}; "
+            "give more or ask for fewer"
+        )
+    return rows[:count]
+
+
+def _natural_count(
+    images: Images | None, vectors: np.ndarray | None, conditions: Mapping[str, Any]
+) -> int:
+    """Return how many samples there are to make where the caller named no number."""
+    for given in (images, vectors, *conditions.values()):
+        if given is not None and not isinstance(given, (str, int, float)):
+            return len(given)
+    return 1
 
 
 def _images(model: ModelMetadata, source: Source | None, count: int | None) -> Images | None:

@@ -170,8 +170,19 @@ class Hub:
             width, channels), a stack of them (n, height, width, channels), or
             an iterable of paths and arrays. uint8 arrays use their whole
             range, uint16 arrays 12, 14 or 16 bits; fractions lie in [0, 1].
-        conditions, options
-            Mappings from names to values, as the model's metadata declares them.
+        conditions
+            A mapping from the conditions that the model's metadata declares to
+            values: one for all samples, or a sequence with one for each. Where
+            a condition has no default, and none is given, each sample draws
+            its own.
+        balance
+            Samples take turns in the values that were given of a condition;
+            with none given, in all that the conditions have to choose from.
+        latents
+            For models with a latent vector: the vectors to use in place of
+            those drawn by the seed, (n, latent size).
+        options
+            A mapping from the model's options to values.
         batch_size
             How many samples the network makes at a time; by default 8.
         device

@@ -11,11 +11,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from medigan_hub import __version__
 from medigan_hub.errors import MetadataError, RequestError
 from medigan_hub.files import cache_folder, write_atomically
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SCHEMA_NAME = "model-metadata.schema.json"
 PYTHON_TYPES: dict[str, tuple[type, ...]] = {
@@ -39,6 +42,8 @@ class Output:
     range: tuple[float, float]
     """Lowest and highest value."""
     channels: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    """Names of the values 0, 1, ... of a mask or label."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,47 @@ class Parameter:
         if self.accepts(parsed):
             return parsed
         raise RequestError(f"{self.name}={value!r} is not possible; {self.name} is {self.allowed}")
+
+    def parse_several(self, value: Any) -> Any:
+        """Return ``value`` as ``parse`` does, or a tuple where it holds several.
+
+        Several are a sequence, an array, or a text with commas.
+
+        >>> Parameter("size", "integer", "", 64).parse_several("64, 128")
+        (64, 128)
+        """
+        if isinstance(value, str):
+            if "," not in value or self.accepts(value):
+                return self.parse(value)
+            return tuple(self.parse(part.strip()) for part in value.split(","))
+        if hasattr(value, "tolist"):  # of NumPy, a number or an array
+            value = value.tolist()
+        if not isinstance(value, Sequence):
+            return self.parse(value)
+        if not value:
+            raise RequestError(f"{self.name} was given no value; {self.name} is {self.allowed}")
+        return tuple(self.parse(part) for part in value)
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """All values that the parameter takes, where they are few; otherwise nothing."""
+        return (False, True) if self.type == "boolean" else self.choices
+
+    def draw(self, rng: np.random.Generator) -> Any:
+        """Draw a value uniformly: one of the choices, or between minimum and maximum.
+
+        Raises
+        ------
+        ValueError
+            The parameter has neither choices nor both ends of a range.
+        """
+        if self.values:
+            return self.values[rng.integers(len(self.values))]
+        if self.minimum is None or self.maximum is None:
+            raise ValueError(f"{self.name} has no range to draw a value from")
+        if self.type == "integer":
+            return int(rng.integers(math.ceil(self.minimum), math.floor(self.maximum) + 1))
+        return float(rng.uniform(self.minimum, self.maximum))
 
     @property
     def allowed(self) -> str:
@@ -184,6 +230,7 @@ class ModelMetadata:
                     dtype=entry["dtype"],
                     range=(entry["range"][0], entry["range"][1]),
                     channels=tuple(entry.get("channels", ())),
+                    classes=tuple(entry.get("classes", ())),
                 )
                 for entry in document["outputs"]
             ),
@@ -295,14 +342,17 @@ def parse_parameters(
     RequestError
         A parameter is given that the model does not declare, or a value that
         it does not take.
+
+    A condition may be given several values; see ``Parameter.parse_several``.
     """
     known = {parameter.name: parameter for parameter in declared}
     for name in given:
         if name not in known:
             offers = f"it has {', '.join(known)}" if known else "it has none"
             raise RequestError(f"{model} has no {kind} {name!r}; {offers}")
+    parse = Parameter.parse_several if kind == "condition" else Parameter.parse
     return {
-        name: parameter.parse(given[name]) if name in given else parameter.default
+        name: parse(parameter, given[name]) if name in given else parameter.default
         for name, parameter in known.items()
     }
 

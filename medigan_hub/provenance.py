@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from medigan_hub import __version__
@@ -20,6 +21,7 @@ def header(job: GenerationRequest) -> dict[str, Any]:
     depends on when, where or how fast a job runs.
     """
     model = job.metadata
+    latents = job.given_latents
     inputs = None
     if model.inputs:
         inputs = {
@@ -42,7 +44,14 @@ def header(job: GenerationRequest) -> dict[str, Any]:
         "hub_version": __version__,
         "seed": job.seed,
         "count": len(job.indices),
-        "conditions": dict(job.conditions),
+        # Several values are those that the samples take turns in.
+        "conditions": {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in job.conditions.items()
+        },
+        "latents_sha256": None
+        if latents is None
+        else hashlib.sha256(latents.tobytes()).hexdigest(),
         "options": dict(job.options),
         "precision": job.precision,
         "inputs": inputs,

@@ -46,11 +46,14 @@ class GenerationRequest:
     seed: int
     """0 to 2**64 - 1."""
     conditions: Mapping[str, Any] = field(default_factory=dict)
-    """A value for each declared condition; None where the model chooses."""
+    """For each declared condition one value, or a tuple that the samples take
+    turns in, or None where each sample draws its own; see ``condition``."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """A value for each declared option."""
     inputs: Images | None = None
     """Item i is the input of sample i: uint8 or uint16, (height, width, channels)."""
+    given_latents: np.ndarray | None = None
+    """Row i is the latent vector of sample i, where the caller chose them: float32, (N, size)."""
     batch_size: int = 8
     device: str = "auto"
     precision: str = "float32"
@@ -71,11 +74,28 @@ class GenerationRequest:
         counter = np.array([0, 0, 0, zlib.crc32(stream.encode())], dtype=np.uint64)
         return np.random.Generator(np.random.Philox(key=key, counter=counter))
 
+    def condition(self, name: str, indices: Sequence[int]) -> list[Any]:
+        """Return the value of a condition for each of some samples.
+
+        Where the caller left the choice open and the metadata has no default,
+        each sample draws its own value: uniformly among the choices, or
+        between minimum and maximum.
+        """
+        value = self.conditions[name]
+        if isinstance(value, tuple):
+            return [value[index % len(value)] for index in indices]
+        if value is not None:
+            return [value] * len(indices)
+        parameter = next(entry for entry in self.metadata.conditions if entry.name == name)
+        return [parameter.draw(self.rng(index, f"condition {name}")) for index in indices]
+
     def latents(self, indices: Sequence[int]) -> np.ndarray:
         """Return the latent vectors of some samples: float32, (len(indices), latent size)."""
         latent = self.metadata.latent
         if latent is None:
             raise ValueError(f"{self.metadata.name} declares no latent")
+        if self.given_latents is not None:
+            return self.given_latents[list(indices)]
         rows = np.empty((len(indices), latent.size), dtype=np.float32)
         for row, index in zip(rows, indices, strict=True):
             rng = self.rng(index, "latent")

@@ -232,6 +232,9 @@ def test_preview_writes_a_picture(medigan, tmp_path):
         ("generate toy-noise --format gif -o out", 1, "no format 'gif'"),
         ("generate toy-noise --condition age=3 -o out", 1, "no condition 'age'"),
         ("generate toy-noise --condition age -o out", 2, "write it as NAME=VALUE"),
+        ("generate toy-noise --balance -o out", 1, "has no condition to balance"),
+        ("generate toy-noise --latents no.npy -o out", 1, "no.npy can't be read: No such file"),
+        ("generate toy-noise --latents . -o out", 1, "can't be read: Is a directory"),
         ("generate toy-noise --option a=1 --option a=2 -o out", 2, "given twice"),
         ("generate toy-noise --input x.png -o out", 1, "takes no input images"),
         (f"generate toy-noise -o {'o' * 300}", 1, "File name too long"),
@@ -370,3 +373,15 @@ def test_an_interrupt_leaves_what_was_finished(install, tmp_path, monkeypatch, c
     images = sorted((tmp_path / "out" / "image").iterdir())
     assert [image.name for image in images] == ["000000.png", "000001.png"]
     assert all(np.asarray(Image.open(image)).shape == (8, 6) for image in images)
+
+
+def test_latents_come_from_a_numpy_file(medigan, tmp_path):
+    np.save(tmp_path / "latents.npy", np.zeros((3, 48)))
+    code, out, _ = medigan("generate", "toy-noise", "--latents", "latents.npy", "-o", "out")
+    assert (code, out[:2]) == (0, "3 ")
+    np.savez(tmp_path / "several.npz", a=np.zeros(3))
+    np.save(tmp_path / "objects.npy", np.array([{}]), allow_pickle=True)
+    for name in ("several.npz", "objects.npy"):
+        code, _, err = medigan("generate", "toy-noise", "--latents", name, "-o", "other")
+        assert code == 1
+        assert f"{name} can't be read: it is not a NumPy file of numbers (.npy)" in err

@@ -12,11 +12,13 @@ import typer
 
 from medigan_hub.cli.arguments import Json, Model
 from medigan_hub.cli.terminal import print_json
-from medigan_hub.errors import OutputError
+from medigan_hub.errors import OutputError, RequestError
 from medigan_hub.files import write_atomically
 from medigan_hub.hub import Hub
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from medigan_hub.generation import Wishes
 
 Seed = Annotated[int, typer.Option("--seed", help="Seed: the same seed makes the same samples.")]
@@ -26,7 +28,22 @@ Inputs = Annotated[
 ]
 Conditions = Annotated[
     list[str] | None,
-    typer.Option("--condition", metavar="K=V", help="Condition of the model.", show_default=False),
+    typer.Option(
+        "--condition",
+        metavar="K=V[,V...]",
+        help="Condition of the model: one value for all samples, or one for each.",
+        show_default=False,
+    ),
+]
+Balance = Annotated[
+    bool,
+    typer.Option("--balance", help="Samples take turns in the values of the conditions."),
+]
+Latents = Annotated[
+    Path | None,
+    typer.Option(
+        "--latents", help="NumPy file with a latent vector a sample, (n, size).", show_default=False
+    ),
 ]
 Options = Annotated[
     list[str] | None,
@@ -49,6 +66,8 @@ def generate(
     seed: Seed = 0,
     inputs: Inputs = None,
     condition: Conditions = None,
+    balance: Balance = False,
+    latents: Latents = None,
     option: Options = None,
     format_name: Annotated[str, typer.Option("--format", help="File format.")] = "png",
     device: Device = "auto",
@@ -60,7 +79,17 @@ def generate(
     as_json: Json = False,
 ) -> None:
     """Generate a data set of synthetic images, with its manifest."""
-    wishes = _wishes(seed, inputs, condition, option, device, batch_size, precision)
+    wishes: Wishes = {
+        "seed": seed,
+        "inputs": inputs,
+        "conditions": _pairs("--condition", condition),
+        "balance": balance,
+        "latents": None if latents is None else _read_latents(latents),
+        "options": _pairs("--option", option),
+        "device": device,
+        "batch_size": batch_size,
+        "precision": precision,
+    }
     with _progress_bar("generating") as progress:
         saved = Hub().save(
             model,
@@ -103,6 +132,8 @@ def preview(
     seed: Seed = 0,
     inputs: Inputs = None,
     condition: Conditions = None,
+    balance: Balance = False,
+    latents: Latents = None,
     option: Options = None,
     device: Device = "auto",
     batch_size: BatchSize = 8,
@@ -115,7 +146,17 @@ def preview(
         raise OutputError(f"{path} is not a name of a PNG file; end it with .png")
     if path.is_dir():
         raise OutputError(f"{path} is a folder; name a file")
-    wishes = _wishes(seed, inputs, condition, option, device, batch_size, precision)
+    wishes: Wishes = {
+        "seed": seed,
+        "inputs": inputs,
+        "conditions": _pairs("--condition", condition),
+        "balance": balance,
+        "latents": None if latents is None else _read_latents(latents),
+        "options": _pairs("--option", option),
+        "device": device,
+        "batch_size": batch_size,
+        "precision": precision,
+    }
     import numpy as np
 
     from medigan_hub.writers import png
@@ -128,24 +169,17 @@ def preview(
     print(f"a picture of synthetic samples of {model} is in {path}")
 
 
-def _wishes(
-    seed: int,
-    inputs: Path | None,
-    conditions: list[str] | None,
-    options: list[str] | None,
-    device: str,
-    batch_size: int,
-    precision: str,
-) -> Wishes:
-    return {
-        "seed": seed,
-        "inputs": inputs,
-        "conditions": _pairs("--condition", conditions),
-        "options": _pairs("--option", options),
-        "device": device,
-        "batch_size": batch_size,
-        "precision": precision,
-    }
+def _read_latents(path: Path) -> np.ndarray:
+    import numpy as np
+
+    try:
+        array = np.load(path, allow_pickle=False)
+        if not isinstance(array, np.ndarray):
+            raise ValueError
+    except (OSError, ValueError, EOFError) as error:
+        reason = getattr(error, "strerror", None) or "it is not a NumPy file of numbers (.npy)"
+        raise RequestError(f"the latents {path} can't be read: {reason}") from error
+    return array
 
 
 def _pairs(flag: str, texts: list[str] | None) -> dict[str, str]:

@@ -82,23 +82,66 @@ class ModelPlugin(ABC):
         """Yield the batches of a request."""
 
     def to_outputs(self, values: np.ndarray) -> dict[str, np.ndarray]:
-        """Map what the network returned, (N, ..., channels), to the declared outputs.
+        """Map what the network returned, (N, ..., channels), to images and masks.
 
-        Here: to the one declared image, linearly from ``network_range`` to its
-        value range. A plugin with several outputs, or another mapping,
-        overrides this.
+        Each declared one takes its channels, in the order of the metadata: an
+        image is mapped linearly from ``network_range`` to its value range, a
+        mask is 1 above the middle. A plugin with another mapping overrides this.
+
+        Raises
+        ------
+        PluginError
+            The network returned another number of channels, or values that
+            are not numbers.
         """
-        image = self.metadata.outputs[0]
-        return {image.name: to_pixels(values, self.network_range, image)}
+        declared = [output for output in self.metadata.outputs if output.kind != "label"]
+        widths = [output.shape[-1] or values.shape[-1] for output in declared]
+        if sum(widths) != values.shape[-1]:
+            raise PluginError(
+                f"the network returned {values.shape[-1]} channels; "
+                f"the metadata of {self.metadata.name} declares {sum(widths)}"
+            )
+        parts = np.split(values, np.cumsum(widths)[:-1], axis=-1)
+        return {
+            output.name: to_pixels(part, self.network_range, output)
+            for output, part in zip(declared, parts, strict=True)
+        }
+
+    def labels(self, request: GenerationRequest, indices: Sequence[int]) -> dict[str, np.ndarray]:
+        """Return the declared labels: what the condition of the same name was for each sample.
+
+        A condition in words becomes its position in the label's classes.
+        """
+        found = {}
+        for output in self.metadata.outputs:
+            if output.kind == "label":
+                values = request.condition(output.name, indices)
+                numbers = [
+                    output.classes.index(value) if isinstance(value, str) else value
+                    for value in values
+                ]
+                found[output.name] = np.asarray(numbers, dtype=output.dtype)
+        return found
 
 
 class NoiseToImage(ModelPlugin):
-    """A model that turns a latent vector into an image."""
+    """A model that makes an image from random numbers, and from conditions where it has any."""
+
+    def network_inputs(
+        self, request: GenerationRequest, indices: Sequence[int]
+    ) -> tuple[np.ndarray, ...]:
+        """Return what goes into the network for some samples: float32, first axis N.
+
+        Here: the latent vectors. A model with conditions, or with noise of
+        another form, overrides this.
+        """
+        return (request.latents(indices),)
 
     def run(self, network: Network, request: GenerationRequest) -> Iterator[SampleBatch]:
         for indices in request.batches():
-            values = network(request.latents(indices))
-            yield SampleBatch(_int64(indices), self.to_outputs(values))
+            values = network(*self.network_inputs(request, indices))
+            arrays = {**self.to_outputs(values), **self.labels(request, indices)}
+            yield SampleBatch(_int64(indices), arrays)
 
 
 class ImageToImage(ModelPlugin):
@@ -129,6 +172,7 @@ class ImageToImage(ModelPlugin):
                 members, alike = zip(*group, strict=True)
                 batch = np.stack(alike)
                 outputs = self.to_outputs(self._translate(network, batch))
+                outputs |= self.labels(request, members)
                 yield SampleBatch(_int64(members), {**outputs, name: batch})
 
     def _input(self, request: GenerationRequest, index: int) -> np.ndarray:
@@ -156,7 +200,7 @@ def to_pixels(values: np.ndarray, source: tuple[float, float], output: Output) -
     """Map network values linearly from ``source`` to an output's range and dtype.
 
     Whole-number types are rounded to the nearest value; what lies beyond the
-    range is clipped.
+    range is clipped. A mask of the range 0 to 1 is so cut at the middle of ``source``.
 
     Raises
     ------
@@ -171,6 +215,35 @@ def to_pixels(values: np.ndarray, source: tuple[float, float], output: Output) -
     if np.dtype(output.dtype).kind in "ui":
         np.rint(pixels, out=pixels)
     return np.clip(pixels, low, high, out=pixels).astype(output.dtype)
+
+
+def choose_device(name: str, present: Sequence[str]) -> str:
+    """Return the device of ``present`` that ``name`` means; ``auto`` is the first of them.
+
+    Raises
+    ------
+    RequestError
+        This machine, or this build of the framework, lacks the device.
+
+    >>> choose_device("cuda", ["cuda:0", "cpu"])
+    'cuda:0'
+    """
+    if name == "auto":
+        return present[0]
+    exact = "cuda:0" if name == "cuda" else name
+    if exact not in present:
+        raise RequestError(
+            f"the device {name} is not available; this machine has {', '.join(present)}"
+        )
+    return exact
+
+
+def out_of_memory(batch_size: int) -> RequestError:
+    """Return the error that says what to do when a batch does not fit into memory."""
+    return RequestError(
+        f"a batch of {batch_size} does not fit into memory; "
+        "ask for a smaller batch size or give smaller images"
+    )
 
 
 def _int64(indices: Sequence[int]) -> np.ndarray:

@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medigan_hub.errors import RequestError, require
-from medigan_hub.runtimes.base import ImageToImage, NoiseToImage, Runtime
+from medigan_hub.errors import require
+from medigan_hub.runtimes.base import (
+    ImageToImage,
+    NoiseToImage,
+    Runtime,
+    choose_device,
+    out_of_memory,
+)
 from medigan_hub.weights import read_tensors
 
 require("torch", extra="torch", purpose="running a PyTorch model")
@@ -69,15 +75,7 @@ def resolve_device(name: str) -> torch.device:
     cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
     present = [f"cuda:{n}" for n in range(cuda)]
     present += ["mps"] if torch.backends.mps.is_available() else []
-    present += ["cpu"]
-    if name == "auto":
-        return torch.device(present[0])
-    exact = "cuda:0" if name == "cuda" else name
-    if exact not in present:
-        raise RequestError(
-            f"the device {name} is not available; this machine has {', '.join(present)}"
-        )
-    return torch.device(exact)
+    return torch.device(choose_device(name, [*present, "cpu"]))
 
 
 @contextmanager
@@ -96,10 +94,7 @@ def _out_of_memory_in_words(batch_size: int) -> Iterator[None]:
     except RuntimeError as error:
         # On the CPU, PyTorch has no class of its own for this.
         if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
-            raise RequestError(
-                f"a batch of {batch_size} does not fit into memory; "
-                "ask for a smaller batch size or give smaller images"
-            ) from error
+            raise out_of_memory(batch_size) from error
         raise
 
 
