@@ -1,0 +1,126 @@
+"""Networks of Keras 3 on TensorFlow."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medigan_hub.errors import MissingDependencyError, WeightsError, require
+from medigan_hub.runtimes.base import (
+    ImageToImage,
+    NoiseToImage,
+    Runtime,
+    choose_device,
+    out_of_memory,
+)
+
+# Both are read when TensorFlow and Keras are first imported. TensorFlow's
+# notes on how it was built would stand among what a command prints.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+require("tensorflow", extra="tensorflow", purpose="running a TensorFlow model")
+import keras  # noqa: E402 (after its absence has been reported in words)
+import tensorflow as tf  # noqa: E402
+
+if TYPE_CHECKING:
+    from medigan_hub.runtimes.base import Network
+
+__all__ = ["ImageToImage", "NoiseToImage", "TensorflowRuntime"]
+
+
+class TensorflowRuntime(Runtime):
+    """Runs a ``keras.Model`` as a compiled graph.
+
+    Parameters
+    ----------
+    build
+        Makes the network and loads the weights file into it. Images are
+        channels last.
+    """
+
+    def __init__(self, build: Callable[[Path], keras.Model]) -> None:
+        self._build = build
+        self._loaded: dict[tuple[Path, str, str], tf.types.experimental.GenericFunction] = {}
+        self._lock = threading.Lock()
+
+    def open(self, weights: Path, device: str, precision: str) -> Network:
+        if keras.backend.backend() != "tensorflow":
+            raise MissingDependencyError(
+                f"Keras runs on {keras.backend.backend()} here; "
+                "set the environment variable KERAS_BACKEND to tensorflow"
+            )
+        place = choose_device(device, _devices())
+        name = place.replace("cuda", "GPU")
+        with self._lock:
+            graph = self._loaded.get((weights, place, precision))
+            if graph is None:
+                with tf.device(name), _computing_in(precision), _weights_in_words(weights):
+                    graph = _compile(self._build(weights))
+                self._loaded[weights, place, precision] = graph
+
+        def network(*arrays: np.ndarray) -> np.ndarray:
+            try:
+                with tf.device(name), _full_float32():
+                    result = graph(*(tf.constant(array) for array in arrays))
+            except tf.errors.ResourceExhaustedError as error:
+                raise out_of_memory(len(arrays[0])) from error
+            return np.asarray(tf.cast(result, tf.float32))
+
+        return network
+
+
+def _devices() -> list[str]:
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        # By default TensorFlow takes the whole memory of every GPU when it first uses one.
+        with suppress(RuntimeError):  # it was in use before the hub came: then that stays
+            tf.config.experimental.set_memory_growth(gpu, True)
+    return [*(f"cuda:{n}" for n in range(len(gpus))), "cpu"]
+
+
+def _compile(model: keras.Model) -> tf.types.experimental.GenericFunction:
+    """Return the model as one graph for every batch size."""
+    shapes = [tf.TensorSpec((None, *entry.shape[1:]), tf.float32) for entry in model.inputs]
+
+    @tf.function(input_signature=shapes, autograph=False)  # type: ignore[untyped-decorator]
+    def graph(*tensors: tf.Tensor) -> tf.Tensor:
+        return model(list(tensors), training=False)
+
+    return graph
+
+
+@contextmanager
+def _computing_in(precision: str) -> Iterator[None]:
+    """Let layers that are built here compute in ``precision``, with weights in float32."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+@contextmanager
+def _full_float32() -> Iterator[None]:
+    """Keep NVIDIA GPUs from rounding float32 to fewer bits, which is TensorFlow's default."""
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
+
+
+@contextmanager
+def _weights_in_words(weights: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise WeightsError(f"{weights} does not fit the network: {reason}") from error
