@@ -279,4 +279,4 @@ def test_generating_imports_no_other_framework(install_toy, framework, others):
     )
     command = [sys.executable, "-c", code, str(site)]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert result.stdout == "[]\n"
+    assert (result.stdout, result.stderr) == ("[]\n", "")

@@ -19,14 +19,15 @@ from medigan_hub.runtimes.base import (
     choose_device,
     out_of_memory,
 )
+from medigan_hub.runtimes.quiet import no_notes
 
-# Both are read when TensorFlow and Keras are first imported. TensorFlow's
-# notes on how it was built would stand among what a command prints.
+# Both are read when TensorFlow and Keras are first imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-require("tensorflow", extra="tensorflow", purpose="running a TensorFlow model")
-import keras  # noqa: E402 (after its absence has been reported in words)
-import tensorflow as tf  # noqa: E402
+with no_notes():
+    require("tensorflow", extra="tensorflow", purpose="running a TensorFlow model")
+    import keras
+    import tensorflow as tf
 
 if TYPE_CHECKING:
     from medigan_hub.runtimes.base import Network
