@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from medigan_hub import Hub, OutputError, metadata
+from medigan_hub.contribution.reference import SHARE, deviations
 from medigan_model_cyclegan_dbt import plugin
 from medigan_model_cyclegan_dbt.simulation import simulate_mammogram
 
@@ -38,6 +39,12 @@ def test_without_input_each_sample_starts_from_another_simulated_mammogram(hub):
         array = batch.arrays[name]
         assert (array.shape, array.dtype) == ((4, 256, 256, 1), np.uint8)
         assert len({sample.tobytes() for sample in array}) == 4
+
+
+def test_it_still_makes_its_reference_samples(hub):
+    found = deviations(hub, "cyclegan-dbt")
+    assert sorted(found) == ["image/0", "image/1", "mammogram/0", "mammogram/1"]
+    assert max(found.values()) <= SHARE
 
 
 def test_the_same_seed_gives_the_same_bytes(hub, tmp_path):

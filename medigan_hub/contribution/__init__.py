@@ -1,0 +1,1 @@
+"""What carries a trained network to a package that others can trust."""

@@ -1,0 +1,90 @@
+"""Reference samples: proof that an installed model still makes what its author saw.
+
+They are the data set ``reference`` in the plugin's package, made by ``medigan
+generate MODEL -n 2 --seed 0 -o reference``.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from medigan_hub.dataset import HEADER, MANIFEST
+from medigan_hub.errors import PluginError
+from medigan_hub.hub import Hub
+from medigan_hub.metadata import ModelMetadata
+
+FOLDER = "reference"
+TOLERANCE = 1 / 255
+"""Difference that counts as rounding, as a fraction of an output's range."""
+SHARE = 1e-3
+"""Share of the pixels that may differ by more: where a value is cut, rounding shows."""
+
+
+def deviations(hub: Hub, model: str) -> dict[str, float]:
+    """Make a model's reference samples again, and return what differs from those it ships.
+
+    Returns
+    -------
+    For each output of each sample, as ``image/0``, the share of pixels that
+    differ by more than ``TOLERANCE`` of the range, 0 to 1. A model is right
+    where none is above ``SHARE``.
+
+    Raises
+    ------
+    PluginError
+        The plugin ships no reference samples, or they can't be read.
+    HubError
+        As for ``Hub.generate``.
+    """
+    plugin = hub.model(model).plugin
+    if plugin is None:
+        raise PluginError(f"{model} is not installed: medigan install {model}")
+    folder = plugin.folder / FOLDER
+    try:
+        header = json.loads((folder / HEADER).read_text("utf-8"))
+        rows = [json.loads(line) for line in (folder / MANIFEST).read_text("utf-8").splitlines()]
+        expected = {
+            (row["index"], name): value for row in rows for name, value in _arrays(folder, row)
+        }
+        seed, count = header["seed"], header["count"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PluginError(
+            f"{model} has no readable reference samples in {folder}; "
+            f"make them: medigan generate {model} -n 2 --seed 0 -o {folder}"
+        ) from error
+    found = {}
+    for batch in hub.generate(model, count, seed=seed):
+        for index, arrays in batch:
+            for name, array in arrays.items():
+                other = expected.get((index, name))
+                found[f"{name}/{index}"] = _share(array, other, _span(plugin.metadata, name, array))
+    return found
+
+
+def _arrays(folder: Path, row: dict[str, Any]) -> list[tuple[str, np.ndarray]]:
+    """Return the images and labels of one row of the manifest."""
+    arrays = []
+    for name, file in row["files"].items():
+        with Image.open(folder / file["path"]) as image:
+            array = np.asarray(image)
+        arrays.append((name, array if array.ndim == 3 else array[:, :, np.newaxis]))
+    return arrays + [(name, np.asarray(value)) for name, value in row.get("labels", {}).items()]
+
+
+def _span(model: ModelMetadata, name: str, array: np.ndarray) -> float:
+    for output in model.outputs:
+        if output.name == name:
+            return output.range[1] - output.range[0]
+    return float(np.iinfo(array.dtype).max)  # an input uses the whole range of its type
+
+
+def _share(array: np.ndarray, other: np.ndarray | None, span: float) -> float:
+    if other is None or other.shape != array.shape:
+        return 1.0
+    difference = np.abs(array.astype(np.float64) - other) / span
+    return float((difference > TOLERANCE * (1 + 1e-6)).mean())

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from medigan_hub import Hub, PluginError
+from medigan_hub.contribution.reference import SHARE, deviations
+
+
+@pytest.fixture
+def package(install):
+    package = install()
+    Hub().save("toy-noise", 2, package / "reference")
+    return package
+
+
+def test_a_model_that_makes_the_same_deviates_nowhere(package):
+    assert deviations(Hub(), "toy-noise") == {"image/0": 0, "image/1": 0}
+
+
+@pytest.mark.parametrize(("offset", "share"), [(1, 0), (2, 1)])
+def test_one_grey_level_is_rounding_and_two_are_not(package, monkeypatch, offset, share):
+    hub = Hub()
+    made = list(hub.generate("toy-noise", 2))
+    for batch in made:
+        levels = batch.arrays["image"].astype(int)
+        batch.arrays["image"] = np.where(levels > 99, levels - offset, levels + offset)
+    monkeypatch.setattr(hub, "generate", lambda *_, **__: iter(made))
+    assert deviations(hub, "toy-noise") == {"image/0": share, "image/1": share}
+    assert (share > SHARE) == (offset > 1)
+
+
+def test_other_samples_are_found_out(package):
+    header = json.loads((package / "reference" / "dataset.json").read_text())
+    (package / "reference" / "dataset.json").write_text(json.dumps(header | {"seed": 1}))
+    assert min(deviations(Hub(), "toy-noise").values()) > 0.9
+
+
+def test_samples_that_are_missing_or_broken_are_named(install):
+    package = install()
+    with pytest.raises(PluginError, match=r"no readable reference samples in .* -n 2 --seed 0"):
+        deviations(Hub(), "toy-noise")
+    Hub().save("toy-noise", 2, package / "reference")
+    (package / "reference" / "image" / "000001.png").write_bytes(b"")
+    with pytest.raises(PluginError, match="no readable reference samples"):
+        deviations(Hub(), "toy-noise")
+
+
+def test_a_model_that_is_not_installed_is_named():
+    with pytest.raises(PluginError, match="medigan install dcgan-cxr-lung-nodule"):
+        deviations(Hub(), "dcgan-cxr-lung-nodule")
