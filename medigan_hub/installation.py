@@ -53,8 +53,14 @@ def command(
         *(["--isolated"] if network.offline() else []),
         *(["--no-index"] if alone else []),
         *(["--find-links", str(find_links)] if find_links is not None else []),
+        # A plugin can't name the one of TensorFlow's distributions that is there.
+        *(["medigan-hub[tensorflow]"] if _lacks_tensorflow(model) else []),
         model.plugin,
     ]
+
+
+def _lacks_tensorflow(model: ModelMetadata) -> bool:
+    return model.framework == "TensorFlow" and importlib.util.find_spec("tensorflow") is None
 
 
 def run(arguments: list[str], output: IO[str] | None = None) -> None:

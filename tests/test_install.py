@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from medigan_hub import Hub, PluginError, RequestError, installation
+from medigan_hub.metadata import ModelMetadata
 
 
 @pytest.fixture
@@ -144,3 +145,13 @@ def test_an_environment_without_pip_says_what_to_do(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(PluginError, match=r"has no pip; install x with .* uv pip install x"):
         installation.run(["pip", "install", "x"])
+
+
+@pytest.mark.parametrize(("there", "names"), [(True, []), (False, ["medigan-hub[tensorflow]"])])
+def test_tensorflow_is_installed_with_a_model_of_it_where_none_is(
+    document, monkeypatch, there, names
+):
+    model = ModelMetadata.from_document(document | {"framework": "TensorFlow"})
+    monkeypatch.setattr(installation.importlib.util, "find_spec", lambda _: there or None)
+    arguments = installation.command(model)
+    assert arguments[5:] == [*names, "medigan-model-toy-noise"]
