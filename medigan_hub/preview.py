@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from medigan_hub import provenance
+from medigan_hub.metadata import Output
 from medigan_hub.samples import GenerationRequest, SampleBatch
 
 if TYPE_CHECKING:
@@ -17,24 +18,30 @@ if TYPE_CHECKING:
 
 GAP = 6
 CAPTION = 24
+LABEL = 16
 
 
 def grid(batches: Iterable[SampleBatch], job: GenerationRequest) -> Image.Image:
     """Draw the samples of a job as a grid with a caption that says what they are.
 
     A sample is a row of its arrays: the input that it was made from, then its
-    outputs. 16-bit images and masks are stretched to what a screen shows. The
-    picture's ``info`` holds the text that is to be written into its file.
+    outputs, with its labels above. 16-bit images and masks are stretched to
+    what a screen shows. The picture's ``info`` holds the text that is to be
+    written into its file.
     """
     order = [entry.name for entry in job.metadata.inputs]
     order += [entry.name for entry in job.metadata.outputs if entry.kind != "label"]
-    tiles = [
-        [_to_screen(arrays[name]) for name in order if name in arrays]
-        for batch in batches
-        for _, arrays in batch
-    ]
-    height = max(image.shape[0] for tile in tiles for image in tile)
+    labelled = [entry for entry in job.metadata.outputs if entry.kind == "label"]
+    tiles, labels = [], []
+    for batch in batches:
+        for _, arrays in batch:
+            tiles.append([_to_screen(arrays[name]) for name in order if name in arrays])
+            labels.append(", ".join(_label(entry, arrays[entry.name], job) for entry in labelled))
+    above = LABEL if labelled else 0
+    height = above + max(image.shape[0] for tile in tiles for image in tile)
+    small = ImageFont.load_default(12)
     width = max(sum(image.shape[1] + GAP for image in tile) - GAP for tile in tiles)
+    width = max(width, *(math.ceil(small.getlength(label)) for label in labels))
     columns = _columns(len(tiles), width, height)
     rows = math.ceil(len(tiles) / columns)
     words = _caption(job, order)
@@ -47,13 +54,14 @@ def grid(batches: Iterable[SampleBatch], job: GenerationRequest) -> Image.Image:
         ),
         (32, 32, 32),
     )
-    for number, tile in enumerate(tiles):
+    draw = ImageDraw.Draw(picture)
+    for number, (tile, label) in enumerate(zip(tiles, labels, strict=True)):
         x = (number % columns) * (width + 2 * GAP) + GAP
         y = (number // columns) * (height + 2 * GAP) + GAP
+        draw.text((x, y), label, "white", small)
         for image in tile:
-            picture.paste(Image.fromarray(image), (x, y))
+            picture.paste(Image.fromarray(image), (x, y + above))
             x += image.shape[1] + GAP
-    draw = ImageDraw.Draw(picture)
     draw.text((GAP, picture.height - CAPTION + 4), words, "white", font)
     picture.info.update(provenance.text(job))
     return picture
@@ -65,6 +73,15 @@ def _caption(job: GenerationRequest, arrays: list[str]) -> str:
     if job.inputs is not None:
         return f"{words} - {model.inputs[0].name} (as given, not synthetic), then what was made"
     return f"{words} - {', '.join(arrays)}" if len(arrays) > 1 else words
+
+
+def _label(output: Output, array: np.ndarray, job: GenerationRequest) -> str:
+    """Return a label in words: its class, or its numbers with their unit."""
+    if output.classes and array.ndim == 0:
+        return output.classes[int(array)]
+    units = {entry.name: entry.unit for entry in job.metadata.conditions}
+    numbers = " ".join(f"{value:.4g}" for value in array.ravel().tolist())
+    return f"{output.name} {numbers} {units.get(output.name) or ''}".rstrip()
 
 
 def _columns(count: int, width: int, height: int) -> int:
