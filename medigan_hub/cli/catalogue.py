@@ -39,7 +39,7 @@ def list_models(installed: Installed = False, as_json: Json = False) -> None:
     elif entries:
         _print_table(entries)
     else:
-        print("No model is installed yet: medigan install cyclegan-dbt")
+        print("No model is installed yet: medigan install fastgan-brain-mri-onnx")
 
 
 def search(
@@ -217,6 +217,7 @@ def _print_table(entries: Sequence[Entry], matches: Sequence[Match] = ()) -> Non
         FOLDED: [_matched(match) for match in matches],
         "installed": ["yes" if entry.plugin else "no" for entry in entries],
         "modality": [model.modality[0] for model in models],
+        "framework": [model.framework for model in models],
         "licence": [model.licence or "not stated" for model in models],
         "task": [model.task for model in models],
     }
