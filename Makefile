@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
+MODEL := fastgan-brain-mri-onnx
+DEMO := plugins/medigan-model-$(MODEL)
 PROJECTS := pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 
 .DEFAULT_GOAL := help
@@ -14,9 +16,9 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: $(VENV)/demo ## Set up, generate images with the bundled model, and say where they are
-	$(BIN)/medigan generate cyclegan-dbt -n 8 --seed 7 -o demo/cyclegan-dbt --overwrite
-	$(BIN)/medigan preview cyclegan-dbt --seed 7 -o demo/cyclegan-dbt-preview.png
+demo: $(VENV)/demo ## Set up, generate images with a bundled model, and say where they are
+	$(BIN)/medigan generate $(MODEL) -n 16 --seed 7 -o demo/$(MODEL) --overwrite
+	$(BIN)/medigan preview $(MODEL) --seed 7 -o demo/$(MODEL)-preview.png
 
 .PHONY: test
 test: $(VENV)/tox ## Run all checks: lint, types, tests
@@ -35,11 +37,15 @@ format: $(VENV)/tox ## Bring the code into its format, and mend what ruff can me
 	$(BIN)/tox exec -e lint -- ruff check --fix
 	$(BIN)/tox exec -e lint -- ruff format
 
+.PHONY: models
+models: $(VENV)/models ## Install all bundled models and their frameworks: PyTorch, TensorFlow, ONNX
+
 .PHONY: benchmark
-benchmark: $(VENV)/demo ## Measure how fast the hub is
+benchmark: $(VENV)/models ## Measure how fast the hub is
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/frameworks.py
 
 .PHONY: clean
 clean: ## Remove what the other targets made
@@ -48,8 +54,12 @@ clean: ## Remove what the other targets made
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/demo: $(BIN)/python $(PROJECTS)
-	$(PIP) --editable . $(patsubst %/pyproject.toml,--editable ./%,$(wildcard plugins/*/pyproject.toml))
+$(VENV)/demo: $(BIN)/python pyproject.toml constraints.txt $(DEMO)/pyproject.toml
+	$(PIP) --editable . --editable ./$(DEMO)
+	@touch $@
+
+$(VENV)/models: $(BIN)/python $(PROJECTS)
+	$(PIP) --editable '.[tensorflow-cpu]' $(patsubst %/pyproject.toml,--editable ./%,$(wildcard plugins/*/pyproject.toml))
 	@touch $@
 
 $(VENV)/tox: $(BIN)/python constraints.txt
