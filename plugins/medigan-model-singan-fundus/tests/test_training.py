@@ -1,0 +1,79 @@
+"""The commands that made the weights still run; seconds of them make no model."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from medigan_hub.weights import read_tensors
+from medigan_model_singan_fundus import SCALES, FundusNetwork
+
+TRAINING = Path(__file__).parent.parent / "training"
+SMALL = ("--effort", "0", "--pieces", "6", "--width", "4")
+
+
+def run(script: str, *options: str, folder: Path) -> str:
+    result = subprocess.run(
+        [sys.executable, str(TRAINING / script), *options],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("training")
+    return folder, run("train.py", *SMALL, folder=folder)
+
+
+def test_training_exports_weights_that_the_model_takes(trained):
+    folder, output = trained
+    assert all(f"scale {level}" in output for level in range(SCALES))
+    network = FundusNetwork(read_tensors(folder / "run" / "generator.safetensors"))
+    assert len(network.pyramid.scales) == SCALES
+
+
+def test_training_goes_on_after_its_last_finished_scale(trained):
+    folder, _ = trained
+    weights = folder / "run" / "generator.safetensors"
+    before = weights.read_bytes()
+    weights.unlink()
+    (folder / "run" / f"scale{SCALES - 1}.pt").unlink()
+    output = run("train.py", *SMALL, folder=folder)
+    assert f"scale {SCALES - 1}" in output
+    assert "scale 0," not in output, "it began anew"
+    assert weights.read_bytes() == before
+
+
+def test_evaluation_measures_samples_against_both_regions(trained):
+    folder, _ = trained
+    weights = ("--weights", str(folder / "run" / "generator.safetensors"))
+    options = ("--limit", "4", "--resamples", "2", "--json")
+    result = json.loads(run("evaluate.py", *weights, *options, folder=folder))
+    assert result["windows_per_set"] == 4
+    for reference in ("to_training", "to_held_out"):
+        assert result["sliced_wasserstein"][reference]["samples"]["value"] > 0
+    assert result["diversity"]["samples"] > result["diversity"]["same_layout"] >= 0
+
+
+def test_held_out_regions_do_not_meet_the_training_region():
+    sys.path.insert(0, str(TRAINING))
+    try:
+        from photograph import REGIONS
+    finally:
+        sys.path.remove(str(TRAINING))
+    boxes = [(t, left, t + h, left + w) for t, left, h, w in REGIONS.values()]
+    for n, one in enumerate(boxes):
+        for other in boxes[n + 1 :]:
+            apart = one[2] <= other[0] or other[2] <= one[0]
+            assert apart or one[3] <= other[1] or other[3] <= one[1]
