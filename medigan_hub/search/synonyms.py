@@ -33,7 +33,7 @@ SYNONYMS = (
     ("chest", "thorax", "thoracic"),
     ("heart", "cardiac", "cardiology"),
     ("colon", "bowel", "colorectal", "large intestine"),
-    ("eye", "ocular", "retina"),
+    ("eye", "ocular", "retina", "retinal", "ophthalmic", "ophthalmology"),
     # findings
     ("tumour", "tumor", "neoplasm"),
     ("calcification", "microcalcification"),
