@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from medigan_hub import Hub
+
+TWIN, MODEL = "fastgan-brain-mri-onnx", "fastgan-brain-mri"
+EXPORT = Path(__file__).parent.parent / "training" / "export.py"
+OWN = ("name", "plugin", "title", "description", "framework", "weights", "tags")
+
+
+@pytest.fixture(scope="module")
+def hub():
+    return Hub()
+
+
+def test_it_makes_the_images_of_its_twin(hub):
+    ours, theirs = (next(hub.generate(name, 16, seed=7, batch_size=16)) for name in (TWIN, MODEL))
+    assert np.array_equal(ours.arrays["height"], theirs.arrays["height"])
+    image, other = (batch.arrays["image"].astype(int) for batch in (ours, theirs))
+    assert image.std() > 20
+    assert np.abs(image - other).max() <= 1
+    for name in ("grey_matter", "white_matter"):
+        assert (ours.arrays[name] != theirs.arrays[name]).mean() < 1e-4
+
+
+def test_it_is_described_as_its_twin_is(hub):
+    ours, theirs = (dict(hub.model(name).metadata.document) for name in (TWIN, MODEL))
+    for key in OWN:
+        ours.pop(key), theirs.pop(key)
+    for figure in (*ours["performance"], *theirs["performance"]):
+        del figure["source"]
+    assert ours == theirs
+
+
+def test_it_needs_no_pytorch(tmp_path):
+    # A finder that comes first and finds no torch, as where none is installed.
+    blocked = (
+        "import sys\n"
+        "class Without:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in ('torch', 'tensorflow'):\n"
+        "            raise ModuleNotFoundError(name, name=name)\n"
+        "sys.meta_path.insert(0, Without())\n"
+    )
+    (tmp_path / "sitecustomize.py").write_text(blocked)
+    command = ["-m", "medigan_hub", "generate", TWIN, "-n", "2", "-o", "out"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    result = subprocess.run(
+        [sys.executable, *command],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    for name in ("image", "grey_matter", "white_matter"):
+        with Image.open(tmp_path / "out" / name / "000001.png") as picture:
+            assert picture.size == (128, 128)
+
+
+def test_the_export_makes_the_same_graph_again(tmp_path, hub):
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", str(EXPORT), "--out", "again.onnx"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    found = re.search(
+        r"again.onnx: .* MB, SHA-256 \w{64}, differs from PyTorch by (\S+)", result.stdout
+    )
+    assert float(found[1]) < 1e-4
+    content = (tmp_path / "again.onnx").read_bytes()
+    assert str(Path(sys.prefix)).encode() not in content, "no path of the machine is in the file"
