@@ -1,0 +1,79 @@
+"""The commands that made the weights still run; a minute of them makes no model."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medigan_hub.errors import WeightsError
+from medigan_model_cdcgan_breast_mass import plugin
+
+TRAINING = Path(__file__).parent.parent / "training"
+
+
+def run(script: str, *options: str, folder: Path) -> str:
+    result = subprocess.run(
+        [sys.executable, str(TRAINING / script), *options],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("training")
+    run("simulate.py", "--train", "8", "--test", "8", "--workers", "1", folder=folder)
+    return folder
+
+
+def test_every_set_holds_both_classes_and_no_patch_stands_in_two(data):
+    images = []
+    for name in ("train", "test", "floor"):
+        with np.load(data / "data" / f"{name}.npz") as stored:
+            assert stored["labels"].tolist() == [0, 1] * 4
+            assert stored["masks"].any(axis=(1, 2)).all()
+            images += [image.tobytes() for image in stored["images"]]
+    assert len(set(images)) == 24
+
+
+def test_training_goes_on_from_its_checkpoint_and_exports_weights(data):
+    small = ("--steps", "1", "0", "1", "--batch", "2", "2", "2", "--width", "0.125")
+    options = (*small, "--save-every", "1", "--threads", "1")
+    run("train.py", *options, "--until", "1", folder=data)
+    weights = data / "run" / "generator.weights.h5"
+    before = weights.read_bytes()
+    output = run("train.py", *options, folder=data)
+    assert "step 2 at 128 pixels" in output
+    assert "step 1 " not in output, "it began anew"
+    assert weights.read_bytes() != before
+    # The plugin's network is wider.
+    with pytest.raises(WeightsError, match="does not fit"):
+        plugin.runtime.open(weights, "cpu", "float32")
+
+
+def test_evaluation_measures_all_figures(data):
+    options = ("--limit", "8", "--resamples", "2", "--epochs", "1", "--json")
+    result = json.loads(run("evaluate.py", *options, folder=data))
+    assert result["patches_per_set"] == 8
+    assert result["empty_masks"] == 0
+    for group in ("all", "benign", "malignant"):
+        synthetic, floor = (result["sliced_wasserstein"][group][k] for k in ("synthetic", "floor"))
+        assert synthetic[0] > 0
+        assert floor[0] > 0
+    for name in ("synthetic", "reference"):
+        shapes = result["by_class"][name]
+        assert shapes["benign"]["circularity"][0] > shapes["malignant"]["circularity"][0]
+        assert shapes["malignant"]["solidity"][0] < shapes["benign"]["solidity"][0] <= 1
+    for value in result["auc_trained_on"].values():
+        assert 0 <= value <= 1
