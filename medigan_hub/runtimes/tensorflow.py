@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -121,7 +122,10 @@ def _full_float32() -> Iterator[None]:
 @contextmanager
 def _weights_in_words(weights: Path) -> Iterator[None]:
     try:
-        yield
+        with warnings.catch_warnings():
+            # Said of each layer that the file lacks, before the error that follows.
+            warnings.filterwarnings("ignore", "Skipping nested container")
+            yield
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().split("\n")[0]
         raise WeightsError(f"{weights} does not fit the network: {reason}") from error
