@@ -15,7 +15,9 @@ from medigan_hub import Hub, metadata
 from medigan_hub.contribution.reference import SHARE, deviations
 
 PLUGINS = Path(__file__).parent.parent / "plugins"
-MODELS = sorted(path.name.removeprefix("medigan-model-") for path in PLUGINS.iterdir())
+MODELS = sorted(
+    path.name.removeprefix("medigan-model-") for path in PLUGINS.glob("medigan-model-*")
+)
 MODULES = {"ONNX": "onnxruntime", "PyTorch": "torch", "TensorFlow": "tensorflow"}
 
 pytestmark = pytest.mark.parametrize("model", MODELS)

@@ -79,17 +79,9 @@ def generate(
     as_json: Json = False,
 ) -> None:
     """Generate a data set of synthetic images, with its manifest."""
-    wishes: Wishes = {
-        "seed": seed,
-        "inputs": inputs,
-        "conditions": _pairs("--condition", condition),
-        "balance": balance,
-        "latents": None if latents is None else _read_latents(latents),
-        "options": _pairs("--option", option),
-        "device": device,
-        "batch_size": batch_size,
-        "precision": precision,
-    }
+    wishes = _wishes(
+        seed, inputs, condition, balance, latents, option, device, batch_size, precision
+    )
     with _progress_bar("generating") as progress:
         saved = Hub().save(
             model,
@@ -146,17 +138,9 @@ def preview(
         raise OutputError(f"{path} is not a name of a PNG file; end it with .png")
     if path.is_dir():
         raise OutputError(f"{path} is a folder; name a file")
-    wishes: Wishes = {
-        "seed": seed,
-        "inputs": inputs,
-        "conditions": _pairs("--condition", condition),
-        "balance": balance,
-        "latents": None if latents is None else _read_latents(latents),
-        "options": _pairs("--option", option),
-        "device": device,
-        "batch_size": batch_size,
-        "precision": precision,
-    }
+    wishes = _wishes(
+        seed, inputs, condition, balance, latents, option, device, batch_size, precision
+    )
     import numpy as np
 
     from medigan_hub.writers import png
@@ -167,6 +151,30 @@ def preview(
     except OSError as error:
         raise OutputError(f"{path} can't be written: {error.strerror}") from error
     print(f"a picture of synthetic samples of {model} is in {path}")
+
+
+def _wishes(
+    seed: int,
+    inputs: Path | None,
+    conditions: list[str] | None,
+    balance: bool,
+    latents: Path | None,
+    options: list[str] | None,
+    device: str,
+    batch_size: int,
+    precision: str,
+) -> Wishes:
+    return {
+        "seed": seed,
+        "inputs": inputs,
+        "conditions": _pairs("--condition", conditions),
+        "balance": balance,
+        "latents": None if latents is None else _read_latents(latents),
+        "options": _pairs("--option", options),
+        "device": device,
+        "batch_size": batch_size,
+        "precision": precision,
+    }
 
 
 def _read_latents(path: Path) -> np.ndarray:

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,24 +10,9 @@ import pytest
 from medigan_hub.errors import WeightsError
 from medigan_model_cdcgan_breast_mass import plugin
 
-TRAINING = Path(__file__).parent.parent / "training"
-
-
-def run(script: str, *options: str, folder: Path) -> str:
-    result = subprocess.run(
-        [sys.executable, str(TRAINING / script), *options],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
+def data(tmp_path_factory, run):
     folder = tmp_path_factory.mktemp("training")
     run("simulate.py", "--train", "8", "--test", "8", "--workers", "1", folder=folder)
     return folder
@@ -47,7 +28,7 @@ def test_every_set_holds_both_classes_and_no_patch_stands_in_two(data):
     assert len(set(images)) == 24
 
 
-def test_training_goes_on_from_its_checkpoint_and_exports_weights(data):
+def test_training_goes_on_from_its_checkpoint_and_exports_weights(data, run):
     small = ("--steps", "1", "0", "1", "--batch", "2", "2", "2", "--width", "0.125")
     options = (*small, "--save-every", "1", "--threads", "1")
     run("train.py", *options, "--until", "1", folder=data)
@@ -62,7 +43,7 @@ def test_training_goes_on_from_its_checkpoint_and_exports_weights(data):
         plugin.runtime.open(weights, "cpu", "float32")
 
 
-def test_evaluation_measures_all_figures(data):
+def test_evaluation_measures_all_figures(data, run):
     options = ("--limit", "8", "--resamples", "2", "--epochs", "1", "--json")
     result = json.loads(run("evaluate.py", *options, folder=data))
     assert result["patches_per_set"] == 8

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,24 +10,9 @@ import pytest
 from medigan_hub.networks import build
 from medigan_hub.weights import read_tensors
 
-TRAINING = Path(__file__).parent.parent / "training"
-
-
-def run(script: str, *options: str, folder: Path) -> str:
-    result = subprocess.run(
-        [sys.executable, str(TRAINING / script), *options],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
+def data(tmp_path_factory, run):
     folder = tmp_path_factory.mktemp("training")
     sizes = ("--train", "6", "--test", "6", "--size", "48", "--workers", "2")
     run("simulate.py", *sizes, folder=folder)
@@ -45,7 +26,7 @@ def test_no_image_stands_in_two_sets(data):
     assert len(set(images)) == len(images)
 
 
-def test_training_goes_on_from_its_checkpoint_and_exports_weights(data):
+def test_training_goes_on_from_its_checkpoint_and_exports_weights(data, run):
     small = ("--ngf", "8", "--blocks", "1", "--ndf", "8", "--save-every", "2")
     run("train.py", "--steps", "2", *small, folder=data)
     weights = data / "run" / "generator.safetensors"
@@ -57,7 +38,7 @@ def test_training_goes_on_from_its_checkpoint_and_exports_weights(data):
     assert weights.read_bytes() != before
 
 
-def test_evaluation_measures_the_gap(data):
+def test_evaluation_measures_the_gap(data, run):
     options = ("--limit", "6", "--resamples", "2", "--json")
     result = json.loads(run("evaluate.py", *options, folder=data))
     assert result["images_per_set"] == 6

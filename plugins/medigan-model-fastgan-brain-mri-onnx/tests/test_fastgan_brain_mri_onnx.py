@@ -13,7 +13,6 @@ from PIL import Image
 from medigan_hub import Hub
 
 TWIN, MODEL = "fastgan-brain-mri-onnx", "fastgan-brain-mri"
-EXPORT = Path(__file__).parent.parent / "training" / "export.py"
 OWN = ("name", "plugin", "title", "description", "framework", "weights", "tags")
 
 
@@ -68,18 +67,9 @@ def test_it_needs_no_pytorch(tmp_path):
             assert picture.size == (128, 128)
 
 
-def test_the_export_makes_the_same_graph_again(tmp_path, hub):
-    result = subprocess.run(
-        [sys.executable, "-W", "ignore", str(EXPORT), "--out", "again.onnx"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    found = re.search(
-        r"again.onnx: .* MB, SHA-256 \w{64}, differs from PyTorch by (\S+)", result.stdout
-    )
+def test_the_export_makes_the_same_graph_again(tmp_path, run):
+    output = run("export.py", "--out", "again.onnx", folder=tmp_path)
+    found = re.search(r"again.onnx: .* MB, SHA-256 \w{64}, differs from PyTorch by (\S+)", output)
     assert float(found[1]) < 1e-4
     content = (tmp_path / "again.onnx").read_bytes()
     assert str(Path(sys.prefix)).encode() not in content, "no path of the machine is in the file"

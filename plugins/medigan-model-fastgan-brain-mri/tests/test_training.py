@@ -3,42 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
-import pytest
 
 from medigan_hub.networks import build
 from medigan_hub.weights import read_tensors
 from medigan_model_fastgan_brain_mri import plugin
 
-pytest.importorskip("nilearn", reason="the extra 'training' is not installed")
 
-TRAINING = Path(__file__).parent.parent / "training"
-
-
-def run(script: str, *options: str, folder: Path) -> str:
-    result = subprocess.run(
-        [sys.executable, *script.split(), *options],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={
-            **os.environ,
-            "PYTHONWARNINGS": "ignore",
-            "PYTHONPATH": str(TRAINING),
-            "OMP_NUM_THREADS": "1",
-        },
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
-def test_simulated_slices_follow_their_numbers(tmp_path):
+def test_simulated_slices_follow_their_numbers(tmp_path, run):
     code = """
 import numpy as np
 from simulate import COEFFICIENTS, Simulator, draw
@@ -61,24 +34,23 @@ print(COEFFICIENTS)
     assert (grey + white).max() < 0.1, "what is grey matter is no white matter"
 
 
-def test_training_goes_on_from_its_checkpoint_and_exports_weights(tmp_path):
-    train = str(TRAINING / "train.py")
+def test_training_goes_on_from_its_checkpoint_and_exports_weights(tmp_path, run):
     small = ("--ngf", "2", "--ndf", "4", "--save-every", "2")
     small = (*small, "--coarse-steps", "2", "--warm-steps", "4")
-    run(train, "--steps", "4", *small, folder=tmp_path)
+    run("train.py", "--steps", "4", *small, folder=tmp_path)
     weights = tmp_path / "run" / "generator.safetensors"
     build("fastgan-polyp", read_tensors(weights))
     before = weights.read_bytes()
-    output = run(train, "--steps", "6", *small, folder=tmp_path)
+    output = run("train.py", "--steps", "6", *small, folder=tmp_path)
     assert "step 6:" in output
     assert "step 4:" not in output, "it began anew"
     assert weights.read_bytes() != before
     assert len(list((tmp_path / "run" / "samples").glob("*.png"))) == 3
 
 
-def test_evaluation_measures_distance_areas_and_masks(tmp_path):
+def test_evaluation_measures_distance_areas_and_masks(tmp_path, run):
     options = ("--limit", "36", "--resamples", "2", "--unet-steps", "2", "--json")
-    report = json.loads(run(str(TRAINING / "evaluate.py"), *options, folder=tmp_path))
+    report = json.loads(run("evaluate.py", *options, folder=tmp_path))
     assert report["slices_per_set"] == 36
     for metric in ("sliced_wasserstein.image", "area_difference.grey", "unet_dice.white"):
         for which in ("synthetic", "real"):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,21 +15,8 @@ TRAINING = Path(__file__).parent.parent / "training"
 SMALL = ("--effort", "0", "--pieces", "6", "--width", "4")
 
 
-def run(script: str, *options: str, folder: Path) -> str:
-    result = subprocess.run(
-        [sys.executable, str(TRAINING / script), *options],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(tmp_path_factory, run):
     folder = tmp_path_factory.mktemp("training")
     return folder, run("train.py", *SMALL, folder=folder)
 
@@ -43,7 +28,7 @@ def test_training_exports_weights_that_the_model_takes(trained):
     assert len(network.pyramid.scales) == SCALES
 
 
-def test_training_goes_on_after_its_last_finished_scale(trained):
+def test_training_goes_on_after_its_last_finished_scale(trained, run):
     folder, _ = trained
     weights = folder / "run" / "generator.safetensors"
     before = weights.read_bytes()
@@ -55,7 +40,7 @@ def test_training_goes_on_after_its_last_finished_scale(trained):
     assert weights.read_bytes() == before
 
 
-def test_evaluation_measures_samples_against_both_regions(trained):
+def test_evaluation_measures_samples_against_both_regions(trained, run):
     folder, _ = trained
     weights = ("--weights", str(folder / "run" / "generator.safetensors"))
     options = ("--limit", "4", "--resamples", "2", "--json")
