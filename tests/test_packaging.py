@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PLUGIN = ROOT / "plugins" / "medigan-model-cyclegan-dbt"
+PLUGINS = sorted((ROOT / "plugins").glob("medigan-model-*"))
 
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheels")
-    for project in (ROOT, PLUGIN):
+    for project in (ROOT, *PLUGINS):
         command = ["-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
         subprocess.run(
             [sys.executable, *command, str(project)], check=True, capture_output=True, text=True
@@ -38,16 +38,21 @@ def site(wheels, tmp_path_factory):
 
 
 def test_the_wheels_hold_what_is_needed_and_no_more(wheels):
-    hub, plugin = wheels
+    hub, *plugins = wheels
     names = set(zipfile.ZipFile(hub).namelist())
     assert "medigan_hub/schemas/model-metadata.schema.json" in names
     assert "medigan_hub/py.typed" in names
     assert "medigan_hub/catalogue/dcgan-mmg-calc-roi.json" in names
     assert not any(name.startswith(("tests", "plugins")) for name in names)
-    names = set(zipfile.ZipFile(plugin).namelist())
-    assert "medigan_model_cyclegan_dbt/metadata.json" in names
-    assert not any(name.startswith(("tests", "training")) for name in names)
-    assert plugin.stat().st_size < 12 * 2**20
+    assert len(plugins) == len(PLUGINS)
+    for wheel in plugins:
+        package = wheel.name.split("-")[0]
+        names = set(zipfile.ZipFile(wheel).namelist())
+        assert {f"{package}/metadata.json", f"{package}/reference/manifest.jsonl"} <= names
+        assert any(name.startswith(f"{package}/weights/") for name in names)
+        assert any(name.endswith("licenses/LICENSE") for name in names)
+        assert not any(name.startswith(("tests", "training")) for name in names)
+        assert wheel.stat().st_size < 12 * 2**20
 
 
 def test_the_installed_hub_generates_with_the_installed_plugin(site, tmp_path):
@@ -66,7 +71,10 @@ def test_the_installed_hub_generates_with_the_installed_plugin(site, tmp_path):
     where = run("-c", "import medigan_hub; print(medigan_hub.__file__)")
     assert Path(where.strip()).is_relative_to(site)
     models = json.loads(run("-m", "medigan_hub", "list", "--json"))
-    assert [model["name"] for model in models if model["installed"]] == ["cyclegan-dbt"]
+    installed = [model["name"] for model in models if model["installed"]]
+    assert installed == [path.name.removeprefix("medigan-model-") for path in PLUGINS]
     assert len([model for model in models if model["medigan_id"]]) == 23
+    where = run("-c", "import medigan_model_cyclegan_dbt as m; print(m.__file__)")
+    assert Path(where.strip()).is_relative_to(site)
     run("-m", "medigan_hub", "generate", "cyclegan-dbt", "-o", "out")
     assert (tmp_path / "out" / "image" / "000000.png").is_file()
