@@ -108,13 +108,14 @@ class ModelPlugin(ABC):
         }
 
     def labels(self, request: GenerationRequest, indices: Sequence[int]) -> dict[str, np.ndarray]:
-        """Return the declared labels: what the condition of the same name was for each sample.
+        """Return the labels with a condition's name: what the condition was for each sample.
 
-        A condition in words becomes its position in the label's classes.
+        A condition in words becomes its position in the label's classes. Other
+        labels are for ``to_outputs`` to make.
         """
         found = {}
         for output in self.metadata.outputs:
-            if output.kind == "label":
+            if output.kind == "label" and output.name in request.conditions:
                 values = request.condition(output.name, indices)
                 numbers = [
                     output.classes.index(value) if isinstance(value, str) else value
