@@ -15,12 +15,15 @@ from medigan_hub.errors import HubError, PluginError, RequestError, whole_number
 from medigan_hub.inputs import Images, Source, find
 from medigan_hub.metadata import ModelMetadata, parse_parameters
 from medigan_hub.plugins import Plugin
+from medigan_hub.runtimes.base import out_of_memory
 from medigan_hub.samples import GenerationRequest, SampleBatch
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 DEVICES = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+MOST = 2**63 - 1
+"""Samples that a job can have: their indices are of 64 bits."""
 PRECISIONS = ("float32", "bfloat16")
 
 
@@ -45,6 +48,7 @@ def request(
     model: ModelMetadata,
     num_samples: int | None,
     *,
+    default_count: int = 1,
     seed: int = 0,
     inputs: Source | None = None,
     conditions: Mapping[str, Any] | None = None,
@@ -57,34 +61,51 @@ def request(
 ) -> GenerationRequest:
     """Check what a caller asked of ``model``, and fill in what was left open.
 
+    Without ``num_samples`` there are as many samples as inputs, latent vectors
+    or values of a condition; without those, ``default_count``, or more where a
+    round of balanced conditions takes more.
+
     Raises
     ------
     RequestError
         A value is not possible; the message says which, and what is.
     """
-    if not DEVICES.fullmatch(device):
+    if not isinstance(device, str) or not DEVICES.fullmatch(device):
         raise RequestError(
             f"there is no device {device!r}; use auto, cpu, cuda, cuda:N (such as cuda:0) or mps"
         )
     if precision not in PRECISIONS:
         raise RequestError(f"there is no precision {precision!r}; use {' or '.join(PRECISIONS)}")
-    count = None if num_samples is None else whole_number("the number of samples", num_samples, 1)
+    count = None
+    if num_samples is not None:
+        count = whole_number("the number of samples", num_samples, 1, MOST)
     seed = whole_number("the seed", seed, 0, 2**64 - 1)
-    batch_size = whole_number("the batch size", batch_size, 1)
+    batch_size = whole_number("the batch size", batch_size, 1, MOST)
     wanted = _conditions(model, conditions or {}, balance)
     checked_options = parse_parameters("option", model.options, options or {}, model.name)
     images = _images(model, inputs, count)
-    vectors = _latents(model, latents, count)
+    vectors = _latents(model, latents)
+    lengths = {name: len(value) for name, value in wanted.items() if isinstance(value, tuple)}
     if count is None:
-        count = _natural_count(images, vectors, {} if balance else wanted)
-    if not balance:
-        for name, value in wanted.items():
-            if isinstance(value, tuple) and len(value) != count:
-                samples = "1 sample" if count == 1 else f"{count} samples"
-                raise RequestError(
-                    f"{len(value)} values of {name} were given for {samples}; give one for all, "
-                    "one for each, or let the samples take turns with --balance (balance=True)"
-                )
+        given = [len(each) for each in (images, vectors) if each is not None]
+        if balance:
+            default_count = max(default_count, *lengths.values())
+        else:
+            given += lengths.values()
+        count = given[0] if given else default_count
+    samples = "1 sample" if count == 1 else f"{count} samples"
+    if vectors is not None and count > len(vectors):
+        raise RequestError(
+            f"{samples} were asked for, but there are latents for {len(vectors)}; "
+            "give more or ask for fewer"
+        )
+    for name, length in lengths.items():
+        if not balance and length != count:
+            values = "1 value" if length == 1 else f"{length} values"
+            raise RequestError(
+                f"{values} of {name} came for {samples}; give one outside a list for all, "
+                "one for each, or let the samples take turns with --balance (balance=True)"
+            )
     return GenerationRequest(
         metadata=model,
         indices=range(count),
@@ -92,7 +113,7 @@ def request(
         conditions=wanted,
         options=checked_options,
         inputs=images,
-        given_latents=vectors,
+        given_latents=None if vectors is None else vectors[:count],
         batch_size=batch_size,
         device=device,
         precision=precision,
@@ -140,6 +161,8 @@ def _failures_in_words(job: GenerationRequest) -> Iterator[None]:
         yield
     except HubError:
         raise
+    except MemoryError as error:
+        raise out_of_memory(job.batch_size) from error
     except Exception as error:
         reason = str(error).strip().split("\n")[0]
         raise PluginError(
@@ -200,7 +223,7 @@ def _conditions(model: ModelMetadata, given: Mapping[str, Any], balance: bool) -
     return wanted | dict(zip(turns, columns, strict=True))
 
 
-def _latents(model: ModelMetadata, given: ArrayLike | None, count: int | None) -> np.ndarray | None:
+def _latents(model: ModelMetadata, given: ArrayLike | None) -> np.ndarray | None:
     """Return the latent vectors that a caller gave: float32, (N, latent size)."""
     if given is None:
         return None
@@ -210,6 +233,8 @@ def _latents(model: ModelMetadata, given: ArrayLike | None, count: int | None) -
         array = np.asarray(given)
     except ValueError as error:
         raise RequestError("the latents are rows of different lengths") from error
+    except (TypeError, RuntimeError) as error:  # such as a tensor on a GPU
+        raise RequestError(f"the latents are not an array of numbers: {error}") from error
     if array.dtype.kind not in "fiu":
         raise RequestError("the latents are not an array of numbers")
     with np.errstate(over="ignore"):  # what overflows is refused below
@@ -223,22 +248,7 @@ def _latents(model: ModelMetadata, given: ArrayLike | None, count: int | None) -
     if len(broken):
         row, column = broken[0].tolist()
         raise RequestError(f"the latents hold {rows[row, column]} at [{row}, {column}], no number")
-    if count is not None and count > len(rows):
-        raise RequestError(
-            f"{count} samples were asked for, but there are latents for {len(rows)}; "
-            "give more or ask for fewer"
-        )
-    return rows[:count]
-
-
-def _natural_count(
-    images: Images | None, vectors: np.ndarray | None, conditions: Mapping[str, Any]
-) -> int:
-    """Return how many samples there are to make where the caller named no number."""
-    for given in (images, vectors, *conditions.values()):
-        if given is not None and not isinstance(given, (str, int, float)):
-            return len(given)
-    return 1
+    return rows
 
 
 def _images(model: ModelMetadata, source: Source | None, count: int | None) -> Images | None:

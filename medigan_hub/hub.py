@@ -161,7 +161,8 @@ class Hub:
         Parameters
         ----------
         num_samples
-            How many; by default one for each input, or one.
+            How many; by default one for each input, latent vector or value of a
+            condition, or one.
         seed
             0 to 2**64 - 1; by default 0.
         inputs
@@ -246,13 +247,11 @@ class Hub:
     ) -> Image:
         """Return one picture of several samples, captioned as synthetic.
 
-        Takes what ``generate`` takes; without inputs and a number it shows six.
+        Takes what ``generate`` takes; where nothing says how many, it shows six.
         """
         from medigan_hub import generation, preview
 
-        if num_samples is None and wishes.get("inputs") is None:
-            num_samples = 6
-        plugin, job = self._job(model, num_samples, wishes)
+        plugin, job = self._job(model, num_samples, wishes, default_count=6)
         return preview.grid(generation.stream(plugin, job), job)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -272,9 +271,11 @@ class Hub:
         return Index(self._catalogue.entries())
 
     def _job(
-        self, model: str, num_samples: int | None, wishes: Wishes
+        self, model: str, num_samples: int | None, wishes: Wishes, default_count: int = 1
     ) -> tuple[Plugin, GenerationRequest]:
         from medigan_hub import generation
 
         plugin = self._catalogue.plugin(model)
-        return plugin, generation.request(plugin.metadata, num_samples, **wishes)
+        return plugin, generation.request(
+            plugin.metadata, num_samples, default_count=default_count, **wishes
+        )

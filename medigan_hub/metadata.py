@@ -81,6 +81,8 @@ class Parameter:
         >>> Parameter("size", "integer", "", 64, minimum=1).parse("128")
         128
         """
+        if getattr(value, "ndim", None) == 0:  # a number of NumPy
+            value = value.item()
         parsed = _from_text(value, self.type) if isinstance(value, str) else value
         if self.accepts(parsed):
             return parsed
@@ -100,7 +102,7 @@ class Parameter:
             return tuple(self.parse(part.strip()) for part in value.split(","))
         if hasattr(value, "tolist"):  # of NumPy, a number or an array
             value = value.tolist()
-        if not isinstance(value, Sequence):
+        if not isinstance(value, Sequence) or isinstance(value, (bytes, bytearray)):
             return self.parse(value)
         if not value:
             raise RequestError(f"{self.name} was given no value; {self.name} is {self.allowed}")
@@ -111,21 +113,19 @@ class Parameter:
         """All values that the parameter takes, where they are few; otherwise nothing."""
         return (False, True) if self.type == "boolean" else self.choices
 
-    def draw(self, rng: np.random.Generator) -> Any:
-        """Draw a value uniformly: one of the choices, or between minimum and maximum.
+    @property
+    def can_draw(self) -> bool:
+        """Whether there are choices, or both ends of a range."""
+        return bool(self.values) or (self.minimum is not None and self.maximum is not None)
 
-        Raises
-        ------
-        ValueError
-            The parameter has neither choices nor both ends of a range.
-        """
+    def draw(self, rng: np.random.Generator) -> Any:
+        """Draw a value uniformly, where ``can_draw``: of the choices, or from the range."""
         if self.values:
             return self.values[rng.integers(len(self.values))]
-        if self.minimum is None or self.maximum is None:
-            raise ValueError(f"{self.name} has no range to draw a value from")
+        low, high = self.minimum or 0, self.maximum or 0
         if self.type == "integer":
-            return int(rng.integers(math.ceil(self.minimum), math.floor(self.maximum) + 1))
-        return float(rng.uniform(self.minimum, self.maximum))
+            return int(rng.integers(math.ceil(low), math.floor(high) + 1))
+        return float(rng.uniform(low, high))
 
     @property
     def allowed(self) -> str:
@@ -156,7 +156,9 @@ class Parameter:
         if isinstance(value, (int, float)):
             above = self.minimum is None or value >= self.minimum
             below = self.maximum is None or value <= self.maximum
-            return above and below and math.isfinite(value)
+            # No plugin can hold an integer of more than 64 bits.
+            finite = math.isfinite(value) if isinstance(value, float) else abs(value) < 2**63
+            return above and below and finite
         return True
 
 
@@ -346,6 +348,8 @@ def parse_parameters(
     A condition may be given several values; see ``Parameter.parse_several``.
     """
     known = {parameter.name: parameter for parameter in declared}
+    if not isinstance(given, Mapping):
+        raise RequestError(f"the {kind}s are {given!r}; give a mapping from names to values")
     for name in given:
         if name not in known:
             offers = f"it has {', '.join(known)}" if known else "it has none"
@@ -520,6 +524,22 @@ def _conditions_fit(document: Mapping[str, Any]) -> Iterator[str]:
     return _defaults_fit(document, "conditions")
 
 
+def _labels_fit(document: Mapping[str, Any]) -> Iterator[str]:
+    conditions = {p.name: p for p in _parameters(document.get("conditions", ()))}
+    for i, output in enumerate(document["outputs"]):
+        condition = conditions.get(output["name"])
+        if output["kind"] != "label" or condition is None:
+            continue
+        missing = set(condition.choices).difference(output.get("classes", ()))
+        if condition.type == "string" and (missing or not condition.choices):
+            words = ", ".join(sorted(missing)) or "the condition's choices"
+            yield f"outputs[{i}].classes: lack {words}: the condition of this name may have them"
+        low, high = output["range"]
+        ends = [end for end in (condition.minimum, condition.maximum) if end is not None]
+        if any(not low <= end <= high for end in ends):
+            yield f"outputs[{i}].range: {output['range']} is narrower than its condition's"
+
+
 def _options_fit(document: Mapping[str, Any]) -> Iterator[str]:
     return _defaults_fit(document, "options")
 
@@ -539,5 +559,6 @@ _CONSISTENCY: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, Any]], Iterato
     (("outputs", "inputs"), _arrays_have_names_of_their_own),
     (("conditions", "options"), _parameters_have_names_of_their_own),
     (("conditions",), _conditions_fit),
+    (("outputs", "conditions"), _labels_fit),
     (("options",), _options_fit),
 )

@@ -80,7 +80,7 @@ def _label(output: Output, array: np.ndarray, job: GenerationRequest) -> str:
     if output.classes and array.ndim == 0:
         return output.classes[int(array)]
     units = {entry.name: entry.unit for entry in job.metadata.conditions}
-    numbers = " ".join(f"{value:.4g}" for value in array.ravel().tolist())
+    numbers = " ".join(f"{value + 0.0:.4g}" for value in array.ravel().tolist())
     return f"{output.name} {numbers} {units.get(output.name) or ''}".rstrip()
 
 

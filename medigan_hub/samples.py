@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from medigan_hub.errors import RequestError
 from medigan_hub.inputs import Images
 from medigan_hub.metadata import ModelMetadata
 
@@ -80,6 +81,11 @@ class GenerationRequest:
         Where the caller left the choice open and the metadata has no default,
         each sample draws its own value: uniformly among the choices, or
         between minimum and maximum.
+
+        Raises
+        ------
+        RequestError
+            The value is open, and there is nothing to draw it from.
         """
         value = self.conditions[name]
         if isinstance(value, tuple):
@@ -87,6 +93,10 @@ class GenerationRequest:
         if value is not None:
             return [value] * len(indices)
         parameter = next(entry for entry in self.metadata.conditions if entry.name == name)
+        if not parameter.can_draw:
+            raise RequestError(
+                f"{name} has no default; give it a value: {name} is {parameter.allowed}"
+            )
         return [parameter.draw(self.rng(index, f"condition {name}")) for index in indices]
 
     def latents(self, indices: Sequence[int]) -> np.ndarray:

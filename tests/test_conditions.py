@@ -81,7 +81,14 @@ def test_one_value_is_for_all_samples(hub):
 
 
 @pytest.mark.parametrize(
-    "ages", [[30, 50, 70, 90], (30, 50, 70, 90), np.array([30, 50, 70, 90]), "30,50, 70,90"]
+    "ages",
+    [
+        [30, 50, 70, 90],
+        (30, 50, 70, 90),
+        np.array([30, 50, 70, 90]),
+        [np.float32(30), np.int64(50), np.array(70), "90"],
+        "30,50, 70,90",
+    ],
 )
 def test_each_sample_may_have_its_own(hub, ages):
     expected = [(30, 0), (50, 0), (70, 0), (90, 0)]
@@ -104,6 +111,33 @@ def test_balanced_samples_take_turns(hub):
     assert found == [(30, 0), (60, 0), (90, 0), (30, 0), (60, 0)]
 
 
+def test_balanced_samples_make_a_whole_round_where_no_number_is_given(hub):
+    assert made(hub, None, balance=True, conditions={"age": "30,60,90"}) == [
+        (30, 0),
+        (60, 0),
+        (90, 0),
+    ]
+
+
+def test_a_preview_shows_as_many_samples_as_were_given_values(hub):
+    six, forty = (
+        np.asarray(hub.preview("toy-noise", conditions={"age": ages})) for ages in (30, [30] * 40)
+    )
+    assert forty.size > 2 * six.size
+
+
+def test_a_condition_that_nothing_can_be_drawn_for_needs_a_value(install, document):
+    offset = {"name": "offset", "type": "number", "description": "Years.", "default": None}
+    document["conditions"] = [offset]
+    label = {"name": "offset", "kind": "label", "shape": [], "dtype": "float32", "range": [0, 9]}
+    document["outputs"].append(label)
+    install(document=document)
+    with pytest.raises(RequestError, match="offset has no default; give it a value"):
+        list(Hub().generate("toy-noise", 1))
+    (batch,) = Hub().generate("toy-noise", 1, conditions={"offset": 3})
+    assert batch.arrays["offset"].tolist() == [3]
+
+
 def test_every_combination_has_its_turn(hub):
     found = made(hub, 8, balance=True, conditions={"age": [30, 60], "view": ["cc", "mlo"]})
     assert sorted(found[:4]) == [(30, 0), (30, 1), (60, 0), (60, 1)]
@@ -117,10 +151,13 @@ def test_every_combination_has_its_turn(hub):
         ({"conditions": {"age": [30, 91]}}, "age=91 is not possible"),
         ({"conditions": {"age": "30,old"}}, "age='old' is not possible"),
         ({"conditions": {"age": float("nan")}}, "age=nan is not possible"),
+        ({"conditions": {"age": b"30"}}, "age=b'30' is not possible"),
+        ({"conditions": {"age": [40]}}, "1 value of age came for 4 samples; give one outside a"),
+        ({"conditions": ["age"]}, r"conditions are \['age'\]; give a mapping from names to values"),
         ({"conditions": {"age": []}}, "age was given no value"),
         ({"conditions": {"view": "lateral"}}, "view='lateral' is not possible; .* one of cc, mlo"),
         ({"conditions": {"sex": ["f", "m"]}}, "no condition 'sex'; it has age, view"),
-        ({"conditions": {"age": [30, 40]}}, "2 values of age were given for 4 samples; .*balance"),
+        ({"conditions": {"age": [30, 40]}}, "2 values of age came for 4 samples; .*balance"),
         ({"conditions": {"age": 30, "view": "cc"}, "balance": True}, "nothing to balance"),
         ({"latents": np.zeros((4, 47))}, r"shape \[4, 47\]; .* one row of 48 numbers"),
         ({"latents": np.zeros(48)}, r"shape \[48\]"),

@@ -61,10 +61,13 @@ def test_a_job_streams(install):
 @pytest.mark.parametrize(
     ("wishes", "message"),
     [
-        ({"num_samples": 0}, "number of samples is 0; it must be a whole number of at least 1"),
+        ({"num_samples": 0}, "number of samples is 0; it must be a whole number from 1 to"),
         ({"num_samples": -3}, "number of samples is -3"),
         ({"num_samples": 2.5}, "number of samples is 2.5"),
         ({"num_samples": True}, "number of samples is True"),
+        ({"num_samples": 10**23}, "number of samples is 1000"),
+        ({"device": None}, "no device None; use auto"),
+        ({"options": ["size"]}, "options are .* give a mapping from names to values"),
         ({"batch_size": 0}, "batch size is 0"),
         ({"batch_size": -1}, "batch size is -1"),
         ({"seed": -1}, "seed is -1; it must be a whole number from 0 to 18446744073709551615"),

@@ -232,3 +232,19 @@ def test_parameters_that_are_not_given_take_their_defaults():
         "age": 60,
         "side": "left",
     }
+
+
+@pytest.mark.parametrize(
+    ("condition", "label", "fault"),
+    [
+        ({"type": "string", "choices": ["cc", "mlo"]}, {"classes": ["cc"]}, "classes: lack mlo"),
+        ({"type": "string"}, {}, "classes: lack the condition's choices"),
+        ({"type": "number", "minimum": 0, "maximum": 300}, {}, "narrower than its condition's"),
+    ],
+)
+def test_a_label_must_be_able_to_hold_its_condition(document, condition, label, fault):
+    both = {"name": "view", "description": "View."}
+    document["conditions"] = [both | {"default": None} | condition]
+    output = {"kind": "label", "shape": [], "dtype": "uint8", "range": [0, 255]}
+    document["outputs"].append(both | output | label)
+    assert any(fault in found for found in metadata.validate(document))

@@ -51,3 +51,21 @@ def test_samples_that_are_missing_or_broken_are_named(install):
 def test_a_model_that_is_not_installed_is_named():
     with pytest.raises(PluginError, match="medigan install dcgan-cxr-lung-nodule"):
         deviations(Hub(), "dcgan-cxr-lung-nodule")
+
+
+def test_samples_of_other_weights_or_another_version_are_refused(package):
+    header = json.loads((package / "reference" / "dataset.json").read_text())
+    for change in ({"version": "0.9.0"}, {"weights_sha256": "0" * 64}):
+        (package / "reference" / "dataset.json").write_text(json.dumps(header | change))
+        with pytest.raises(
+            PluginError, match=r"of another version or other weights; .*--overwrite"
+        ):
+            deviations(Hub(), "toy-noise")
+
+
+def test_an_output_that_is_no_longer_made_is_found_out(package):
+    manifest = package / "reference" / "manifest.jsonl"
+    rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+    rows[1]["files"]["mask"] = rows[1]["files"]["image"]
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert deviations(Hub(), "toy-noise") == {"image/0": 0, "image/1": 0, "mask/1": 1}

@@ -37,7 +37,9 @@ Conditions = Annotated[
 ]
 Balance = Annotated[
     bool,
-    typer.Option("--balance", help="Samples take turns in the values of the conditions."),
+    typer.Option(
+        "--balance", help="Samples take turns in the values given of a condition, or in all."
+    ),
 ]
 Latents = Annotated[
     Path | None,
@@ -61,7 +63,9 @@ def generate(
     ],
     num_samples: Annotated[
         int | None,
-        typer.Option("-n", help="Number of samples; by default one for each input, or one."),
+        typer.Option(
+            "-n", help="Number of samples; by default one for each input, latent or value, or one."
+        ),
     ] = None,
     seed: Seed = 0,
     inputs: Inputs = None,
@@ -119,7 +123,9 @@ def preview(
     ] = None,
     num_samples: Annotated[
         int | None,
-        typer.Option("-n", help="Number of samples; by default one for each input, or six."),
+        typer.Option(
+            "-n", help="Number of samples; by default one for each input, latent or value, or six."
+        ),
     ] = None,
     seed: Seed = 0,
     inputs: Inputs = None,
@@ -184,7 +190,7 @@ def _read_latents(path: Path) -> np.ndarray:
         array = np.load(path, allow_pickle=False)
         if not isinstance(array, np.ndarray):
             raise ValueError
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # NumPy raises many kinds for a file that is none of its own
         reason = getattr(error, "strerror", None) or "it is not a NumPy file of numbers (.npy)"
         raise RequestError(f"the latents {path} can't be read: {reason}") from error
     return array

@@ -37,7 +37,8 @@ def deviations(hub: Hub, model: str) -> dict[str, float]:
     Raises
     ------
     PluginError
-        The plugin ships no reference samples, or they can't be read.
+        The plugin ships no reference samples, they can't be read, or they are
+        those of another version or of other weights.
     HubError
         As for ``Hub.generate``.
     """
@@ -52,12 +53,20 @@ def deviations(hub: Hub, model: str) -> dict[str, float]:
             (row["index"], name): value for row in rows for name, value in _arrays(folder, row)
         }
         seed, count = header["seed"], header["count"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if len(rows) != count or not count:
+            raise ValueError("its manifest and header differ")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise PluginError(
             f"{model} has no readable reference samples in {folder}; "
             f"make them: medigan generate {model} -n 2 --seed 0 -o {folder}"
         ) from error
-    found = {}
+    made_by = (header.get("version"), header.get("weights_sha256"))
+    if made_by != (plugin.metadata.version, plugin.metadata.weights.sha256):
+        raise PluginError(
+            f"the reference samples of {model} are of another version or other weights; "
+            f"make them again: medigan generate {model} -n 2 --seed 0 -o {folder} --overwrite"
+        )
+    found = {f"{name}/{index}": 1.0 for index, name in expected}  # until it is made again
     for batch in hub.generate(model, count, seed=seed):
         for index, arrays in batch:
             for name, array in arrays.items():

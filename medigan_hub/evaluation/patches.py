@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from medigan_hub.errors import RequestError
+
 PATCH = 7
 PATCHES = 64
 """Patches that are drawn of each image at each level."""
@@ -53,14 +55,27 @@ def compare(
     """Return the distance of each set to ``reference``, and its spread.
 
     The spread is the standard deviation over ``resamples`` draws of as many
-    images with replacement, in both sets; NaN without any. Otherwise as
-    :func:`sliced_wasserstein`.
+    images with replacement, in both sets; NaN without any. Patches are drawn
+    anew for each set, in their order. Otherwise as :func:`sliced_wasserstein`.
+
+    Raises
+    ------
+    RequestError
+        The sets differ in size or channels, or are empty.
 
     >>> images = np.random.default_rng(0).random((8, 32, 32, 1), np.float32)
     >>> found = compare({"same": images, "darker": images / 2}, images, resamples=2)
     >>> found["same"][0] < found["darker"][0]
     True
     """
+    for name, images in (*sets.items(), ("reference", reference)):
+        if images.ndim != 4 or images.shape[1:] != reference.shape[1:] or not images.size:
+            raise RequestError(
+                f"the images {name} have the shape {list(images.shape)}; all sets must be "
+                "[N, height, width, channels] of one size"
+            )
+        if min(images.shape[1:3]) < PATCH:
+            raise RequestError(f"the images {name} are smaller than {PATCH} x {PATCH} pixels")
     rng = np.random.default_rng(seed)
     drawn = _draw(reference, rng)
     scales = [(level.mean(), level.std() + 1e-6) for level in drawn]

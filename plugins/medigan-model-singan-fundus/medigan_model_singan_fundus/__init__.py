@@ -21,6 +21,8 @@ COARSE = FACTOR**SCALES
 """Size of the layout as a fraction of the image's: it is one scale coarser than the coarsest."""
 BOUNDS = (112, 192)
 """Height and width of the training image in pixels."""
+EXTRAS = ("layout", "colours")
+"""Tensors in the weights file beside those of the pyramid."""
 
 
 class FundusNetwork(nn.Module):
@@ -40,9 +42,6 @@ class FundusNetwork(nn.Module):
         """Map a layout and noise, (N, 3, height, width) each, to colours, about in [0, 1]."""
         low, high = self.get_buffer("colours")
         return low + (high - low) * (self.pyramid(*noise, image=layout) + 1) / 2
-
-
-EXTRAS = ("layout", "colours")
 
 
 class SinganFundus(NoiseToImage):
