@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from medigan_hub.errors import (
         HubError,
         HubWarning,
+        Interrupted,
         MetadataError,
         MissingDependencyError,
         NetworkError,
@@ -40,6 +41,7 @@ _HOMES = {
     "hookimpl": "hookspecs",
     "HubError": "errors",
     "HubWarning": "errors",
+    "Interrupted": "errors",
     "MetadataError": "errors",
     "MissingDependencyError": "errors",
     "NetworkError": "errors",
@@ -55,6 +57,7 @@ __all__ = [
     "Hub",
     "HubError",
     "HubWarning",
+    "Interrupted",
     "MetadataError",
     "MissingDependencyError",
     "ModelMetadata",

@@ -49,6 +49,10 @@ class MissingDependencyError(HubError):
     """A package that only some uses need is not installed."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """An interrupt (Ctrl-C) that took effect in order: the message says what is finished."""
+
+
 class HubWarning(UserWarning):
     """Something is wrong that does not stop the work at hand."""
 

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import secrets
+import tarfile
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from medigan_hub.errors import OutputError
+
+PART = ".part"
+"""Suffix of an archive that is not finished."""
+TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
 
 
 def cache_folder() -> Path:
@@ -29,17 +40,80 @@ def cache_folder() -> Path:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write ``content`` so that ``path`` appears whole or not at all.
+    """Write ``content`` so that ``path`` appears whole or not at all; missing folders are made."""
+    with replacing(path) as stream:
+        stream.write(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that takes the name ``path`` when the block ends, and is dropped if it raises.
 
     Missing folders are made. The bytes go to a hidden temporary file in the
-    same folder, which then takes the final name.
+    same folder; where the program is killed, that is what stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         with temporary.open("xb") as stream:
-            stream.write(content)
+            yield stream
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def is_leftover(name: str) -> bool:
+    """Tell whether a file's name is that of a temporary file of ``write_atomically``.
+
+    >>> is_leftover(".000003.png.0123456789ab.tmp"), is_leftover(".gitignore")
+    (True, False)
+    """
+    return TEMPORARY.fullmatch(name) is not None
+
+
+def inside(folder: Path, path: str) -> Path | None:
+    """Return ``folder / path``, or None where that lies outside the folder, also through links."""
+    try:
+        found = folder / path
+        within = found.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError):  # such as a name with a null character
+        return None
+    return found if within else None
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, read piece by piece."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while piece := stream.read(2**20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file in a tar archive."""
+
+    name: str
+    sha256: str
+    end: int
+    """Where what follows it in the archive begins, in bytes."""
+
+
+def tar_members(path: Path) -> Generator[Member]:
+    """Yield the files in a tar archive, as far as it is whole; nothing is extracted."""
+    with path.open("rb") as stream, suppress(tarfile.TarError):
+        archive = tarfile.open(fileobj=stream, mode="r:")  # noqa: SIM115 (closed with its stream)
+        while (info := archive.next()) is not None:
+            vars(archive)["members"] = []  # of which it would keep every one
+            content = archive.extractfile(info)
+            if content is None or content.seek(0, os.SEEK_END) != info.size:
+                return
+            content.seek(0)
+            digest = hashlib.sha256()
+            while piece := content.read(2**20):
+                digest.update(piece)
+            blocks = -(-info.size // tarfile.BLOCKSIZE)
+            end = info.offset_data + blocks * tarfile.BLOCKSIZE
+            yield Member(info.name, digest.hexdigest(), end)

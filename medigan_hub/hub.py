@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from typing_extensions import Unpack
 
-    from medigan_hub.dataset import SavedDataset
+    from medigan_hub.dataset import SavedDataset, Verdict
     from medigan_hub.generation import Wishes
     from medigan_hub.metadata import ModelMetadata
     from medigan_hub.plugins import Plugin
@@ -210,6 +210,7 @@ class Hub:
         *,
         format: str = "png",  # noqa: A002 (the name that callers know)
         overwrite: bool = False,
+        resume: bool = False,
         progress: Callable[[int, int], None] | None = None,
         **wishes: Unpack[Wishes],
     ) -> SavedDataset:
@@ -218,29 +219,54 @@ class Hub:
         Parameters
         ----------
         format
-            ``png``, or one that an extension brings.
+            ``png``, ``npz``, ``nifti``, ``dicom``, ``webdataset``, or one that an
+            extension brings.
         overwrite
             Replace another data set that the folder holds. The same data set
             may be written again without.
+        resume
+            Go on with what an interrupted job left in the folder: finished
+            samples are verified and kept, missing ones made. The end is the
+            same, byte for byte, as that of a job that was not interrupted.
         progress
-            Called after each batch with the samples done and the samples in all.
+            Called with the samples done and the samples in all: at the start,
+            and after each batch.
         wishes
             As for ``generate``.
 
         Raises
         ------
-        HubError
-            As for ``generate``; also when the folder can't be used. In either
-            case nothing has been written.
+        RequestError
+            As for ``generate``; also when the format can't hold what the model makes.
+        OutputError
+            The folder can't be used, and nothing has been written; or the disk
+            is full, and what was finished stays.
+        Interrupted
+            Ctrl-C was pressed; the batch in hand was finished, and what is
+            finished stays.
         """
         from medigan_hub import dataset, generation, writers
 
-        writer = writers.find(format)
+        if overwrite and resume:
+            raise RequestError("overwrite and resume exclude each other; ask for one of them")
         plugin, job = self._job(model, num_samples, wishes)
-        writer.check(job.metadata)
+        writer = writers.find(format, job)
         folder = Path(output)
-        dataset.check_folder(folder, job, writer, overwrite=overwrite)
-        return dataset.write(generation.stream(plugin, job), job, folder, writer, progress=progress)
+        dataset.check_folder(folder, job, writer, overwrite=overwrite, resume=resume)
+        produce = partial(generation.stream, plugin)
+        return dataset.write(produce, job, folder, writer, resume=resume, progress=progress)
+
+    def verify(self, folder: str | Path) -> Verdict:
+        """Hold a data set on disk against its manifest, and say what is missing, changed or extra.
+
+        Raises
+        ------
+        OutputError
+            The folder holds no data set, or can't be read.
+        """
+        from medigan_hub import dataset
+
+        return dataset.verify(Path(folder))
 
     def preview(
         self, model: str, num_samples: int | None = None, **wishes: Unpack[Wishes]

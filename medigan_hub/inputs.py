@@ -29,6 +29,7 @@ class Images(Sequence[np.ndarray]):
     def __init__(self, items: Sequence[Path | np.ndarray]) -> None:
         self._items = items
         self.sha256 = ""
+        self.dtypes: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self._items)
@@ -60,7 +61,8 @@ class Images(Sequence[np.ndarray]):
     def check(self, declared: Input, model: str) -> None:
         """Read every image once, so that a bad one is known before the first is used.
 
-        Afterwards ``sha256`` is one hash of all the images, in order.
+        Afterwards ``sha256`` is one hash of all the images, in order, and
+        ``dtypes`` the types that they have.
 
         Raises
         ------
@@ -69,6 +71,7 @@ class Images(Sequence[np.ndarray]):
         """
         wanted = len(declared.channels)
         digest = hashlib.sha256()
+        dtypes = set()
         for position, image in enumerate(self):
             channels = image.shape[-1]
             if channels != wanted:
@@ -79,7 +82,9 @@ class Images(Sequence[np.ndarray]):
                 )
             digest.update(f"{image.dtype} {image.shape}".encode())
             digest.update(image.tobytes())
+            dtypes.add(str(image.dtype))
         self.sha256 = digest.hexdigest()
+        self.dtypes = frozenset(dtypes)
 
 
 def find(source: Source) -> Images:

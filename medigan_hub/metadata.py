@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 SCHEMA_NAME = "model-metadata.schema.json"
+OPPOSITE = {"R": "L", "A": "P", "I": "S"}
 PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "integer": (int,),
     "number": (int, float),
@@ -44,6 +45,10 @@ class Output:
     channels: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     """Names of the values 0, 1, ... of a mask or label."""
+    spacing: tuple[float, ...] | None = None
+    """Distance of neighbouring pixels in millimetres, in the order of the shape."""
+    orientation: tuple[str, ...] | None = None
+    """Where each axis runs to in the patient, in the order of the shape: L, R, A, P, S or I."""
 
 
 @dataclass(frozen=True)
@@ -233,6 +238,8 @@ class ModelMetadata:
                     range=(entry["range"][0], entry["range"][1]),
                     channels=tuple(entry.get("channels", ())),
                     classes=tuple(entry.get("classes", ())),
+                    spacing=_tuple_or_none(entry.get("spacing_mm")),
+                    orientation=_tuple_or_none(entry.get("orientation")),
                 )
                 for entry in document["outputs"]
             ),
@@ -430,6 +437,10 @@ def _parameters(entries: Sequence[Mapping[str, Any]]) -> tuple[Parameter, ...]:
     )
 
 
+def _tuple_or_none(values: Sequence[Any] | None) -> tuple[Any, ...] | None:
+    return None if values is None else tuple(values)
+
+
 def _from_text(text: str, type_name: str) -> Any:
     """Read a value of the given type; text that is none stays text."""
     try:
@@ -491,6 +502,13 @@ def _outputs_fit(document: Mapping[str, Any]) -> Iterator[str]:
             yield f"outputs[{i}].channels: {len(channels)} names for {shape[-1]} channels"
         if output["kind"] != "label" and len(shape) < 3:
             yield f"outputs[{i}].shape: {shape} must be [height, width, channels], or one more"
+        for key in ("spacing_mm", "orientation"):
+            axes = output.get(key)
+            if axes and len(axes) != len(shape) - 1:
+                yield f"outputs[{i}].{key}: {len(axes)} values for {len(shape) - 1} axes"
+        directions = [OPPOSITE.get(way, way) for way in output.get("orientation") or ()]
+        if len(set(directions)) < len(directions):
+            yield f"outputs[{i}].orientation: {output['orientation']} has two axes in one direction"
     if document["outputs"][0]["kind"] != "image":
         yield f'outputs[0].kind: "{document["outputs"][0]["kind"]}" must be image: it comes first'
 

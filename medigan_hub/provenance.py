@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
+from importlib_metadata import PackageNotFoundError, version
+
 from medigan_hub import __version__
+from medigan_hub.citation import bibtex
 from medigan_hub.samples import GenerationRequest
 
 NOTICE = (
     "Synthetic image, made by a generative model. It shows no patient and is not fit for diagnosis."
 )
+FRAMEWORKS = {
+    "PyTorch": ("torch",),
+    "TensorFlow": ("tensorflow", "tensorflow-cpu"),
+    "ONNX": ("onnxruntime", "onnxruntime-gpu"),
+}
+"""Distributions that bring what a framework's name in the metadata means."""
 GIVEN_INPUT = "Input of a synthetic image, as the user gave it. The model did not make it."
 
 
 def header(job: GenerationRequest) -> dict[str, Any]:
     """Return what is true of every sample of a job.
 
-    Two jobs with the same header make the same samples: nothing in it
-    depends on when, where or how fast a job runs.
+    Two jobs with the same header make the same samples, and on one machine the
+    same bytes: batch size, device and the framework's version are in it because
+    pixels may differ by rounding between them. Nothing in it depends on when a
+    job runs.
     """
     model = job.metadata
     latents = job.given_latents
@@ -39,8 +51,10 @@ def header(job: GenerationRequest) -> dict[str, Any]:
         "plugin": model.plugin,
         "title": model.title,
         "licence": model.licence,
+        "citation": bibtex(model),
         "weights_sha256": model.weights.sha256,
         "framework": model.framework,
+        "framework_version": _framework_version(model.framework),
         "hub_version": __version__,
         "seed": job.seed,
         "count": len(job.indices),
@@ -54,9 +68,30 @@ def header(job: GenerationRequest) -> dict[str, Any]:
         else hashlib.sha256(latents.tobytes()).hexdigest(),
         "options": dict(job.options),
         "precision": job.precision,
+        "batch_size": job.batch_size,
+        "device": job.device,
         "inputs": inputs,
+        "outputs": list(model.document["outputs"]),
         "limitations": list(model.document["limitations"]),
+        "not_intended_for": list(model.document.get("not_intended_for", ())),
     }
+
+
+def facts(job: GenerationRequest, index: int, labels: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is to be said of one sample beside its files: for the manifest, for writers."""
+    found: dict[str, Any] = {"index": index}
+    if labels:
+        found["labels"] = dict(labels)
+    if job.conditions:
+        found["conditions"] = {
+            parameter.name: job.condition(parameter.name, [index])[0]
+            for parameter in job.metadata.conditions
+            # What the model itself draws, by ways of its own, nobody else knows.
+            if job.conditions[parameter.name] is not None or parameter.can_draw
+        }
+    if job.inputs is not None:
+        found["input"] = job.inputs.name(index)
+    return found
 
 
 def text(job: GenerationRequest) -> dict[str, str]:
@@ -79,3 +114,13 @@ def sample_text(job: GenerationRequest, index: int, array: str) -> dict[str, str
         words |= {"Synthetic": "no", "Description": GIVEN_INPUT}
         del words["Licence"]  # the model's licence says nothing about the user's image
     return words
+
+
+def _framework_version(framework: str) -> str | None:
+    """Return the version of a framework that is installed, without importing it."""
+    for distribution in FRAMEWORKS.get(framework, ()):
+        try:
+            return str(version(distribution))
+        except PackageNotFoundError:
+            continue
+    return None

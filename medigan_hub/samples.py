@@ -42,8 +42,8 @@ class GenerationRequest:
     """A job for one plugin; every value in it has been checked."""
 
     metadata: ModelMetadata
-    indices: range
-    """Which samples to make."""
+    indices: Sequence[int]
+    """Which samples to make: a range, or any that are wanted, in this order."""
     seed: int
     """0 to 2**64 - 1."""
     conditions: Mapping[str, Any] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class GenerationRequest:
     device: str = "auto"
     precision: str = "float32"
 
-    def batches(self) -> Iterator[range]:
+    def batches(self) -> Iterator[Sequence[int]]:
         """Yield the indices in runs of at most ``batch_size``."""
         for start in range(0, len(self.indices), self.batch_size):
             yield self.indices[start : start + self.batch_size]

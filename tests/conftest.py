@@ -121,6 +121,20 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pa
 
 
 @pytest.fixture
+def contents() -> Callable[[Path], dict[str, bytes]]:
+    """Return a function that reads all files of a folder, by their path in it."""
+
+    def read(folder: Path) -> dict[str, bytes]:
+        return {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+
+    return read
+
+
+@pytest.fixture
 def ramp() -> np.ndarray:
     """A grey image of 20 x 30 pixels, every level once or more."""
     return np.linspace(0, 255, 600).astype(np.uint8).reshape(20, 30, 1)

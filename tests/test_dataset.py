@@ -19,19 +19,13 @@ def hub(install):
     return Hub()
 
 
-def contents(folder):
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-def test_a_data_set_holds_images_a_manifest_and_a_header(hub, tmp_path):
+def test_a_data_set_holds_images_a_manifest_and_a_header(hub, tmp_path, contents):
     saved = hub.save("toy-noise", 5, tmp_path / "out", seed=3)
     assert saved.count == 5
     assert saved.samples_per_second > 0
     assert sorted(contents(tmp_path / "out")) == [
+        "README.md",
+        "croissant.json",
         "dataset.json",
         *(f"image/00000{i}.png" for i in range(5)),
         "manifest.jsonl",
@@ -62,26 +56,34 @@ def test_every_image_says_that_it_is_synthetic_and_how_it_was_made(hub, tmp_path
     assert "not fit for diagnosis" in text["Description"]
 
 
-def test_the_same_job_gives_the_same_bytes_also_in_the_same_folder(hub, tmp_path):
+def test_the_same_job_gives_the_same_bytes_also_in_the_same_folder(hub, tmp_path, contents):
     hub.save("toy-noise", 5, tmp_path / "a", seed=3)
     first = contents(tmp_path / "a")
     hub.save("toy-noise", 5, tmp_path / "b", seed=3, batch_size=2)
-    assert contents(tmp_path / "b") == first
+    others = {"dataset.json", "README.md"}  # which name the batch size
+    second = contents(tmp_path / "b")
+    assert {name for name in first if first[name] != second[name]} == others
     hub.save("toy-noise", 5, tmp_path / "a", seed=3)
     assert contents(tmp_path / "a") == first
 
 
-def test_another_data_set_is_refused_and_left_alone(hub, tmp_path):
+def test_another_data_set_is_refused_and_left_alone(hub, tmp_path, contents):
     hub.save("toy-noise", 5, tmp_path / "out", seed=3)
     before = contents(tmp_path / "out")
-    for change in ({"seed": 4}, {"num_samples": 6}):
+    for change, words in (
+        ({"seed": 4}, "seed is 3, not 4"),
+        ({"num_samples": 6}, "count is 5, not 6"),
+    ):
         wishes = {"num_samples": 5, "seed": 3, **change}
-        with pytest.raises(OutputError, match=r"holds another data set; .*--overwrite"):
-            hub.save("toy-noise", output=tmp_path / "out", **wishes)
+        for flags in ({}, {"resume": True}):
+            with pytest.raises(
+                OutputError, match=rf"holds another data set: {words}; .*--overwrite"
+            ):
+                hub.save("toy-noise", output=tmp_path / "out", **wishes, **flags)
     assert contents(tmp_path / "out") == before
 
 
-def test_overwrite_replaces_a_data_set_and_touches_nothing_else(hub, tmp_path):
+def test_overwrite_replaces_a_data_set_and_touches_nothing_else(hub, tmp_path, contents):
     folder = tmp_path / "out"
     hub.save("toy-noise", 5, folder, seed=3)
     (folder / "image" / "mine.txt").write_text("keep")
@@ -104,7 +106,7 @@ def test_overwrite_removes_nothing_outside_the_folder(hub, tmp_path):
     assert precious.read_text() == "keep"
 
 
-def test_a_folder_with_other_things_is_refused(hub, tmp_path):
+def test_a_folder_with_other_things_is_refused(hub, tmp_path, contents):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").touch()
     with pytest.raises(OutputError, match="is not empty"):
@@ -128,7 +130,9 @@ def test_a_folder_that_cannot_be_written_is_refused(hub, tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_full_disk_is_said_in_words_and_what_is_finished_stays(hub, tmp_path, monkeypatch):
+def test_a_full_disk_is_said_in_words_and_what_is_finished_stays(
+    hub, tmp_path, monkeypatch, contents
+):
     written = []
 
     def write_until_full(path, content):
@@ -137,15 +141,26 @@ def test_a_full_disk_is_said_in_words_and_what_is_finished_stays(hub, tmp_path, 
         written.append(path)
         write_atomically(path, content)
 
-    monkeypatch.setattr("medigan_hub.writers.png.write_atomically", write_until_full)
-    with pytest.raises(OutputError, match=r"000003\.png can't be written: No space left on device"):
+    monkeypatch.setattr("medigan_hub.writers.write_atomically", write_until_full)
+    message = r"000003\.png can't be written: No space left on device; 3 of 6 samples .*--resume"
+    with pytest.raises(OutputError, match=message):
         hub.save("toy-noise", 6, tmp_path / "out", batch_size=1)
-    rows = (tmp_path / "out" / "manifest.jsonl.part").read_text().splitlines()
-    assert [json.loads(row)["index"] for row in rows] == [0, 1, 2]
+    monkeypatch.undo()
+    hub.save("toy-noise", 6, tmp_path / "whole", batch_size=1)
+    whole = contents(tmp_path / "whole")
+    left = contents(tmp_path / "out")
+    assert {name: whole[name] for name in left if name.startswith("image")} == {
+        name: content for name, content in left.items() if name.startswith("image")
+    }
+    saved = hub.save("toy-noise", 6, tmp_path / "out", batch_size=1, resume=True)
+    assert saved.made == 3
+    assert contents(tmp_path / "out") == whole
 
 
 def test_an_unknown_format_is_refused_with_those_that_exist(hub, tmp_path):
-    with pytest.raises(RequestError, match="no format 'gif'; use png"):
+    with pytest.raises(
+        RequestError, match="no format 'gif'; use dicom, nifti, npz, png or webdataset"
+    ):
         hub.save("toy-noise", 1, tmp_path / "out", format="gif")
     assert not (tmp_path / "out").exists()
 
@@ -153,7 +168,10 @@ def test_an_unknown_format_is_refused_with_those_that_exist(hub, tmp_path):
 def test_png_refuses_what_it_cannot_hold_before_anything_is_made(install, document, tmp_path):
     document["outputs"][0] |= {"dtype": "float32", "range": [0, 1]}
     install(document=document)
-    with pytest.raises(RequestError, match="PNG can't hold the image of toy-noise, float32"):
+    with pytest.raises(
+        RequestError,
+        match="png can't hold the image of toy-noise, float32 of 8 x 6 x 1: .*; use nifti, npz or web",
+    ):
         Hub().save("toy-noise", 1, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -197,7 +215,7 @@ def test_progress_is_told_after_each_batch(hub, tmp_path):
     hub.save(
         "toy-noise", 5, tmp_path / "out", batch_size=2, progress=lambda *counts: told.append(counts)
     )
-    assert told == [(2, 5), (4, 5), (5, 5)]
+    assert told == [(0, 5), (2, 5), (4, 5), (5, 5)]
 
 
 def test_labels_stand_in_the_manifest(install, document, tmp_path):
@@ -234,19 +252,18 @@ def test_an_extension_brings_a_format(install, tmp_path):
         group="medigan_hub.extensions",
         code="""
         from medigan_hub import hookimpl
-        from medigan_hub.files import write_atomically
-        from medigan_hub.writers import Writer, WrittenFile
+        from medigan_hub.writers import EncodedFile, Writer
 
         class RawWriter(Writer):
             format = "raw"
+            holds = "anything"
 
             @classmethod
-            def check(cls, model):
-                pass
+            def can_hold(cls, array):
+                return True
 
-            def write(self, index, arrays):
-                write_atomically(self.folder / f"{index}.raw", arrays["image"].tobytes())
-                return {"image": WrittenFile(f"{index}.raw", "")}
+            def encode(self, index, arrays, facts):
+                return {"image": EncodedFile(f"{index}.raw", arrays["image"].tobytes())}
 
         class plugin:
             @staticmethod
@@ -257,5 +274,5 @@ def test_an_extension_brings_a_format(install, tmp_path):
     )
     Hub().save("toy-noise", 2, tmp_path / "out", format="raw")
     assert len((tmp_path / "out" / "1.raw").read_bytes()) == 48
-    with pytest.raises(RequestError, match="use png or raw"):
+    with pytest.raises(RequestError, match="png, raw or webdataset"):
         Hub().save("toy-noise", 2, tmp_path / "other", format="gif")

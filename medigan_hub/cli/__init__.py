@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from medigan_hub import __version__
-from medigan_hub.cli import catalogue, generate, terminal
+from medigan_hub.cli import catalogue, dataset, generate, terminal
 from medigan_hub.errors import HubError, HubWarning
 
 # Typer's own errors of wrong usage, whichever copy of click it is built on.
@@ -28,6 +28,7 @@ app.command("search")(catalogue.search)
 app.command("info")(catalogue.info)
 app.command("install")(catalogue.install)
 app.command("generate")(generate.generate)
+app.command("verify")(dataset.verify)
 app.command("preview")(generate.preview)
 
 
@@ -62,6 +63,9 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stdout.flush()  # here, where a reader that has gone away can be handled
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
+    except terminal.Stopped as error:
+        _complain(str(error))
+        sys.exit(INTERRUPTED)
     except (HubError, USAGE_ERROR) as error:
         if debug:
             raise

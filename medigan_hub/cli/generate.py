@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medigan_hub.cli.arguments import Json, Model
-from medigan_hub.cli.terminal import print_json
-from medigan_hub.errors import OutputError, RequestError
+from medigan_hub.cli.terminal import Stopped, print_json
+from medigan_hub.errors import Interrupted, OutputError, RequestError
 from medigan_hub.files import write_atomically
 from medigan_hub.hub import Hub
 
@@ -73,12 +74,17 @@ def generate(
     balance: Balance = False,
     latents: Latents = None,
     option: Options = None,
-    format_name: Annotated[str, typer.Option("--format", help="File format.")] = "png",
+    format_name: Annotated[
+        str, typer.Option("--format", help="png, npz, nifti, dicom, webdataset, or an extension's.")
+    ] = "png",
     device: Device = "auto",
     batch_size: BatchSize = 8,
     precision: Precision = "float32",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace another data set in the folder.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted job in the folder.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -86,13 +92,14 @@ def generate(
     wishes = _wishes(
         seed, inputs, condition, balance, latents, option, device, batch_size, precision
     )
-    with _progress_bar("generating") as progress:
+    with _progress_bar("generating") as progress, _terminated_as_interrupted():
         saved = Hub().save(
             model,
             num_samples,
             output,
             format=format_name,
             overwrite=overwrite,
+            resume=resume,
             progress=progress,
             **wishes,
         )
@@ -100,6 +107,7 @@ def generate(
         result = {
             "model": saved.model,
             "count": saved.count,
+            "made": saved.made,
             "seed": saved.seed,
             "output": str(saved.output),
             "manifest": str(saved.manifest),
@@ -109,9 +117,12 @@ def generate(
         print_json(result)
     else:
         samples = "sample" if saved.count == 1 else "samples"
+        kept = saved.count - saved.made
+        now = f"{kept} kept, {saved.made} made now" if kept else ""
+        rate = f"{saved.samples_per_second:.1f} a second" if saved.made else ""
         print(
             f"{saved.count} synthetic {samples} of {saved.model} in {saved.output} "
-            f"({saved.samples_per_second:.1f} a second); they are listed in {saved.manifest}"
+            f"({', '.join(filter(None, (now, rate)))}); they are listed in {saved.manifest}"
         )
 
 
@@ -210,14 +221,48 @@ def _pairs(flag: str, texts: list[str] | None) -> dict[str, str]:
 
 @contextmanager
 def _progress_bar(word: str) -> Iterator[Callable[[int, int], None] | None]:
-    """Show progress on a terminal, and nothing in a pipe."""
+    """Show progress, rate and time left on a terminal, and nothing in a pipe."""
     if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
-    columns = (word, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        word,
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(word, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        task = bar.add_task(word, total=None, rate="")
+        begun = False
+
+        def show(done: int, total: int) -> None:
+            nonlocal begun
+            if not begun:  # what an earlier run made says nothing about the rate
+                bar.reset(task, completed=done, total=total)
+                begun = True
+            speed = bar.tasks[0].speed
+            bar.update(task, completed=done, rate=f"{speed:.1f} a second" if speed else "")
+
+        yield show
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Let a job that is told to end (SIGTERM, as clusters send) end as one that is interrupted."""
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    except Interrupted as error:  # Typer would take it for one without words
+        raise Stopped(f"{error}, go on with --resume") from error
+    finally:
+        signal.signal(signal.SIGTERM, before)

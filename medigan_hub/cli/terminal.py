@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 KEPT = ("\n", "\t")
 
 
+class Stopped(Exception):  # noqa: N818 (nothing failed)
+    """A command was told to stop, and did so in order; the message says how far it came."""
+
+
 def prepare() -> None:
     """Make standard output and error take any text, also where they are closed or ASCII alone."""
     for name in ("stdout", "stderr"):

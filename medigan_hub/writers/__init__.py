@@ -4,71 +4,161 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from medigan_hub import plugins
 from medigan_hub.errors import RequestError
+from medigan_hub.files import inside, sha256_of, write_atomically
 from medigan_hub.hookspecs import hookimpl
-from medigan_hub.metadata import ModelMetadata
+from medigan_hub.metadata import Output
 from medigan_hub.samples import GenerationRequest
 
 
 @dataclass(frozen=True)
-class WrittenFile:
-    """A finished file of a data set."""
+class EncodedFile:
+    """A file of a data set, or a member of one, ready to be stored."""
 
     path: str
     """Relative to the data set's folder, with forward slashes."""
-    sha256: str
+    content: bytes
+    member: str | None = None
+    """Name inside the file, where that is an archive of several samples."""
 
 
 class Writer(ABC):
-    """Writes the samples of one job, in one format, into one folder."""
+    """Writes the samples of one job, in one format, into one folder.
+
+    A format says what it can hold, and turns a sample into files. Those must
+    depend on the job and the sample alone, so that the same job makes the same
+    bytes, and each must say that it is synthetic (see ``provenance``).
+    """
 
     format: ClassVar[str]
     """Name of the format, as a caller asks for it."""
+    holds: ClassVar[str]
+    """What the format can hold, in words: "8-bit images of 1 or 3 channels"."""
 
     def __init__(self, folder: Path, job: GenerationRequest) -> None:
+        """Get ready; a format whose library is not installed says so here."""
         self.folder = folder
         self.job = job
 
     @classmethod
     @abstractmethod
-    def check(cls, model: ModelMetadata) -> None:
-        """Raise ``RequestError`` if the format can't hold what the model makes."""
+    def can_hold(cls, array: Output) -> bool:
+        """Tell whether the format can hold an image or a mask without losing anything.
+
+        An input that samples are made from is asked about as if it was an output.
+        """
 
     @abstractmethod
-    def write(self, index: int, arrays: Mapping[str, np.ndarray]) -> dict[str, WrittenFile]:
-        """Write the images and masks of one sample; return the file of each.
+    def encode(
+        self, index: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]
+    ) -> Mapping[str, EncodedFile]:
+        """Return the file of each image, mask and input of one sample.
 
-        Each file appears under its name only when it is complete.
+        Called on several threads at a time; nothing is stored yet.
+
+        Parameters
+        ----------
+        arrays
+            By name, without the first axis: (height, width, channels) or
+            (depth, height, width, channels).
+        facts
+            What the manifest says of the sample beside its files: ``index``,
+            and ``labels``, ``conditions`` and ``input`` where there are any.
+
+        Several arrays may share one file: then each is given the same object.
         """
+
+    def store(self, index: int, files: Sequence[EncodedFile]) -> None:
+        """Store the files of one sample, each so that it appears under its name when complete.
+
+        Called in the order of the samples, on one thread.
+        """
+        for file in files:
+            write_atomically(self.folder / file.path, file.content)
+
+    def close(self) -> None:  # noqa: B027 (most formats leave nothing open)
+        """Close what ``store`` left open; there may be more samples to come in a later run."""
+
+    def keep(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+        """Yield those rows of an earlier run's manifest whose files are there, and whole.
+
+        Called before the first ``store``, with the rows in the order of the samples.
+        """
+        rows = iter(rows)
+        with ThreadPoolExecutor() as threads:
+            while some := list(islice(rows, 256)):
+                for row, whole in zip(some, threads.map(self._is_whole, some), strict=True):
+                    if whole:
+                        yield row
+
+    def _is_whole(self, row: Mapping[str, Any]) -> bool:
+        for file in row["files"].values():
+            path = inside(self.folder, file["path"])
+            if path is None or not path.is_file() or sha256_of(path) != file["sha256"]:
+                return False
+        return True
 
 
 @hookimpl
 def register_writers() -> Iterable[type[Writer]]:
+    from medigan_hub.writers.npz import NpzWriter
     from medigan_hub.writers.png import PngWriter
+    from medigan_hub.writers.webdataset import WebdatasetWriter
 
-    return [PngWriter]
+    return [PngWriter, NpzWriter, WebdatasetWriter]
 
 
-def find(format_name: str) -> type[Writer]:
-    """Return the writer of a format.
+def find(format_name: str, job: GenerationRequest) -> type[Writer]:
+    """Return the writer of a format that can hold the samples of a job.
 
     Raises
     ------
     RequestError
-        There is none; the message lists those that there are.
+        There is no such format, or it can't hold them; the message lists
+        those that can.
     """
     known: dict[str, type[Writer]] = {}
     for _, hooks in plugins.extensions(sys.modules[__name__]):
         for writers in hooks.register_writers():
             known.update({writer.format: writer for writer in writers})
     if format_name not in known:
-        raise RequestError(f"there is no format {format_name!r}; use {' or '.join(sorted(known))}")
-    return known[format_name]
+        raise RequestError(f"there is no format {format_name!r}; use {_either(known)}")
+    writer = known[format_name]
+    for array in _arrays(job):
+        if not writer.can_hold(array):
+            able = [name for name in known if all(map(known[name].can_hold, _arrays(job)))]
+            shape = " x ".join("any" if size is None else str(size) for size in array.shape)
+            raise RequestError(
+                f"{format_name} can't hold the {array.name} of {job.metadata.name}, "
+                f"{array.dtype} of {shape}: it holds {writer.holds}; "
+                + (f"use {_either(able)}" if able else "no other format does either")
+            )
+    return writer
+
+
+def _arrays(job: GenerationRequest) -> list[Output]:
+    """Return what a sample of the job holds beside labels: images, masks, the input."""
+    arrays = [output for output in job.metadata.outputs if output.kind != "label"]
+    if job.inputs is not None:
+        entry = job.metadata.inputs[0]
+        shape = (None, None, len(entry.channels))
+        arrays += [
+            Output(entry.name, entry.kind, shape, dtype, (0, np.iinfo(dtype).max))
+            for dtype in sorted(job.inputs.dtypes)
+        ]
+    return arrays
+
+
+def _either(names: Iterable[str]) -> str:
+    *rest, last = sorted(names)
+    return f"{', '.join(rest)} or {last}" if rest else last

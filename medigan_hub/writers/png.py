@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Mapping
 from typing import Any
@@ -12,40 +11,33 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from medigan_hub import provenance
-from medigan_hub.errors import RequestError
-from medigan_hub.files import write_atomically
-from medigan_hub.metadata import ModelMetadata
-from medigan_hub.writers import Writer, WrittenFile
+from medigan_hub.metadata import Output
+from medigan_hub.writers import EncodedFile, Writer
+
+FITTING = (("uint8", 1), ("uint8", 3), ("uint16", 1))
+"""Types and numbers of channels that a PNG holds."""
 
 
 class PngWriter(Writer):
-    """8 bits with 1 or 3 channels, or 16 bits with 1; text chunks say what it is."""
+    """Text chunks say what a picture is."""
 
     format = "png"
+    holds = "slices of 8 bits with 1 or 3 channels, or of 16 bits with 1"
 
     @classmethod
-    def check(cls, model: ModelMetadata) -> None:
-        for output in model.outputs:
-            if output.kind == "label":
-                continue
-            channels = output.shape[-1]
-            fits = output.dtype == "uint8" and channels in (1, 3)
-            fits = fits or (output.dtype == "uint16" and channels == 1)
-            if not fits or len(output.shape) != 3:
-                raise RequestError(
-                    f"PNG can't hold the {output.name} of {model.name}, {output.dtype} of shape "
-                    f"{list(output.shape)}; it holds 8-bit images of 1 or 3 channels and "
-                    "16-bit images of 1"
-                )
+    def can_hold(cls, array: Output) -> bool:
+        return len(array.shape) == 3 and (array.dtype, array.shape[-1]) in FITTING
 
-    def write(self, index: int, arrays: Mapping[str, np.ndarray]) -> dict[str, WrittenFile]:
-        written = {}
-        for name, array in arrays.items():
-            path = f"{name}/{index:06d}.png"
-            content = encode(array, provenance.sample_text(self.job, index, name))
-            write_atomically(self.folder / path, content)
-            written[name] = WrittenFile(path, hashlib.sha256(content).hexdigest())
-        return written
+    def encode(
+        self, index: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]
+    ) -> Mapping[str, EncodedFile]:
+        return {
+            name: EncodedFile(
+                f"{name}/{index:06d}.png",
+                encode(array, provenance.sample_text(self.job, index, name)),
+            )
+            for name, array in arrays.items()
+        }
 
 
 def encode(array: np.ndarray, text: Mapping[Any, str]) -> bytes:

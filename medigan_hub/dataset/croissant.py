@@ -1,0 +1,162 @@
+"""``croissant.json``: the data set in MLCommons Croissant 1.0, for tools that read that.
+
+Specification: https://docs.mlcommons.org/croissant/docs/croissant-spec.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from medigan_hub.dataset import manifest
+from medigan_hub.dataset.header import to_json
+from medigan_hub.files import sha256_of, write_atomically
+
+CROISSANT = "croissant.json"
+
+CONTEXT: dict[str, Any] = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "sc": "https://schema.org/",
+    "cr": "http://mlcommons.org/croissant/",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "dct": "http://purl.org/dc/terms/",
+    "citeAs": "cr:citeAs",
+    "column": "cr:column",
+    "conformsTo": "dct:conformsTo",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "equivalentProperty": "cr:equivalentProperty",
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    "extract": "cr:extract",
+    "field": "cr:field",
+    "fileObject": "cr:fileObject",
+    "fileProperty": "cr:fileProperty",
+    "fileSet": "cr:fileSet",
+    "format": "cr:format",
+    "includes": "cr:includes",
+    "isLiveDataset": "cr:isLiveDataset",
+    "jsonPath": "cr:jsonPath",
+    "key": "cr:key",
+    "md5": "cr:md5",
+    "parentField": "cr:parentField",
+    "path": "cr:path",
+    "recordSet": "cr:recordSet",
+    "references": "cr:references",
+    "regex": "cr:regex",
+    "repeated": "cr:repeated",
+    "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
+    "separator": "cr:separator",
+    "source": "cr:source",
+    "subField": "cr:subField",
+    "transform": "cr:transform",
+}
+MEDIA_TYPES = {
+    ".png": "image/png",
+    ".npz": "application/zip",
+    ".gz": "application/gzip",
+    ".dcm": "application/dicom",
+    ".tar": "application/x-tar",
+}
+
+
+def write(folder: Path, header: Mapping[str, Any]) -> None:
+    """Describe the data set with this header, whose manifest is finished."""
+    write_atomically(folder / CROISSANT, to_json(document(folder, header)))
+
+
+def document(folder: Path, header: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON-LD document: the files, and the record set ``samples`` of the manifest."""
+    first = next(manifest.rows(folder / manifest.MANIFEST))
+    return {
+        "@context": CONTEXT,
+        "@type": "sc:Dataset",
+        "conformsTo": [
+            "http://mlcommons.org/croissant/1.0",
+            "http://mlcommons.org/croissant/RAI/1.0",
+        ],
+        "name": f"synthetic-{header['model']}-{header['seed']}",
+        "description": f"{header['notice']} {header['count']} samples of {header['model']} "
+        f"{header['version']} (seed {header['seed']}): {header['title']}.",
+        "license": header["licence"] or "not stated",
+        "version": header["version"],
+        "citeAs": header["citation"],
+        "keywords": ["synthetic", "medical imaging", header["model"]],
+        "rai:dataCollection": f"{header['notice']} Made with medigan-hub {header['hub_version']}.",
+        "rai:dataLimitations": [*header["limitations"], *header["not_intended_for"]],
+        "distribution": [
+            {
+                "@type": "cr:FileObject",
+                "@id": manifest.MANIFEST,
+                "name": manifest.MANIFEST,
+                "description": "One row a sample.",
+                "contentUrl": manifest.MANIFEST,
+                "encodingFormat": "application/jsonlines",
+                "sha256": sha256_of(folder / manifest.MANIFEST),
+            },
+            *_file_sets(first),
+        ],
+        "recordSet": [
+            {
+                "@type": "cr:RecordSet",
+                "@id": "samples",
+                "name": "samples",
+                "description": "The rows of the manifest.",
+                "key": {"@id": "samples/index"},
+                "field": _fields(first),
+            }
+        ],
+    }
+
+
+def _file_sets(row: manifest.Row) -> list[dict[str, Any]]:
+    """Return a file set for each folder that the rows name files in; all rows name the same."""
+    patterns = {}
+    for file in row["files"].values():
+        path = PurePosixPath(file["path"])
+        suffixes = "".join(path.suffixes)
+        patterns[str(path.parent / f"*{suffixes}")] = MEDIA_TYPES.get(path.suffix)
+    return [
+        {
+            "@type": "cr:FileSet",
+            "@id": pattern,
+            "name": pattern,
+            "includes": pattern,
+            "encodingFormat": media_type or "application/octet-stream",
+        }
+        for pattern, media_type in patterns.items()
+    ]
+
+
+def _fields(row: manifest.Row) -> list[dict[str, Any]]:
+    """Return a field for each fact in a row; those within another have a path with dots."""
+    fields = [_field("index", "sc:Integer", "index")]
+    for name, value in row.get("labels", {}).items():
+        kind = value[0] if isinstance(value, list) and value else value
+        data_type = "sc:Integer" if isinstance(kind, int) else "sc:Float"
+        fields.append(_field(name, data_type, "labels", name, repeated=isinstance(value, list)))
+    for name, value in row.get("conditions", {}).items():
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        data_type = "sc:Float" if number else "sc:Boolean" if isinstance(value, bool) else "sc:Text"
+        fields.append(_field(f"condition_{name}", data_type, "conditions", name))
+    if "input" in row:
+        fields.append(_field("input", "sc:Text", "input"))
+    for name, file in row["files"].items():
+        for key in file:
+            fields.append(_field(f"{name}_{key}", "sc:Text", "files", f"{name}.{key}"))
+    return fields
+
+
+def _field(
+    name: str, data_type: str, column: str, json_path: str | None = None, *, repeated: bool = False
+) -> dict[str, Any]:
+    source: dict[str, Any] = {
+        "fileObject": {"@id": manifest.MANIFEST},
+        "extract": {"column": column},
+    }
+    if json_path is not None:
+        source["transform"] = {"jsonPath": json_path}
+    field = {"@type": "cr:Field", "@id": f"samples/{name}", "name": name, "dataType": data_type}
+    return {**field, **({"repeated": True} if repeated else {}), "source": source}

@@ -1,0 +1,105 @@
+"""``README.md`` of a data set: what the header says, for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from medigan_hub.files import write_atomically
+
+README = "README.md"
+
+READING = {
+    "png": "PNG files, one for each array of a sample. Values are stored as they are: "
+    "a mask of 0 and 1 looks black.",
+    "npz": "NumPy files, one a sample: `numpy.load(path)` gives its arrays by name.",
+    "nifti": "NIfTI files, one for each array of a sample: `nibabel.load(path)`.",
+    "dicom": "DICOM files, one for each array of a sample: images as Secondary Capture, "
+    "masks as Segmentation that refers to its image.",
+    "webdataset": "Tar files of many samples each, for the library `webdataset`.",
+}
+
+
+def write(folder: Path, header: Mapping[str, Any]) -> None:
+    """Write the README of the data set with this header."""
+    write_atomically(folder / README, text(header).encode())
+
+
+def text(header: Mapping[str, Any]) -> str:
+    """Return the README, as Markdown."""
+    count = header["count"]
+    parts = [
+        f"# {count} synthetic sample{'s' if count != 1 else ''} of {header['model']}",
+        f"**{header['notice']}**",
+        f"{header['title']}.",
+        _list("What it must not be used for", header["not_intended_for"]),
+        _list("Limitations", header["limitations"]),
+        "## How it was made",
+        _table(header),
+        "The same job on the same machine makes the same files. `dataset.json` holds these facts "
+        "for programs. `manifest.jsonl` has a row for each sample, with its files and their "
+        "SHA-256; until the last sample is there it is called `manifest.jsonl.part`. `medigan "
+        "verify` holds the folder against both.",
+        "## How to read it",
+        READING.get(header["format"], f"Files of the format {header['format']}."),
+        "\n".join(_array(output) for output in header["outputs"]),
+        f"## Licence\n\nLicence of the model: {header['licence'] or 'not stated'}. To cite it:",
+        f"```bibtex\n{header['citation']}\n```",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _list(title: str, lines: list[str]) -> str:
+    return f"## {title}\n\n" + "\n".join(f"- {line}" for line in lines) if lines else ""
+
+
+def _table(header: Mapping[str, Any]) -> str:
+    inputs = header["inputs"]
+    framework = f"{header['framework']} {header['framework_version'] or ''}".strip()
+    facts = {
+        "model": f"{header['model']} {header['version']} ({header['plugin']})",
+        "weights": f"SHA-256 {header['weights_sha256']}",
+        "software": f"medigan-hub {header['hub_version']}, {framework}",
+        "seed": header["seed"],
+        "conditions": _pairs(header["conditions"]),
+        "latent vectors": header["latents_sha256"] and f"given, SHA-256 {header['latents_sha256']}",
+        "options": _pairs(header["options"]),
+        "inputs": inputs and f"{inputs['name']}, {inputs['source']}",
+        "precision": header["precision"],
+        "batch size, device": f"{header['batch_size']}, {header['device']}",
+    }
+    rows = [
+        f"| {name} | {_cell(value)} |" for name, value in facts.items() if value not in ("", None)
+    ]
+    return "\n".join(["| | |", "| --- | --- |", *rows])
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    """Say what was set; what was left open each sample drew for itself."""
+    words = []
+    for name, value in values.items():
+        if isinstance(value, list):
+            few = ", ".join(map(str, value[:8])) + (", ..." if len(value) > 8 else "")
+            value = f"{few} (in turns)"
+        words.append(f"{name}: {'drawn for each sample' if value is None else value}")
+    return "; ".join(words)
+
+
+def _cell(value: Any) -> str:
+    return " ".join(str(value).split()).replace("|", "\\|")
+
+
+def _array(output: Mapping[str, Any]) -> str:
+    classes = "".join(
+        f"{', ' if number else ' ('}{number}: {name}"
+        for number, name in enumerate(output.get("classes", ()))
+    )
+    low, high = output["range"]
+    classes += ")" if classes else ""
+    where = ", in the manifest" if output["kind"] == "label" else ""
+    words = " ".join(output.get("description", "").split())
+    return (
+        f"- `{output['name']}`: {output['kind']}, {output['dtype']} from {low:g} to {high:g}"
+        f"{classes}{where}. {words}".rstrip()
+    )

@@ -1,0 +1,141 @@
+"""Holding a data set against its manifest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+from medigan_hub.dataset import croissant, description, header, manifest
+from medigan_hub.errors import OutputError
+from medigan_hub.files import PART, inside, sha256_of, tar_members
+
+
+@dataclass
+class Verdict:
+    """What was found of a data set; paths are relative to its folder."""
+
+    folder: Path
+    count: int
+    """Samples that it is to have."""
+    listed: int = 0
+    """Samples that the manifest lists."""
+    finished: bool = False
+    missing: list[str] = field(default_factory=list)
+    """Files that the manifest names and the folder lacks; in an archive, ``path!member``."""
+    changed: list[str] = field(default_factory=list)
+    """Files with another content than when they were written."""
+    extra: list[str] = field(default_factory=list)
+    """Files that do not belong to the data set."""
+    faults: list[str] = field(default_factory=list)
+    """What else is wrong, in words."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the data set is finished, and everything is as it was written."""
+        return self.finished and not (self.missing or self.changed or self.extra or self.faults)
+
+
+def verify(folder: Path) -> Verdict:
+    """Hold every file of a data set against its SHA-256.
+
+    Raises
+    ------
+    OutputError
+        The folder holds no data set, or can't be read.
+    """
+    try:
+        return _verify(folder)
+    except OSError as error:
+        raise OutputError(
+            f"{error.filename or folder} can't be read: {error.strerror or error}"
+        ) from error
+
+
+def _verify(folder: Path) -> Verdict:
+    if not folder.is_dir():
+        raise OutputError(f"there is no folder {folder}; name the folder of a data set")
+    found = header.read(folder)
+    if found is None or not isinstance(found[0].get("count"), int):
+        raise OutputError(f"{folder} holds no data set: it has no {header.HEADER} that can be read")
+    document, seal = found
+    verdict = Verdict(folder, document["count"], finished=bool(seal))
+    known = {header.HEADER}
+    for name, expected in seal.items():
+        known.add(name)
+        own = name == header.HEADER
+        _check(verdict, name, header.digest(document) if own else _sha256(folder, name), expected)
+    if not seal:
+        known |= {description.README, croissant.CROISSANT, manifest.UNFINISHED}
+    for archive, rows in groupby(_rows(folder, verdict), key=_archive):
+        if archive is None:
+            for row in rows:
+                for path, expected in sorted({(f["path"], f["sha256"]) for f in _files(row)}):
+                    known.add(path)
+                    _check(verdict, path, _sha256(folder, path), expected)
+        else:
+            known |= {archive, archive + PART}
+            _check_archive(
+                verdict, archive, {f["member"]: f["sha256"] for r in rows for f in _files(r)}
+            )
+    for where, _, names in os.walk(folder):
+        relative = Path(where).relative_to(folder)
+        verdict.extra += sorted({(relative / name).as_posix() for name in names} - known)
+    return verdict
+
+
+def _rows(folder: Path, verdict: Verdict) -> Iterator[manifest.Row]:
+    """Yield the rows of the manifest, and note what is wrong with it."""
+    name = manifest.MANIFEST if verdict.finished else manifest.UNFINISHED
+    if not (folder / name).exists():
+        return
+    with (folder / name).open("rb") as stream:
+        for number, line in enumerate(stream, 1):
+            row = manifest.decode(line)
+            if row is None:
+                verdict.faults.append(f"line {number} of {name} is no row of a manifest")
+                continue
+            verdict.listed += 1
+            if verdict.finished and row["index"] != number - 1:
+                verdict.faults.append(
+                    f"line {number} of {name} is of sample {row['index']}, not {number - 1}"
+                )
+            yield row
+    if verdict.finished and verdict.listed != verdict.count:
+        verdict.faults.append(f"{name} lists {verdict.listed} of {verdict.count} samples")
+
+
+def _check(verdict: Verdict, name: str, found: str | None, expected: str) -> None:
+    if found is None:
+        verdict.missing.append(name)
+    elif found != expected:
+        verdict.changed.append(name)
+
+
+def _check_archive(verdict: Verdict, archive: str, expected: dict[str, str]) -> None:
+    """Hold the members of an archive, which may be unfinished, against their SHA-256."""
+    paths = (inside(verdict.folder, name) for name in (archive, archive + PART))
+    path = next((path for path in paths if path is not None and path.is_file()), None)
+    if path is None:
+        verdict.missing.append(archive)
+        return
+    found = {member.name: member.sha256 for member in tar_members(path)}
+    for name, sha256 in expected.items():
+        _check(verdict, f"{archive}!{name}", found.pop(name, None), sha256)
+    verdict.extra += [f"{archive}!{name}" for name in found]
+
+
+def _sha256(folder: Path, name: str) -> str | None:
+    path = inside(folder, name)
+    return sha256_of(path) if path is not None and path.is_file() else None
+
+
+def _files(row: manifest.Row) -> list[dict[str, str]]:
+    return list(row["files"].values())
+
+
+def _archive(row: manifest.Row) -> str | None:
+    """Return the archive that a row's files are in, or None where they are files of their own."""
+    return next((file["path"] for file in _files(row) if "member" in file), None)

@@ -1,0 +1,377 @@
+"""Writing a data set: generation, encoding and storing side by side, and going on later."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from medigan_hub import provenance
+from medigan_hub.dataset import croissant, description, header, manifest
+from medigan_hub.errors import HubWarning, Interrupted, OutputError
+from medigan_hub.files import PART, inside, is_leftover, sha256_of
+from medigan_hub.samples import GenerationRequest, SampleBatch
+from medigan_hub.writers import EncodedFile, Writer
+
+ENCODERS = 4
+"""Threads that encode samples."""
+GO_ON = "go on with --resume (resume=True)"
+
+Produce: TypeAlias = Callable[[GenerationRequest], Iterator[SampleBatch]]
+
+
+@dataclass(frozen=True)
+class SavedDataset:
+    """What came of a job."""
+
+    model: str
+    count: int
+    """Samples in the data set."""
+    made: int
+    """Samples that this run made; fewer than ``count`` where it went on with an earlier one."""
+    seed: int
+    output: Path
+    manifest: Path
+    seconds: float
+    """From asking for the first batch to the finished data set."""
+
+    @property
+    def samples_per_second(self) -> float:
+        """Samples made and written per second."""
+        return self.made / self.seconds
+
+
+def check_folder(
+    folder: Path, job: GenerationRequest, writer: type[Writer], *, overwrite: bool, resume: bool
+) -> None:
+    """Make sure that a job's data set can be written into ``folder``, without touching it.
+
+    The folder may be new, empty, or hold the finished data set with the very
+    same header, whose files come out the same. With ``resume`` that need not
+    be finished; with ``overwrite`` the folder may hold any.
+
+    Raises
+    ------
+    OutputError
+        The folder is a file, can't be written, or holds something else.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file; name a folder for the data set")
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise OutputError(f"{folder} can't be written; name another folder or change its rights")
+    if job.inputs is not None and job.inputs.lie_in(folder):
+        raise OutputError(f"the input images lie in {folder}; name another folder")
+    if not folder.exists():
+        return
+    found = header.read(folder)
+    if found is None:
+        names = {entry.name for entry in folder.iterdir()}
+        if overwrite and description.README in names:
+            raise OutputError(
+                f"{folder} holds a {description.README}, and no data set that it could be of; "
+                "name another folder"
+            )
+        if not overwrite and any(not name.startswith(".") for name in names):
+            raise OutputError(
+                f"{folder} is not empty; name another folder, or add --overwrite (overwrite=True)"
+            )
+        return
+    document, seal = found
+    changes = header.differences(document, header.header(job, writer.format))
+    if overwrite:
+        return
+    if changes:
+        raise OutputError(
+            f"{folder} holds another data set: {', '.join(changes[:3])}; "
+            "name another folder, or replace it with --overwrite (overwrite=True)"
+        )
+    if not seal and not resume:
+        raise OutputError(
+            f"{folder} holds an unfinished data set of this very job; {GO_ON}, "
+            "or begin again with --overwrite (overwrite=True)"
+        )
+
+
+def write(
+    produce: Produce,
+    job: GenerationRequest,
+    folder: Path,
+    writer_type: type[Writer],
+    *,
+    resume: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> SavedDataset:
+    """Write the samples of a job, as ``produce`` makes them, into a folder that was checked.
+
+    One batch is made while the one before it is encoded and stored, so that
+    the slower of the two sets the pace and two batches are in memory.
+    Nothing is written before the first batch is there. Files of another data
+    set in the folder are removed; those of the same one are replaced one by
+    one, or, with ``resume``, kept where they are whole.
+
+    An interrupt (Ctrl-C) takes effect after the batch in hand; a second one at once.
+
+    Parameters
+    ----------
+    progress
+        Called with the samples done and the samples in all: at the start, and
+        after each batch.
+
+    Raises
+    ------
+    OutputError
+        The disk is full, or the folder can't be written. What was finished stays.
+    Interrupted
+        Ctrl-C was pressed. What was finished stays.
+    """
+    start = time.perf_counter()
+    count = len(job.indices)
+    document = header.header(job, writer_type.format)
+    writer = writer_type(folder, job)
+    found = header.read(folder)
+    same = found is not None and found[0] == document
+    recorder = None
+    kept: list[range] = []
+    try:
+        if same and resume:
+            kept = _recover(folder, writer, count)
+        done = sum(map(len, kept))
+        if progress is not None:
+            progress(done, count)
+        missing = _missing(kept, count)
+        with _patience() as interrupted:
+            try:
+                for run in _runs(missing, job.batch_size, count):
+                    for batch in produce(replace(job, indices=run)):
+                        if recorder is None:
+                            if not same:
+                                _clear(folder)
+                                header.write(folder, document)
+                                description.write(folder, document)
+                            recorder = _Recorder(folder, job, writer, fresh=not (same and resume))
+                        made = recorder.put(batch, missing)
+                        if progress is not None and made:
+                            progress(done + made, count)
+                        if interrupted.is_set():
+                            break
+                    if interrupted.is_set():
+                        break
+            finally:
+                made = recorder.close() if recorder is not None else 0
+        if done + made < count:
+            raise Interrupted(f"interrupted; {done + made} of {count} samples are in {folder}")
+        if progress is not None:
+            progress(count, count)
+        _finish(folder, document, count)
+    except OSError as error:
+        made = recorder.stored if recorder is not None else 0
+        raise OutputError(
+            f"{error.filename or folder} can't be written: {error.strerror or error}; "
+            f"{sum(map(len, kept)) + made} of {count} samples are in {folder}, {GO_ON}"
+        ) from error
+    return SavedDataset(
+        model=job.metadata.name,
+        count=count,
+        made=made,
+        seed=job.seed,
+        output=folder,
+        manifest=folder / manifest.MANIFEST,
+        seconds=time.perf_counter() - start,
+    )
+
+
+class _Recorder:
+    """Encodes and stores the samples of one batch while the next one is made."""
+
+    def __init__(
+        self, folder: Path, job: GenerationRequest, writer: Writer, *, fresh: bool
+    ) -> None:
+        self.stored = 0
+        """Samples that are in the folder."""
+        self._job = job
+        self._writer = writer
+        self._labels = {entry.name for entry in job.metadata.outputs if entry.kind == "label"}
+        self._encoders = ThreadPoolExecutor(ENCODERS, "encode")
+        self._storer = ThreadPoolExecutor(1, "store")
+        self._pending: list[Future[None]] = []
+        self._failed = False
+        self._manifest = (folder / manifest.UNFINISHED).open("wb" if fresh else "ab")
+
+    def put(self, batch: SampleBatch, wanted: Sequence[range]) -> int:
+        """Take a batch, of which some samples are wanted; return how many are stored by now."""
+        self._wait()
+        stored = self.stored
+        for index, arrays in batch:
+            if any(index in part for part in wanted):
+                encoded = self._encoders.submit(self._encode, index, arrays)
+                self._pending.append(self._storer.submit(self._store, index, encoded))
+        return stored
+
+    def close(self) -> int:
+        """Finish what is under way; return how many samples were stored."""
+        try:
+            self._wait()
+        finally:
+            self._encoders.shutdown()
+            self._storer.shutdown()
+            self._writer.close()
+            self._manifest.close()
+        return self.stored
+
+    def _wait(self) -> None:
+        pending, self._pending = self._pending, []
+        for future in pending:
+            future.result()
+
+    def _encode(
+        self, index: int, arrays: Mapping[str, np.ndarray]
+    ) -> tuple[bytes, list[EncodedFile]]:
+        labels = {name: arrays[name].tolist() for name in arrays if name in self._labels}
+        images = {name: arrays[name] for name in arrays if name not in self._labels}
+        facts = provenance.facts(self._job, index, labels)
+        encoded = self._writer.encode(index, images, facts)
+        unique = {(file.path, file.member): file for file in encoded.values()}
+        entries = {key: _entry(file) for key, file in unique.items()}
+        files = {name: entries[file.path, file.member] for name, file in encoded.items()}
+        row = {"index": index, "files": files, **facts}
+        return manifest.encode(row), list(unique.values())
+
+    def _store(self, index: int, encoded: Future[tuple[bytes, list[EncodedFile]]]) -> None:
+        if self._failed:
+            return
+        try:
+            row, files = encoded.result()
+            self._manifest.write(row)
+            self._manifest.flush()
+            self._writer.store(index, files)
+            self.stored += 1
+        except BaseException:
+            self._failed = True
+            raise
+
+
+def _entry(file: EncodedFile) -> dict[str, str]:
+    """Return what a row says of a file."""
+    entry = {"path": file.path, "sha256": hashlib.sha256(file.content).hexdigest()}
+    return entry if file.member is None else {**entry, "member": file.member}
+
+
+@contextmanager
+def _patience() -> Iterator[threading.Event]:
+    """Let the first interrupt within the block set the event that this yields, a second one raise.
+
+    Where interrupts are handled otherwise, or by another thread, that stays as it is.
+    """
+    asked = threading.Event()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        asked.set()
+        warnings.warn(
+            "stopping after the batch in hand; interrupt again to stop at once",
+            HubWarning,
+            stacklevel=2,
+        )
+
+    ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+    if ours:
+        signal.signal(signal.SIGINT, handle)
+    try:
+        yield asked
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _recover(folder: Path, writer: Writer, count: int) -> list[range]:
+    """Keep what is whole of an earlier run; return which samples those are."""
+    _remove_leftovers(folder)
+    found = header.read(folder)
+    sealed = found[1].get(manifest.MANIFEST) if found is not None else None
+    path = folder / manifest.MANIFEST
+    if sealed is not None and path.exists() and sha256_of(path) != sealed:
+        path.unlink()  # it was edited: none of its rows can be trusted
+    rows = (row for row in manifest.ordered_rows(folder) if row["index"] < count)
+    return manifest.rewrite(folder, writer.keep(rows))
+
+
+def _missing(kept: Sequence[range], count: int) -> list[range]:
+    """Return the samples that are not kept."""
+    starts = [0, *(part.stop for part in kept)]
+    stops = [*(part.start for part in kept), count]
+    return [range(*ends) for ends in zip(starts, stops, strict=True) if ends[0] < ends[1]]
+
+
+def _runs(missing: Sequence[range], batch_size: int, count: int) -> Iterator[range]:
+    """Yield what is to be made for the missing samples: whole batches, cut as in the whole job.
+
+    In a batch of another shape, pixels may be rounded otherwise.
+
+    >>> list(_runs([range(3, 5), range(20, 22)], 4, 22))
+    [range(0, 8), range(20, 22)]
+    """
+    run = range(0)
+    for part in missing:
+        start = part.start // batch_size * batch_size
+        stop = min(-(-part.stop // batch_size) * batch_size, count)
+        if run and start <= run.stop:
+            run = range(run.start, stop)
+            continue
+        if run:
+            yield run
+        run = range(start, stop)
+    if run:
+        yield run
+
+
+def _finish(folder: Path, document: dict[str, Any], count: int) -> None:
+    """Put the rows in order, describe the data set to tools, and seal it."""
+    kept = manifest.rewrite(folder, manifest.ordered_rows(folder))
+    if kept != [range(count)]:
+        raise OutputError(f"the manifest in {folder} was changed while it was written; {GO_ON}")
+    manifest.finish(folder)
+    description.write(folder, document)
+    croissant.write(folder, document)
+    header.seal(folder, document, (manifest.MANIFEST, description.README, croissant.CROISSANT))
+
+
+def _clear(folder: Path) -> None:
+    """Remove the data set that ``folder`` holds, and no other files."""
+    if header.read(folder) is None:
+        return
+    _remove_leftovers(folder)
+    for name in (manifest.MANIFEST, manifest.UNFINISHED):
+        # The manifest goes last: if this is interrupted, what is left is still listed.
+        for row in manifest.rows(folder / name):
+            for file in row["files"].values():
+                path = inside(folder, file["path"])
+                if path is not None:
+                    path.unlink(missing_ok=True)
+                    path.with_name(path.name + PART).unlink(missing_ok=True)
+        (folder / name).unlink(missing_ok=True)
+    for name in (description.README, croissant.CROISSANT):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove temporary files that a program left behind which was killed."""
+    for where, _, names in os.walk(folder):
+        for name in names:
+            if is_leftover(name):
+                Path(where, name).unlink(missing_ok=True)
