@@ -53,8 +53,9 @@ CONTEXT: dict[str, Any] = {
     "subField": "cr:subField",
     "transform": "cr:transform",
 }
+PNG = "image/png"
 MEDIA_TYPES = {
-    ".png": "image/png",
+    ".png": PNG,
     ".npz": "application/zip",
     ".gz": "application/gzip",
     ".dcm": "application/dicom",
@@ -68,8 +69,13 @@ def write(folder: Path, header: Mapping[str, Any]) -> None:
 
 
 def document(folder: Path, header: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON-LD document: the files, and the record set ``samples`` of the manifest."""
+    """Return the JSON-LD document: the files, and what records there are.
+
+    The record set ``samples`` is the manifest. Where the files are pictures,
+    there is one more of each array, by the samples' indices.
+    """
     first = next(manifest.rows(folder / manifest.MANIFEST))
+    file_sets = _file_sets(first)
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
@@ -96,7 +102,7 @@ def document(folder: Path, header: Mapping[str, Any]) -> dict[str, Any]:
                 "encodingFormat": "application/jsonlines",
                 "sha256": sha256_of(folder / manifest.MANIFEST),
             },
-            *_file_sets(first),
+            *file_sets,
         ],
         "recordSet": [
             {
@@ -106,7 +112,8 @@ def document(folder: Path, header: Mapping[str, Any]) -> dict[str, Any]:
                 "description": "The rows of the manifest.",
                 "key": {"@id": "samples/index"},
                 "field": _fields(first),
-            }
+            },
+            *(_pictures(entry) for entry in file_sets if entry["encodingFormat"] == PNG),
         ],
     }
 
@@ -130,33 +137,61 @@ def _file_sets(row: manifest.Row) -> list[dict[str, Any]]:
     ]
 
 
+def _pictures(file_set: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the record set of one array's pictures; a file's name begins with its index."""
+    pattern = file_set["@id"]
+    name = PurePosixPath(pattern).parent.name
+    index = {"extract": {"fileProperty": "filename"}, "transform": {"regex": "^([0-9]+)"}}
+    content = {"extract": {"fileProperty": "content"}}
+    return {
+        "@type": "cr:RecordSet",
+        "@id": name,
+        "name": name,
+        "description": f"The pictures {pattern}, by the index of their sample.",
+        "key": {"@id": f"{name}/index"},
+        "field": [
+            _field(f"{name}/index", "sc:Integer", {"fileSet": {"@id": pattern}, **index}),
+            _field(f"{name}/content", "sc:ImageObject", {"fileSet": {"@id": pattern}, **content}),
+        ],
+    }
+
+
 def _fields(row: manifest.Row) -> list[dict[str, Any]]:
-    """Return a field for each fact in a row; those within another have a path with dots."""
-    fields = [_field("index", "sc:Integer", "index")]
+    """Return a field for each fact in a row."""
+    fields = [_fact("index", "sc:Integer", "index")]
     for name, value in row.get("labels", {}).items():
-        kind = value[0] if isinstance(value, list) and value else value
-        data_type = "sc:Integer" if isinstance(kind, int) else "sc:Float"
-        fields.append(_field(name, data_type, "labels", name, repeated=isinstance(value, list)))
+        several = isinstance(value, list)
+        number = value[0] if several else value
+        data_type = "sc:Integer" if isinstance(number, int) else "sc:Float"
+        fields.append(_fact(name, data_type, "labels", name, repeated=several))
     for name, value in row.get("conditions", {}).items():
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         data_type = "sc:Float" if number else "sc:Boolean" if isinstance(value, bool) else "sc:Text"
-        fields.append(_field(f"condition_{name}", data_type, "conditions", name))
+        fields.append(_fact(f"condition_{name}", data_type, "conditions", name))
     if "input" in row:
-        fields.append(_field("input", "sc:Text", "input"))
+        fields.append(_fact("input", "sc:Text", "input"))
     for name, file in row["files"].items():
-        for key in file:
-            fields.append(_field(f"{name}_{key}", "sc:Text", "files", f"{name}.{key}"))
+        fields += [_fact(f"{name}_{key}", "sc:Text", "files", f"{name}.{key}") for key in file]
     return fields
 
 
-def _field(
+def _fact(
     name: str, data_type: str, column: str, json_path: str | None = None, *, repeated: bool = False
 ) -> dict[str, Any]:
-    source: dict[str, Any] = {
-        "fileObject": {"@id": manifest.MANIFEST},
-        "extract": {"column": column},
-    }
+    """Return the field of the record set ``samples`` for something in the manifest's rows."""
+    source = {"fileObject": {"@id": manifest.MANIFEST}, "extract": {"column": column}}
     if json_path is not None:
         source["transform"] = {"jsonPath": json_path}
-    field = {"@type": "cr:Field", "@id": f"samples/{name}", "name": name, "dataType": data_type}
-    return {**field, **({"repeated": True} if repeated else {}), "source": source}
+    field = _field(f"samples/{name}", data_type, source)
+    return {**field, "repeated": True} if repeated else field
+
+
+def _field(identity: str, data_type: str, source: Mapping[str, Any]) -> dict[str, Any]:
+    name = identity.rpartition("/")[-1]
+    return {
+        "@type": "cr:Field",
+        "@id": identity,
+        "name": name,
+        "dataType": data_type,
+        "source": source,
+    }

@@ -78,14 +78,16 @@ def ordered_rows(folder: Path) -> Iterator[Row]:
                     places.append(place)
                     sources.append(len(streams) - 1)
                 place += len(line)
-        order = np.argsort(np.array(numbers), kind="stable")
-        for which, following in zip(order, [*order[1:], None], strict=True):
-            if following is None or numbers[which] != numbers[following]:
-                stream = streams[sources[which]]
-                stream.seek(places[which])
-                row = decode(stream.readline())
-                if row is not None:
-                    yield row
+        indices = np.array(numbers, np.int64)
+        order = np.argsort(indices, kind="stable")
+        last = np.ones(len(order), bool)
+        last[:-1] = np.diff(indices[order]) > 0
+        for which in order[last]:
+            stream = streams[sources[which]]
+            stream.seek(places[which])
+            row = decode(stream.readline())
+            if row is not None:
+                yield row
     finally:
         for stream in streams:
             stream.close()

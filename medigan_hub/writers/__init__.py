@@ -111,11 +111,13 @@ class Writer(ABC):
 
 @hookimpl
 def register_writers() -> Iterable[type[Writer]]:
+    from medigan_hub.writers.dicom import DicomWriter
+    from medigan_hub.writers.nifti import NiftiWriter
     from medigan_hub.writers.npz import NpzWriter
     from medigan_hub.writers.png import PngWriter
     from medigan_hub.writers.webdataset import WebdatasetWriter
 
-    return [PngWriter, NpzWriter, WebdatasetWriter]
+    return [PngWriter, NpzWriter, NiftiWriter, DicomWriter, WebdatasetWriter]
 
 
 def find(format_name: str, job: GenerationRequest) -> type[Writer]:

@@ -1,0 +1,101 @@
+"""What it costs to keep samples: time beside generation, and memory whatever their number.
+
+For each format, times a job that generates and writes, against generating
+alone and writing alone (of samples that are ready made); then compares the
+peak memory of a small and a large job, each in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from medigan_hub import Hub, dataset, writers
+from medigan_hub.generation import request, stream
+
+FORMATS = ("png", "npz", "nifti", "dicom", "webdataset")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="fastgan-brain-mri-onnx")
+    parser.add_argument("--formats", nargs="+", default=FORMATS, choices=FORMATS)
+    parser.add_argument("-n", type=int, default=320, help="samples that are timed")
+    parser.add_argument("--small", type=int, default=200, help="samples of the small job")
+    parser.add_argument("--large", type=int, default=10_000, help="samples of the large job")
+    arguments = parser.parse_args()
+
+    with tempfile.TemporaryDirectory() as folder:
+        print("seconds        generate   write    both   both / slower   both / sum")
+        for name in arguments.formats:
+            _time(arguments.model, arguments.n, name, Path(folder, name))
+        print(f"peak memory    {arguments.small:>6} {arguments.large:>8}   ratio")
+        for name in arguments.formats:
+            peaks = []
+            for count in (arguments.small, arguments.large):
+                peaks.append(_peak(arguments.model, count, name, Path(folder, name)))
+                shutil.rmtree(Path(folder, name))
+            small, large = peaks
+            print(f"{name:12} {small:6.0f} MB {large:6.0f} MB {large / small:7.3f}", flush=True)
+
+
+def _time(model: str, count: int, name: str, folder: Path) -> None:
+    plugin = Hub().model(model).plugin
+    if plugin is None:
+        raise SystemExit(f"install {model} first")
+    job = request(plugin.metadata, count)
+    writer = writers.find(name, job)
+    ready = list(stream(plugin, replace(job, indices=range(count))))  # also loads the network
+
+    def generate() -> None:
+        for _ in stream(plugin, job):
+            pass
+
+    def write() -> None:
+        dataset.write(lambda _: iter(ready), job, folder, writer)
+
+    def both() -> None:
+        dataset.write(lambda part: stream(plugin, part), job, folder, writer)
+
+    seconds = {"generate": [], "write": [], "both": []}
+    for _ in range(3):
+        seconds["generate"].append(_seconds(generate))
+        for what, task in (("write", write), ("both", both)):
+            seconds[what].append(_seconds(task))
+            shutil.rmtree(folder)
+    one, other, together = (sorted(times)[1] for times in seconds.values())
+    print(
+        f"{name:12} {one:10.2f} {other:7.2f} {together:7.2f} {together / max(one, other):15.2f} "
+        f"{together / (one + other):12.2f}",
+        flush=True,
+    )
+
+
+def _seconds(task: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    task()
+    return time.perf_counter() - start
+
+
+def _peak(model: str, count: int, name: str, folder: Path) -> float:
+    """Return the most memory that a job had, in megabytes."""
+    job = ["generate", model, "-n", str(count), "-o", str(folder), "--format", name]
+    process = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", "medigan_hub", *job], stdout=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"the job of {count} samples failed")
+    return usage.ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""Formats read back by the libraries that users read them with; DICOM and NIfTI have tests of
+their own."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import warnings
+
+import numpy as np
+import pytest
+
+from medigan_hub import Hub, RequestError
+
+# Two images (16 bits, and fractions of three channels), a mask, a vector of numbers.
+CODE = """
+import numpy as np
+from medigan_hub.runtimes.base import NoiseToImage, Runtime
+
+class Reshape(Runtime):
+    def open(self, weights, device, precision):
+        return lambda latents: np.stack([latents.reshape(-1, 8, 6)] * 5, axis=-1)
+
+class Toy(NoiseToImage):
+    def labels(self, request, indices):
+        return {"spot": np.array([[index, -index] for index in indices], np.int16)}
+
+plugin = Toy(__file__, Reshape())
+"""
+
+
+def image(name, channels, dtype, low, high):
+    return {
+        "name": name,
+        "kind": "mask" if high == 1 and dtype == "uint8" else "image",
+        "shape": [8, 6, channels],
+        "dtype": dtype,
+        "range": [low, high],
+    }
+
+
+OUTPUTS = [
+    image("image", 1, "uint16", 0, 65535),
+    image("flow", 3, "float32", -1, 1),
+    image("mask", 1, "uint8", 0, 1),
+    {"name": "spot", "kind": "label", "shape": [2], "dtype": "int16", "range": [-99, 99]},
+]
+
+
+@pytest.fixture
+def hub(install, document):
+    document["outputs"] = OUTPUTS
+    install(document=document, code=CODE)
+    return Hub()
+
+
+@pytest.fixture
+def samples(hub):
+    return [arrays for batch in hub.generate("toy-noise", 5, seed=3) for _, arrays in batch]
+
+
+def test_npz_holds_everything_as_it_is(hub, samples, tmp_path):
+    hub.save("toy-noise", 5, tmp_path / "out", seed=3, format="npz")
+    for index, expected in enumerate(samples):
+        with np.load(tmp_path / "out" / "samples" / f"{index:06d}.npz", allow_pickle=False) as file:
+            assert set(file) == {"image", "flow", "mask", "spot", "_provenance"}
+            for name, array in expected.items():
+                assert file[name].dtype == array.dtype
+                assert np.array_equal(file[name], array)
+            words = json.loads(str(file["_provenance"]))
+        assert (words["index"], words["labels"]) == (index, {"spot": [index, -index]})
+        assert words["arrays"]["flow"]["Synthetic"] == "yes"
+        assert words["arrays"]["image"]["Model"] == "toy-noise 1.0.0"
+
+
+def test_webdataset_reads_its_shards(hub, samples, tmp_path):
+    import webdataset
+
+    hub.save("toy-noise", 5, tmp_path / "out", seed=3, format="webdataset")
+    shard = tmp_path / "out" / "shards" / "000000.tar"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of webdataset's own
+        found = list(
+            webdataset.WebDataset(str(shard), shardshuffle=False, empty_check=False).decode("l")
+        )
+    assert [entry["__key__"] for entry in found] == [f"{index:06d}" for index in range(5)]
+    for index, (entry, expected) in enumerate(zip(found, samples, strict=True)):
+        assert np.array_equal(entry["flow.npy"], expected["flow"])
+        assert entry["json"]["labels"] == {"spot": [index, -index]}
+        assert entry["json"]["arrays"]["mask"]["Synthetic"] == "yes"
+
+
+def test_a_shard_holds_pictures_bit_for_bit(hub, samples, tmp_path):
+    from PIL import Image
+
+    hub.save("toy-noise", 5, tmp_path / "out", seed=3, format="webdataset")
+    with tarfile.open(tmp_path / "out" / "shards" / "000000.tar") as archive:
+        for index, expected in enumerate(samples):
+            for name in ("image", "mask"):
+                content = archive.extractfile(f"{index:06d}.{name}.png").read()
+                with Image.open(io.BytesIO(content)) as picture:
+                    assert np.array_equal(np.asarray(picture), expected[name][:, :, 0])
+
+
+@pytest.mark.parametrize("format_name", ["png", "npz", "nifti", "dicom", "webdataset"])
+def test_croissant_is_valid_and_gives_the_records(install, document, tmp_path, format_name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the libraries that it stands on
+        import mlcroissant
+
+    document["outputs"] = [image("image", 1, "uint8", 0, 255), image("mask", 1, "uint8", 0, 1)]
+    document["outputs"].append(
+        {"name": "side", "kind": "label", "shape": [], "dtype": "uint8", "range": [0, 1]}
+        | {"classes": ["left", "right"]}
+    )
+    document["conditions"] = [
+        {"name": "side", "type": "string", "description": "Side.", "default": None}
+        | {"choices": ["left", "right"]}
+    ]
+    code = CODE.replace("* 5", "* 2").replace("def labels", "def unused")
+    install(document=document, code=code)
+    folder = tmp_path / "out"
+    saved = Hub().save("toy-noise", 6, folder, format=format_name, balance=True)
+    rows = [json.loads(line) for line in saved.manifest.read_text().splitlines()]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        croissant = mlcroissant.Dataset(str(folder / "croissant.json"))
+        assert not croissant.metadata.ctx.issues.errors
+        found = list(croissant.records("samples"))
+        pictures = list(croissant.records("mask")) if format_name == "png" else []
+    assert [record["samples/index"] for record in found] == list(range(6))
+    assert [record["samples/side"] for record in found] == [0, 1, 0, 1, 0, 1]
+    assert [record["samples/condition_side"] for record in found] == [b"left", b"right"] * 3
+    for record, row in zip(found, rows, strict=True):
+        assert record["samples/mask_sha256"].decode() == row["files"]["mask"]["sha256"]
+        assert record["samples/mask_path"].decode() == row["files"]["mask"]["path"]
+    assert len(pictures) == (6 if format_name == "png" else 0)
+    for picture in pictures:
+        assert picture["mask/content"].size == (6, 8)
+
+
+@pytest.mark.parametrize(
+    ("name", "able"),
+    [("png", "nifti, npz or webdataset"), ("dicom", "nifti, npz or webdataset")],
+)
+def test_a_volume_is_refused_with_the_formats_that_hold_it(install, document, tmp_path, name, able):
+    document["outputs"][0]["shape"] = [4, 8, 6, 1]
+    install(document=document)
+    message = f"{name} can't hold the image of toy-noise, uint8 of 4 x 8 x 6 x 1: .*; use {able}"
+    with pytest.raises(RequestError, match=message):
+        Hub().save("toy-noise", 1, tmp_path / "out", format=name)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_input_that_the_format_would_flatten_is_refused(install, document, tmp_path):
+    document["outputs"][0] |= {"shape": [None, None, 3], "channels": ["red", "green", "blue"]}
+    document["inputs"] = [
+        {"name": "photo", "kind": "image", "channels": ["red", "green", "blue"], "required": True}
+    ]
+    document |= {"task": "image-to-image", "latent": None}
+    code = """
+    from medigan_hub.runtimes.base import ImageToImage, Runtime
+
+    class Same(Runtime):
+        def open(self, weights, device, precision):
+            return lambda images: images
+
+    plugin = ImageToImage(__file__, Same())
+    """
+    install(document=document, code=code)
+    hub = Hub()
+    deep = np.full((4, 4, 3), 65535, np.uint16)
+    with pytest.raises(RequestError, match=r"png can't hold the photo of toy-noise, uint16 of any"):
+        hub.save("toy-noise", None, tmp_path / "out", inputs=deep)
+    hub.save("toy-noise", None, tmp_path / "out", inputs=deep, format="npz")
+    with np.load(tmp_path / "out" / "samples" / "000000.npz") as file:
+        assert file["photo"].dtype == np.uint16
+        words = json.loads(str(file["_provenance"]))
+    assert words["arrays"]["photo"]["Synthetic"] == "no"
+    assert words["arrays"]["image"]["Synthetic"] == "yes"
+
+
+def test_the_folder_says_in_words_what_it_holds(hub, tmp_path):
+    hub.save("toy-noise", 5, tmp_path / "out", seed=3, format="npz")
+    text = (tmp_path / "out" / "README.md").read_text()
+    for words in (
+        "# 5 synthetic samples of toy-noise",
+        "shows no patient and is not fit for diagnosis",
+        "- It is noise.",
+        "| model | toy-noise 1.0.0 (medigan-model-toy-noise) |",
+        "| seed | 3 |",
+        "- `mask`: mask, uint8 from 0 to 1",
+        "Licence of the model: MIT",
+        "@misc{",
+    ):
+        assert words in text

@@ -1,0 +1,139 @@
+"""``Hub.verify`` and ``medigan verify``: does a data set hold what its manifest says?"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from medigan_hub import Hub, OutputError
+from medigan_hub.cli import main
+
+
+@pytest.fixture
+def hub(install):
+    install()
+    return Hub()
+
+
+@pytest.fixture(params=["png", "npz", "webdataset"])
+def folder(hub, tmp_path, request):
+    hub.save("toy-noise", 5, tmp_path / "out", format=request.param)
+    return tmp_path / "out"
+
+
+def some_file(folder, number=0):
+    """Return a file with samples, by its path in the folder."""
+    return sorted(path for path in folder.rglob("*") if path.parent != folder)[number]
+
+
+def test_a_data_set_as_it_was_written_passes(hub, folder):
+    verdict = hub.verify(folder)
+    assert verdict.ok
+    assert (verdict.count, verdict.listed, verdict.finished) == (5, 5, True)
+
+
+def test_what_is_missing_changed_or_extra_is_named(hub, tmp_path):
+    folder = tmp_path / "out"
+    hub.save("toy-noise", 5, folder)
+    (folder / "image" / "000001.png").unlink()
+    (folder / "image" / "000002.png").write_bytes(b"other")
+    (folder / "image" / "mine.png").touch()
+    (folder / "notes.txt").touch()
+    verdict = hub.verify(folder)
+    assert not verdict.ok
+    assert verdict.missing == ["image/000001.png"]
+    assert verdict.changed == ["image/000002.png"]
+    assert verdict.extra == ["notes.txt", "image/mine.png"]
+
+
+def test_members_of_shards_are_held_against_the_manifest(hub, tmp_path):
+    folder = tmp_path / "out"
+    hub.save("toy-noise", 5, folder, format="webdataset")
+    shard = folder / "shards" / "000000.tar"
+    content = shard.read_bytes()
+    place = content.index(b"000002.image.png") + 600
+    shard.write_bytes(content[:place] + b"?" + content[place + 1 :])
+    assert hub.verify(folder).changed == ["shards/000000.tar!000002.image.png"]
+    shard.write_bytes(content.replace(b"000003.json\0", b"other3.json\0"))  # checksum is off too
+    assert "shards/000000.tar!000003.json" in hub.verify(folder).missing
+    shard.unlink()
+    assert hub.verify(folder).missing == ["shards/000000.tar"]
+
+
+@pytest.mark.parametrize("name", ["manifest.jsonl", "README.md", "croissant.json"])
+def test_a_description_that_was_edited_is_found(hub, folder, name):
+    text = (folder / name).read_text()
+    (folder / name).write_text(text.replace("0", "1", 1))
+    assert name in hub.verify(folder).changed
+    (folder / name).unlink()
+    assert name in hub.verify(folder).missing
+
+
+def test_a_header_that_was_edited_is_found(hub, folder):
+    header = json.loads((folder / "dataset.json").read_text())
+    header["seed"] = 7
+    (folder / "dataset.json").write_text(json.dumps(header))
+    assert hub.verify(folder).changed == ["dataset.json"]
+
+
+def test_rows_that_were_taken_out_or_spoilt_are_found(hub, folder):
+    manifest = folder / "manifest.jsonl"
+    lines = manifest.read_text().splitlines(keepends=True)
+    manifest.write_text("".join([*lines[:2], "[]\n", *lines[3:4]]))
+    verdict = hub.verify(folder)
+    assert verdict.changed == ["manifest.jsonl"]
+    assert verdict.faults == [
+        "line 3 of manifest.jsonl is no row of a manifest",
+        "manifest.jsonl lists 3 of 5 samples",
+    ]
+    manifest.write_text("".join(reversed(lines)))
+    assert "line 1 of manifest.jsonl is of sample 4, not 0" in hub.verify(folder).faults
+
+
+def test_a_manifest_that_points_out_of_the_folder_is_not_followed(hub, tmp_path):
+    folder = tmp_path / "out"
+    hub.save("toy-noise", 1, folder)
+    (tmp_path / "secret.png").write_bytes((folder / "image" / "000000.png").read_bytes())
+    (folder / "link.png").symlink_to(tmp_path / "secret.png")
+    row = json.loads((folder / "manifest.jsonl").read_text())
+    for path in ("../secret.png", str(tmp_path / "secret.png"), "link.png", "a\0b"):
+        row["files"]["image"]["path"] = path
+        (folder / "manifest.jsonl").write_text(json.dumps(row) + "\n")
+        assert path in hub.verify(folder).missing
+
+
+def test_the_command_says_what_is_wrong_and_what_to_do(hub, folder, capsys):
+    def verify(*more):
+        with pytest.raises(SystemExit) as stop:
+            main(["verify", str(folder), *more])
+        return stop.value.code or 0, *capsys.readouterr()
+
+    assert verify() == (0, f"{folder} holds 5 samples, all as they were written\n", "")
+    code, out, _ = verify("--json")
+    assert (code, json.loads(out)["ok"]) == (0, True)
+    file = some_file(folder)
+    if not file.is_file():
+        file = some_file(folder, 1)
+    name = file.relative_to(folder).as_posix()
+    file.unlink()
+    (folder / "notes.txt").touch()
+    code, out, err = verify()
+    assert code == 1
+    assert out == f"missing: {name}\nextra: notes.txt\n"
+    assert err == (
+        f"error: {folder} is not as it should be: 1 missing, 1 extra; "
+        "mend it with the command that made it and --resume, remove what is extra\n"
+    )
+    code, out, _ = verify("--json")
+    assert (code, json.loads(out)["missing"]) == (1, [name])
+
+
+def test_what_is_no_data_set_is_refused(hub, tmp_path):
+    with pytest.raises(OutputError, match="there is no folder"):
+        hub.verify(tmp_path / "nowhere")
+    for content in (None, "rubbish", "[]", "{}", '{"count": "5"}'):
+        if content is not None:
+            (tmp_path / "dataset.json").write_text(content)
+        with pytest.raises(OutputError, match="holds no data set"):
+            hub.verify(tmp_path)
