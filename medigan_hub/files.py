@@ -39,28 +39,65 @@ def cache_folder() -> Path:
     return Path(platformdirs.user_cache_dir("medigan-hub", appauthor=False))
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write ``content`` so that ``path`` appears whole or not at all; missing folders are made."""
-    with replacing(path) as stream:
+def write_atomically(path: Path, content: bytes, *, durably: bool = False) -> None:
+    """Write ``content`` so that ``path`` appears whole or not at all; see ``replacing``."""
+    with replacing(path, durably=durably) as stream:
         stream.write(content)
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, durably: bool = False) -> Iterator[BinaryIO]:
     """Open a file that takes the name ``path`` when the block ends, and is dropped if it raises.
 
     Missing folders are made. The bytes go to a hidden temporary file in the
-    same folder; where the program is killed, that is what stays.
+    same folder; where the program is killed, that is what stays. ``durably``
+    waits until they are on the disk, so that a power cut leaves the old or the
+    new file, too.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         with temporary.open("xb") as stream:
             yield stream
+            if durably:
+                stream.flush()
+                os.fsync(stream.fileno())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Keep other processes from writing a data set into ``folder``; missing folders are made.
+
+    Where the system or the file system has no locks, nothing is kept out.
+
+    Raises
+    ------
+    OutputError
+        Another process is at it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OutputError(
+                f"another process is writing into {folder}; wait for it, or name another folder"
+            ) from error
+        except OSError:
+            pass
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def is_leftover(name: str) -> bool:

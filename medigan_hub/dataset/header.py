@@ -39,7 +39,7 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, str]] | None:
 
 def write(folder: Path, document: Mapping[str, Any]) -> None:
     """Write the header of a data set that is not finished yet."""
-    write_atomically(folder / HEADER, to_json(document))
+    write_atomically(folder / HEADER, to_json(document), durably=True)
 
 
 def seal(folder: Path, document: Mapping[str, Any], names: tuple[str, ...]) -> None:

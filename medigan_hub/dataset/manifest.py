@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -101,7 +100,7 @@ def rewrite(folder: Path, wanted: Iterable[Row]) -> list[range]:
     Which samples those are, as few ranges as say it.
     """
     kept: list[range] = []
-    with replacing(folder / UNFINISHED) as stream:
+    with replacing(folder / UNFINISHED, durably=True) as stream:
         for row in wanted:
             stream.write(encode(row))
             index = row["index"]
@@ -115,6 +114,4 @@ def rewrite(folder: Path, wanted: Iterable[Row]) -> list[range]:
 
 def finish(folder: Path) -> None:
     """Give the manifest its name: every sample has its row."""
-    with (folder / UNFINISHED).open("rb") as stream:
-        os.fsync(stream.fileno())
     (folder / UNFINISHED).replace(folder / MANIFEST)

@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
@@ -21,7 +21,7 @@ import numpy as np
 from medigan_hub import provenance
 from medigan_hub.dataset import croissant, description, header, manifest
 from medigan_hub.errors import HubWarning, Interrupted, OutputError
-from medigan_hub.files import PART, inside, is_leftover, sha256_of
+from medigan_hub.files import PART, inside, is_leftover, only_one, sha256_of
 from medigan_hub.samples import GenerationRequest, SampleBatch
 from medigan_hub.writers import EncodedFile, Writer
 
@@ -143,44 +143,45 @@ def write(
     writer = writer_type(folder, job)
     found = header.read(folder)
     same = found is not None and found[0] == document
+    going_on = same and resume
+    done = 0
     recorder = None
-    kept: list[range] = []
     try:
-        if same and resume:
-            kept = _recover(folder, writer, count)
-        done = sum(map(len, kept))
-        if progress is not None:
-            progress(done, count)
-        missing = _missing(kept, count)
-        with _patience() as interrupted:
-            try:
-                for run in _runs(missing, job.batch_size, count):
-                    for batch in produce(replace(job, indices=run)):
-                        if recorder is None:
-                            if not same:
-                                _clear(folder)
-                                header.write(folder, document)
-                                description.write(folder, document)
-                            recorder = _Recorder(folder, job, writer, fresh=not (same and resume))
-                        made = recorder.put(batch, missing)
-                        if progress is not None and made:
-                            progress(done + made, count)
-                        if interrupted.is_set():
-                            break
-                    if interrupted.is_set():
-                        break
-            finally:
-                made = recorder.close() if recorder is not None else 0
-        if done + made < count:
-            raise Interrupted(f"interrupted; {done + made} of {count} samples are in {folder}")
-        if progress is not None:
-            progress(count, count)
-        _finish(folder, document, count)
+        with ExitStack() as held:
+            missing = [range(count)]
+            if going_on:
+                held.enter_context(only_one(folder))
+                missing = _missing(_recover(folder, writer, count), count)
+                done = count - sum(map(len, missing))
+            if progress is not None:
+                progress(done, count)
+            interrupted = held.enter_context(_patience())
+            for batch in _batches(produce, job, missing):
+                if recorder is None:
+                    if not going_on:
+                        held.enter_context(only_one(folder))
+                    if not same:
+                        _clear(folder)
+                        header.write(folder, document)
+                        description.write(folder, document)
+                    recorder = _Recorder(folder, job, writer, fresh=not going_on)
+                    held.callback(recorder.close)
+                stored = recorder.put(batch, missing)
+                if progress is not None and stored:
+                    progress(done + stored, count)
+                if interrupted.is_set():
+                    break
+            made = recorder.close() if recorder is not None else 0
+            if done + made < count:
+                raise Interrupted(f"interrupted; {done + made} of {count} samples are in {folder}")
+            if progress is not None:
+                progress(count, count)
+            _finish(folder, document, count)
     except OSError as error:
-        made = recorder.stored if recorder is not None else 0
+        done += recorder.stored if recorder is not None else 0
         raise OutputError(
             f"{error.filename or folder} can't be written: {error.strerror or error}; "
-            f"{sum(map(len, kept)) + made} of {count} samples are in {folder}, {GO_ON}"
+            f"{done} of {count} samples are in {folder}, {GO_ON}"
         ) from error
     return SavedDataset(
         model=job.metadata.name,
@@ -316,6 +317,14 @@ def _missing(kept: Sequence[range], count: int) -> list[range]:
     starts = [0, *(part.stop for part in kept)]
     stops = [*(part.start for part in kept), count]
     return [range(*ends) for ends in zip(starts, stops, strict=True) if ends[0] < ends[1]]
+
+
+def _batches(
+    produce: Produce, job: GenerationRequest, missing: Sequence[range]
+) -> Iterator[SampleBatch]:
+    """Make the batches that hold missing samples."""
+    for run in _runs(missing, job.batch_size, len(job.indices)):
+        yield from produce(replace(job, indices=run))
 
 
 def _runs(missing: Sequence[range], batch_size: int, count: int) -> Iterator[range]:
