@@ -45,7 +45,7 @@ class SavedDataset:
     output: Path
     manifest: Path
     seconds: float
-    """From asking for the first batch to the finished data set."""
+    """From asking for the first batch, once the network is loaded, to the finished data set."""
 
     @property
     def samples_per_second(self) -> float:
@@ -146,6 +146,14 @@ def write(
     going_on = same and resume
     done = 0
     recorder = None
+
+    def produce_timed(part: GenerationRequest) -> Iterator[SampleBatch]:
+        nonlocal start
+        batches = produce(part)  # loads the network, the first time
+        if recorder is None:
+            start = time.perf_counter()
+        return batches
+
     try:
         with ExitStack() as held:
             missing = [range(count)]
@@ -156,7 +164,7 @@ def write(
             if progress is not None:
                 progress(done, count)
             interrupted = held.enter_context(_patience())
-            for batch in _batches(produce, job, missing):
+            for batch in _batches(produce_timed, job, missing):
                 if recorder is None:
                     if not going_on:
                         held.enter_context(only_one(folder))
