@@ -46,6 +46,7 @@ benchmark: $(VENV)/models ## Measure how fast the hub is
 	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/frameworks.py
+	$(BIN)/python benchmarks/datasets.py
 
 .PHONY: clean
 clean: ## Remove what the other targets made
@@ -59,7 +60,7 @@ $(VENV)/demo: $(BIN)/python pyproject.toml constraints.txt $(DEMO)/pyproject.tom
 	@touch $@
 
 $(VENV)/models: $(BIN)/python $(PROJECTS)
-	$(PIP) --editable '.[tensorflow-cpu]' $(patsubst %/pyproject.toml,--editable ./%,$(wildcard plugins/*/pyproject.toml))
+	$(PIP) --editable '.[tensorflow-cpu,dicom,nifti]' $(patsubst %/pyproject.toml,--editable ./%,$(wildcard plugins/*/pyproject.toml))
 	@touch $@
 
 $(VENV)/tox: $(BIN)/python constraints.txt

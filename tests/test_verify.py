@@ -137,3 +137,32 @@ def test_what_is_no_data_set_is_refused(hub, tmp_path):
             (tmp_path / "dataset.json").write_text(content)
         with pytest.raises(OutputError, match="holds no data set"):
             hub.verify(tmp_path)
+
+
+@pytest.mark.parametrize("format_name", ["png", "webdataset"])
+def test_an_unfinished_data_set_counts_the_samples_that_are_there(
+    hub, tmp_path, monkeypatch, capsys, format_name
+):
+    from medigan_hub.writers import png, webdataset
+
+    writer = {"png": png.PngWriter, "webdataset": webdataset.WebdatasetWriter}[format_name]
+    store = writer.store
+
+    def store_until_full(self, index, files):
+        if index == 3:
+            raise OSError(28, "No space left on device")
+        store(self, index, files)
+
+    monkeypatch.setattr(writer, "store", store_until_full)
+    folder = tmp_path / "out"
+    with pytest.raises(OutputError, match="3 of 5 samples are in"):
+        hub.save("toy-noise", 5, folder, format=format_name)
+    verdict = hub.verify(folder)
+    assert (verdict.finished, verdict.listed, verdict.count) == (False, 3, 5)
+    assert (verdict.missing, verdict.changed, verdict.extra, verdict.faults) == ([], [], [], [])
+    with pytest.raises(SystemExit):
+        main(["verify", str(folder)])
+    assert capsys.readouterr().err == (
+        f"error: {folder} is not as it should be: unfinished: 3 of 5 samples; "
+        "mend it with the command that made it and --resume\n"
+    )

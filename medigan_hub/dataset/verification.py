@@ -21,7 +21,7 @@ class Verdict:
     count: int
     """Samples that it is to have."""
     listed: int = 0
-    """Samples that the manifest lists."""
+    """Samples that the manifest lists; where it is not finished, those that are all there."""
     finished: bool = False
     missing: list[str] = field(default_factory=list)
     """Files that the manifest names and the folder lacks; in an archive, ``path!member``."""
@@ -70,16 +70,22 @@ def _verify(folder: Path) -> Verdict:
     if not seal:
         known |= {description.README, croissant.CROISSANT, manifest.UNFINISHED}
     for archive, rows in groupby(_rows(folder, verdict), key=_archive):
-        if archive is None:
-            for row in rows:
-                for path, expected in sorted({(f["path"], f["sha256"]) for f in _files(row)}):
-                    known.add(path)
-                    _check(verdict, path, _sha256(folder, path), expected)
-        else:
-            known |= {archive, archive + PART}
-            _check_archive(
-                verdict, archive, {f["member"]: f["sha256"] for r in rows for f in _files(r)}
-            )
+        members = {} if archive is None else _members(folder, archive)
+        if members is None:
+            if archive is not None and verdict.finished:
+                verdict.missing.append(archive)
+                verdict.listed += sum(1 for _ in rows)
+            continue
+        for row in rows:
+            known |= {file["path"] for file in _files(row)}
+            _check_row(verdict, row, members)
+        if archive is not None:
+            known.add(archive + PART)
+            verdict.extra += [f"{archive}!{name}" for name in members]
+    if verdict.finished and verdict.listed != verdict.count:
+        verdict.faults.append(
+            f"{manifest.MANIFEST} lists {verdict.listed} of {verdict.count} samples"
+        )
     for where, _, names in os.walk(folder):
         relative = Path(where).relative_to(folder)
         verdict.extra += sorted({(relative / name).as_posix() for name in names} - known)
@@ -97,14 +103,11 @@ def _rows(folder: Path, verdict: Verdict) -> Iterator[manifest.Row]:
             if row is None:
                 verdict.faults.append(f"line {number} of {name} is no row of a manifest")
                 continue
-            verdict.listed += 1
             if verdict.finished and row["index"] != number - 1:
                 verdict.faults.append(
                     f"line {number} of {name} is of sample {row['index']}, not {number - 1}"
                 )
             yield row
-    if verdict.finished and verdict.listed != verdict.count:
-        verdict.faults.append(f"{name} lists {verdict.listed} of {verdict.count} samples")
 
 
 def _check(verdict: Verdict, name: str, found: str | None, expected: str) -> None:
@@ -114,17 +117,29 @@ def _check(verdict: Verdict, name: str, found: str | None, expected: str) -> Non
         verdict.changed.append(name)
 
 
-def _check_archive(verdict: Verdict, archive: str, expected: dict[str, str]) -> None:
-    """Hold the members of an archive, which may be unfinished, against their SHA-256."""
-    paths = (inside(verdict.folder, name) for name in (archive, archive + PART))
-    path = next((path for path in paths if path is not None and path.is_file()), None)
-    if path is None:
-        verdict.missing.append(archive)
-        return
-    found = {member.name: member.sha256 for member in tar_members(path)}
-    for name, sha256 in expected.items():
-        _check(verdict, f"{archive}!{name}", found.pop(name, None), sha256)
-    verdict.extra += [f"{archive}!{name}" for name in found]
+def _check_row(verdict: Verdict, row: manifest.Row, members: dict[str, str]) -> None:
+    """Hold the files of a sample against its row; ``members`` loses those that it names."""
+    pairs = {}
+    for file in _files(row):
+        if "member" in file:
+            name = f"{file['path']}!{file['member']}"
+            pairs[name] = members.pop(file["member"], None), file["sha256"]
+        else:
+            name = file["path"]
+            pairs[name] = _sha256(verdict.folder, name), file["sha256"]
+    if not verdict.finished and any(found is None for found, _ in pairs.values()):
+        return  # it was being written; it is to be made yet
+    verdict.listed += 1
+    for name, (found, expected) in pairs.items():
+        _check(verdict, name, found, expected)
+
+
+def _members(folder: Path, archive: str) -> dict[str, str] | None:
+    """Return the SHA-256 of the members of an archive, which may be unfinished; None without it."""
+    for path in (inside(folder, archive), inside(folder, archive + PART)):
+        if path is not None and path.is_file():
+            return {member.name: member.sha256 for member in tar_members(path)}
+    return None
 
 
 def _sha256(folder: Path, name: str) -> str | None:
