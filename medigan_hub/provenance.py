@@ -38,6 +38,7 @@ def header(job: GenerationRequest) -> dict[str, Any]:
     if model.inputs:
         inputs = {
             "name": model.inputs[0].name,
+            "given": job.inputs is not None,
             "source": "given by the user"
             if job.inputs is not None
             else "simulated by the model's plugin",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medigan_hub.errors import WeightsError, require
+from medigan_hub.files import sha256_of
 from medigan_hub.metadata import ModelMetadata
 
 if TYPE_CHECKING:
@@ -26,15 +28,23 @@ def bundled(model: ModelMetadata, folder: Path) -> Path:
     remedy = f"reinstall them: pip install --force-reinstall {model.plugin}"
     if not path.is_file():
         raise WeightsError(f"the weights of {model.name} are missing from {path}; {remedy}")
-    import pooch
-
-    found = pooch.file_hash(str(path), alg="sha256")
+    about = path.stat()
+    found = _sha256(path, about.st_size, about.st_mtime_ns)
     if found != model.weights.sha256:
         raise WeightsError(
             f"the weights of {model.name} in {path} have the SHA-256 {found}, "
             f"expected {model.weights.sha256}; {remedy}"
         )
     return path
+
+
+@lru_cache(maxsize=64)
+def _sha256(path: Path, size: int, modified: int) -> str:
+    """Return a file's SHA-256, once for each state that it is found in.
+
+    A data loader opens its network for each batch.
+    """
+    return sha256_of(path)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -179,6 +179,10 @@ def test_an_input_that_the_format_would_flatten_is_refused(install, document, tm
         words = json.loads(str(file["_provenance"]))
     assert words["arrays"]["photo"]["Synthetic"] == "no"
     assert words["arrays"]["image"]["Synthetic"] == "yes"
+    for name in ("README.md", "croissant.json"):
+        text = (tmp_path / "out" / name).read_text()
+        assert "photo" in text
+        assert "not synthetic: they are the inputs as the user gave them, and may show" in text
 
 
 def test_the_folder_says_in_words_what_it_holds(hub, tmp_path):

@@ -36,6 +36,9 @@ def test_every_fault_is_reported_with_path_value_and_what_is_allowed(document):
         (("outputs", 0, "channels"), ["r", "g"], "outputs[0].channels: 2 names for 1"),
         (("outputs", 0, "kind"), "mask", "outputs[0].kind"),
         (("outputs", 0, "shape"), [8, 6], "outputs[0].shape"),
+        (("outputs", 0, "spacing_mm"), [1, 1, 1], "outputs[0].spacing_mm: 3 values for 2 axes"),
+        (("outputs", 0, "orientation"), ["P", "L", "S"], "outputs[0].orientation: 3 values for 2"),
+        (("outputs", 0, "orientation"), ["P", "A"], "outputs[0].orientation: ['P', 'A'] has two"),
         (("task",), "image-to-image", "inputs: a model with task image-to-image"),
         (("task",), "class-to-image", "conditions: a model with task class-to-image"),
     ],
@@ -132,9 +135,12 @@ def test_a_document_of_another_type_is_a_fault_not_a_crash():
 
 
 def test_reading_a_document_keeps_what_it_says(document):
+    document["outputs"][0] |= {"spacing_mm": [0.5, 2], "orientation": ["P", "L"]}
+    assert metadata.validate(document) == []
     model = ModelMetadata.from_document(document)
     assert model.name == "toy-noise"
     assert model.outputs[0].shape == (8, 6, 1)
+    assert (model.outputs[0].spacing, model.outputs[0].orientation) == ((0.5, 2), ("P", "L"))
     assert model.latent is not None
     assert model.latent.size == 48
     assert model.document is document

@@ -260,6 +260,7 @@ def test_an_unfinished_data_set_is_not_begun_again_by_accident(hub, tmp_path, mo
     with pytest.raises(OutputError, match=r"unfinished data set of this very job; .*--resume"):
         hub.save("toy-noise", 4, folder)
     assert not hub.verify(folder).ok
+    (folder / "manifest.jsonl").rename(folder / "manifest.jsonl.part")
     hub.save("toy-noise", 4, folder, overwrite=True)
     assert hub.verify(folder).ok
 

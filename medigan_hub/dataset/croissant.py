@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from medigan_hub.dataset import manifest
+from medigan_hub.dataset import description, manifest
 from medigan_hub.dataset.header import to_json
 from medigan_hub.files import sha256_of, write_atomically
 
@@ -90,7 +90,7 @@ def document(folder: Path, header: Mapping[str, Any]) -> dict[str, Any]:
         "version": header["version"],
         "citeAs": header["citation"],
         "keywords": ["synthetic", "medical imaging", header["model"]],
-        "rai:dataCollection": f"{header['notice']} Made with medigan-hub {header['hub_version']}.",
+        "rai:dataCollection": f"{header['notice']} {description.warning(header)}".strip(),
         "rai:dataLimitations": [*header["limitations"], *header["not_intended_for"]],
         "distribution": [
             {

@@ -31,7 +31,8 @@ def text(header: Mapping[str, Any]) -> str:
     count = header["count"]
     parts = [
         f"# {count} synthetic sample{'s' if count != 1 else ''} of {header['model']}",
-        f"**{header['notice']}**",
+        _bold(header["notice"]),
+        _bold(warning(header)),
         f"{header['title']}.",
         _list("What it must not be used for", header["not_intended_for"]),
         _list("Limitations", header["limitations"]),
@@ -48,6 +49,21 @@ def text(header: Mapping[str, Any]) -> str:
         f"```bibtex\n{header['citation']}\n```",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def warning(header: Mapping[str, Any]) -> str:
+    """Say which of the images are not synthetic; nothing where all are."""
+    inputs = header["inputs"]
+    if inputs is None or not inputs["given"]:
+        return ""
+    return (
+        f"The images named {inputs['name']} are not synthetic: "
+        "they are the inputs as the user gave them, and may show patients."
+    )
+
+
+def _bold(line: str) -> str:
+    return f"**{line}**" if line else ""
 
 
 def _list(title: str, lines: list[str]) -> str:

@@ -144,6 +144,7 @@ def write(
     found = header.read(folder)
     same = found is not None and found[0] == document
     going_on = same and resume
+    finished = found is not None and bool(found[1])
     done = 0
     recorder = None
 
@@ -168,7 +169,7 @@ def write(
                 if recorder is None:
                     if not going_on:
                         held.enter_context(only_one(folder))
-                    if not same:
+                    if not going_on and not (same and finished):
                         _clear(folder)
                         header.write(folder, document)
                         description.write(folder, document)
