@@ -13,11 +13,14 @@ from medigan_hub.catalogue import Catalogue, Entry
 from medigan_hub.errors import HubWarning, RequestError
 
 if TYPE_CHECKING:
+    import tensorflow as tf
     from PIL.Image import Image
+    from torch.utils.data import DataLoader
     from typing_extensions import Unpack
 
     from medigan_hub.dataset import SavedDataset, Verdict
     from medigan_hub.generation import Wishes
+    from medigan_hub.loaders.torch import SampleDataset, SampleStream
     from medigan_hub.metadata import ModelMetadata
     from medigan_hub.plugins import Plugin
     from medigan_hub.samples import GenerationRequest, SampleBatch
@@ -279,6 +282,169 @@ class Hub:
 
         plugin, job = self._job(model, num_samples, wishes, default_count=6)
         return preview.grid(generation.stream(plugin, job), job)
+
+    def dataset(
+        self,
+        model: str,
+        num_samples: int | None = None,
+        *,
+        transform: Callable[[dict[str, Any]], Any] | None = None,
+        cache: str | Path | None = None,
+        **wishes: Unpack[Wishes],
+    ) -> SampleDataset:
+        """Return samples as a map-style data set of PyTorch, which makes them on demand.
+
+        Item i is sample i of ``generate``: a dictionary of tensors, images and
+        masks channels first.
+
+        ``sample``
+            The image in float32, from 0 to 1.
+        ``mask``
+            Where the model makes masks: all of them as channels, whole numbers.
+        ``label``
+            Where it makes labels: int64 for classes, float32 for measures; a
+            dictionary of them by name where there are several.
+        ``other_imaging_output``
+            Where there are further images, or an input that the sample was made
+            from: as ``sample``; a dictionary by name where there are several.
+
+        Everything is checked at once, and the network is loaded when the first
+        sample is made, so that workers of a data loader can be started in every way.
+
+        Parameters
+        ----------
+        transform
+            Called with each item; what it returns takes the item's place.
+            Transforms for dictionaries fit, such as MONAI's. Those of torchvision
+            change the first plain tensor alone: wrap a mask that is to move with
+            its image in ``tv_tensors.Mask``.
+        cache
+            Where samples are kept as the model made them, before the transform:
+            None, nowhere; ``memory``, in each process its own; or a folder,
+            which several processes and later runs may share.
+        wishes
+            As for ``generate``. ``batch_size`` samples are made at a time where
+            they are asked for together or one after the other.
+
+        Raises
+        ------
+        HubError
+            As for ``generate``; also when PyTorch is not installed, or the
+            folder of the cache holds something else.
+        """
+        from medigan_hub.loaders.torch import SampleDataset
+
+        plugin, job = self._job(model, num_samples, wishes)
+        return SampleDataset(plugin, job, transform=transform, cache_in=cache)
+
+    def iterable_dataset(
+        self,
+        model: str,
+        num_samples: int | None = None,
+        *,
+        transform: Callable[[dict[str, Any]], Any] | None = None,
+        **wishes: Unpack[Wishes],
+    ) -> SampleStream:
+        """Return samples as an iterable data set of PyTorch: a stream, in order, never shuffled.
+
+        Items are those of ``dataset``. The workers of a data loader, and the
+        processes of ``torch.distributed`` where that is initialised, share the
+        samples without repeats: whole batches are dealt in turns, so that a
+        loader with the same batch size delivers them in order. Of processes, one
+        may get a batch more than another.
+
+        Parameters
+        ----------
+        transform
+            As for ``dataset``.
+        wishes
+            As for ``generate``. ``batch_size`` samples are made at a time.
+
+        Raises
+        ------
+        HubError
+            As for ``generate``; also when PyTorch is not installed.
+        """
+        from medigan_hub.loaders.torch import SampleStream
+
+        plugin, job = self._job(model, num_samples, wishes)
+        return SampleStream(plugin, job, transform=transform)
+
+    def dataloader(
+        self,
+        model: str,
+        num_samples: int | None = None,
+        *,
+        batch_size: int | None = 32,
+        transform: Callable[[dict[str, Any]], Any] | None = None,
+        cache: str | Path | None = None,
+        **arguments: Any,
+    ) -> DataLoader[Any]:
+        """Return a ``torch.utils.data.DataLoader`` of samples; its items are those of ``dataset``.
+
+        Parameters
+        ----------
+        batch_size
+            How many samples the loader delivers, and the network makes, at a
+            time. With None it delivers single items, not batches.
+        transform, cache
+            As for ``dataset``. A cache in memory is each worker's own, and lasts
+            beyond an epoch with ``persistent_workers=True``.
+        arguments
+            What a ``DataLoader`` takes: ``shuffle``, ``num_workers``,
+            ``sampler``, ``batch_sampler`` and so on. And what ``generate``
+            takes: ``seed``, ``inputs``, ``conditions`` and so on.
+
+            Workers start in every way. Forked ones, the default of Linux before
+            Python 3.14, can't use a GPU or TensorFlow once this process has used
+            it; ``multiprocessing_context="spawn"`` ones can.
+
+        Raises
+        ------
+        RequestError
+            An argument is known to neither, or is not possible.
+        HubError
+            As for ``dataset``.
+        """
+        from medigan_hub import generation
+        from medigan_hub.loaders import torch
+
+        torch.check_arguments(arguments)
+        wishes = {name: arguments.pop(name) for name in generation.WISHES if name in arguments}
+        if batch_size is not None:
+            wishes["batch_size"] = batch_size
+        if arguments.get("batch_sampler") is None:  # which says itself how large a batch is
+            arguments["batch_size"] = batch_size
+        made = self.dataset(
+            model, num_samples, transform=transform, cache=cache, **cast("Wishes", wishes)
+        )
+        return torch.loader(made, **arguments)
+
+    def tf_dataset(
+        self, model: str, num_samples: int | None = None, **wishes: Unpack[Wishes]
+    ) -> tf.data.Dataset:
+        """Return samples as a ``tf.data.Dataset``, whatever framework the model runs on.
+
+        Elements are single items as those of ``dataset``, with images and masks
+        channels last. They are made while the data set is read, and anew each
+        time: ``.cache()`` keeps them, ``.batch(32)`` and ``.shuffle(1000)`` are
+        TensorFlow's own. What goes wrong while reading is an error of
+        TensorFlow's with the hub's words in it.
+
+        Parameters
+        ----------
+        wishes
+            As for ``generate``. ``batch_size`` samples are made at a time.
+
+        Raises
+        ------
+        HubError
+            As for ``generate``; also when TensorFlow is not installed.
+        """
+        from medigan_hub.loaders import tensorflow
+
+        plugin, job = self._job(model, num_samples, wishes)
+        return tensorflow.dataset(plugin, job)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the index behind, which can't go to another process and is soon built again."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from medigan_hub.runtimes.base import (
     choose_device,
     out_of_memory,
 )
+from medigan_hub.runtimes.processes import Loaded, threads
 
 require("onnxruntime", extra="onnx", purpose="running an ONNX model")
 import onnxruntime  # noqa: E402 (after its absence has been reported in words)
@@ -41,17 +41,13 @@ class OnnxRuntime(Runtime):
 
     def __init__(self, *, channels_first: bool = True) -> None:
         self._channels_first = channels_first
-        self._loaded: dict[tuple[Path, str], onnxruntime.InferenceSession] = {}
-        self._lock = threading.Lock()
+        self._loaded = Loaded()
 
     def open(self, weights: Path, device: str, precision: str) -> Network:
         if precision != "float32":
             raise RequestError(f"ONNX Runtime runs this model in float32, not in {precision}")
         place = choose_device(device, _devices())
-        with self._lock:
-            session = self._loaded.get((weights, place))
-            if session is None:
-                session = self._loaded[weights, place] = _session(weights, place)
+        session = self._loaded.once((weights, place), lambda: _session(weights, place))
         names = [entry.name for entry in session.get_inputs()]
 
         def network(*arrays: np.ndarray) -> np.ndarray:
@@ -82,6 +78,7 @@ def _session(weights: Path, place: str) -> onnxruntime.InferenceSession:
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = 3  # errors; they are raised as well
     settings.use_deterministic_compute = True
+    settings.intra_op_num_threads = threads()
     providers: list[Any] = ["CPUExecutionProvider"]
     if place != "cpu":
         # Full float32 and the same algorithm every time: neither is the default.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medigan_hub.errors import MissingDependencyError, WeightsError, require
+from medigan_hub.errors import MissingDependencyError, RequestError, WeightsError, require
 from medigan_hub.runtimes.base import (
     ImageToImage,
     NoiseToImage,
@@ -20,6 +19,7 @@ from medigan_hub.runtimes.base import (
     choose_device,
     out_of_memory,
 )
+from medigan_hub.runtimes.processes import Loaded, tensorflow_is_dead, threads
 from medigan_hub.runtimes.quiet import no_notes
 
 # Both are read when TensorFlow and Keras are first imported.
@@ -48,8 +48,7 @@ class TensorflowRuntime(Runtime):
 
     def __init__(self, build: Callable[[Path], keras.Model]) -> None:
         self._build = build
-        self._loaded: dict[tuple[Path, str, str], tf.types.experimental.GenericFunction] = {}
-        self._lock = threading.Lock()
+        self._loaded = Loaded()
 
     def open(self, weights: Path, device: str, precision: str) -> Network:
         if keras.backend.backend() != "tensorflow":
@@ -57,14 +56,20 @@ class TensorflowRuntime(Runtime):
                 f"Keras runs on {keras.backend.backend()} here; "
                 "set the environment variable KERAS_BACKEND to tensorflow"
             )
+        if tensorflow_is_dead():
+            raise RequestError(
+                "TensorFlow was in use before this process was forked, and would hang in it; "
+                'start worker processes with multiprocessing_context="spawn"'
+            )
         place = choose_device(device, _devices())
         name = place.replace("cuda", "GPU")
-        with self._lock:
-            graph = self._loaded.get((weights, place, precision))
-            if graph is None:
-                with tf.device(name), _computing_in(precision), _weights_in_words(weights):
-                    graph = _compile(self._build(weights))
-                self._loaded[weights, place, precision] = graph
+
+        def load() -> tf.types.experimental.GenericFunction:
+            _limit_threads()
+            with tf.device(name), _computing_in(precision), _weights_in_words(weights):
+                return _compile(self._build(weights))
+
+        graph = self._loaded.once((weights, place, precision), load)
 
         def network(*arrays: np.ndarray) -> np.ndarray:
             try:
@@ -84,6 +89,13 @@ def _devices() -> list[str]:
         with suppress(RuntimeError):  # it was in use before the hub came: then that stays
             tf.config.experimental.set_memory_growth(gpu, True)
     return [*(f"cuda:{n}" for n in range(len(gpus))), "cpu"]
+
+
+def _limit_threads() -> None:
+    if threads():
+        with suppress(RuntimeError):  # it has started already: then it stays as it is
+            tf.config.threading.set_intra_op_parallelism_threads(threads())
+            tf.config.threading.set_inter_op_parallelism_threads(threads())
 
 
 def _compile(model: keras.Model) -> tf.types.experimental.GenericFunction:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from medigan_hub.runtimes.base import (
     choose_device,
     out_of_memory,
 )
+from medigan_hub.runtimes.processes import Loaded
 from medigan_hub.weights import read_tensors
 
 require("torch", extra="torch", purpose="running a PyTorch model")
@@ -41,16 +41,13 @@ class TorchRuntime(Runtime):
 
     def __init__(self, build: Callable[[Mapping[str, torch.Tensor]], torch.nn.Module]) -> None:
         self._build = build
-        self._loaded: dict[tuple[Path, torch.device], torch.nn.Module] = {}
-        self._lock = threading.Lock()
+        self._loaded = Loaded()
 
     def open(self, weights: Path, device: str, precision: str) -> Network:
         place = resolve_device(device)
-        with self._lock:
-            module = self._loaded.get((weights, place))
-            if module is None:
-                module = self._build(read_tensors(weights)).eval().to(place)
-                self._loaded[weights, place] = module
+        module = self._loaded.once(
+            (weights, place), lambda: self._build(read_tensors(weights)).eval().to(place)
+        )
 
         def network(*arrays: np.ndarray) -> np.ndarray:
             with _reproducible(), torch.inference_mode(), _out_of_memory_in_words(len(arrays[0])):

@@ -1,0 +1,195 @@
+"""Data sets of PyTorch, whose samples are made when they are asked for."""
+
+from __future__ import annotations
+
+import inspect
+import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from medigan_hub import generation
+from medigan_hub.errors import RequestError, close_to, require
+from medigan_hub.loaders import cache, items
+from medigan_hub.plugins import Plugin
+from medigan_hub.runtimes import processes  # noqa: F401 (which has to see every fork from now on)
+from medigan_hub.samples import GenerationRequest
+
+require("torch", extra="torch", purpose="loading samples into PyTorch")
+import torch  # noqa: E402 (after its absence has been reported in words)
+from torch import distributed  # noqa: E402
+from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info  # noqa: E402
+
+Transform = Callable[[dict[str, Any]], Any]
+
+
+class SampleDataset(Dataset[Any]):
+    """The samples of a job by their index, as ``items.item`` has them, in tensors.
+
+    Images and masks are channels first, (channels, height, width) or (channels,
+    depth, height, width). A process loads the network when it makes its first
+    sample, so that the data set can go to workers of every start method.
+    """
+
+    def __init__(
+        self,
+        plugin: Plugin,
+        job: GenerationRequest,
+        *,
+        transform: Transform | None = None,
+        cache_in: Any = None,
+    ) -> None:
+        items.check(job.metadata)
+        self._plugin = plugin
+        self._job = job
+        self._transform = _checked(transform)
+        self._cache = cache.find(cache_in, job)
+        self._last: int | None = None
+        self._ahead: dict[int, cache.Arrays] = {}
+
+    def __len__(self) -> int:
+        return len(self._job.indices)
+
+    def __getitem__(self, index: int) -> Any:
+        """Return sample ``index``.
+
+        Whoever asks for one sample after the other has them made in batches.
+
+        Raises
+        ------
+        IndexError
+            There is no such sample.
+        HubError
+            The index is no whole number, or the sample can't be made.
+        """
+        place = self._place(index)
+        arrays = self._ahead.pop(place, None)
+        if arrays is None:
+            follows = self._last is not None and place == self._last + 1
+            stop = min(place + self._job.batch_size, len(self)) if follows else place + 1
+            self._ahead = self._arrays(range(place, stop))
+            arrays = self._ahead.pop(place)
+        self._last = place
+        return self._item(arrays)
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Any]:
+        """Return several samples; those that no cache has are made together."""
+        places = [self._place(index) for index in indices]
+        arrays = self._arrays(places)
+        return [self._item(arrays[place]) for place in places]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_last": None, "_ahead": {}}
+
+    def _place(self, index: int) -> int:
+        try:
+            place = operator.index(index)
+        except TypeError:
+            raise RequestError(f"the index {index!r} is no whole number") from None
+        if not -len(self) <= place < len(self):
+            raise IndexError(f"there is no sample {place}; there are {len(self)}")
+        return place % len(self)
+
+    def _arrays(self, places: Sequence[int]) -> dict[int, cache.Arrays]:
+        found = {place: self._cache.get(place) for place in places}
+        missing = [place for place, arrays in found.items() if arrays is None]
+        if missing:
+            for batch in generation.stream(self._plugin, replace(self._job, indices=missing)):
+                for place, arrays in batch:
+                    self._cache.put(place, arrays)
+                    found[place] = arrays
+        return {place: arrays for place, arrays in found.items() if arrays is not None}
+
+    def _item(self, arrays: cache.Arrays) -> Any:
+        return _finished(self._job, arrays, self._transform)
+
+
+class SampleStream(IterableDataset[Any]):
+    """The samples of a job in order, as those of ``SampleDataset``.
+
+    Each worker of a data loader, in each process of ``torch.distributed``,
+    makes a part: whole batches, dealt in turns.
+    """
+
+    def __init__(
+        self, plugin: Plugin, job: GenerationRequest, *, transform: Transform | None = None
+    ) -> None:
+        items.check(job.metadata)
+        self._plugin = plugin
+        self._job = job
+        self._transform = _checked(transform)
+        self._rank = (0, 1)
+
+    def __iter__(self) -> Iterator[Any]:
+        rank, ranks = self._ranks()
+        info = get_worker_info()
+        worker, workers = (info.id, info.num_workers) if info else (0, 1)
+        size = self._job.batch_size
+        # The ranks take turns first: each then makes its batches in the order of its workers.
+        for number in count(worker * ranks + rank, workers * ranks):
+            indices = self._job.indices[number * size : (number + 1) * size]
+            if not indices:
+                return
+            for batch in generation.stream(self._plugin, replace(self._job, indices=indices)):
+                for _, arrays in batch:
+                    yield _finished(self._job, arrays, self._transform)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Take along which process of how many this is: a worker of its own can't ask."""
+        return {**self.__dict__, "_rank": self._ranks()}
+
+    def _ranks(self) -> tuple[int, int]:
+        if distributed.is_available() and distributed.is_initialized():
+            return distributed.get_rank(), distributed.get_world_size()
+        return self._rank
+
+
+ARGUMENTS = tuple(
+    name
+    for name in inspect.signature(DataLoader).parameters
+    if name not in ("self", "dataset", "batch_size")
+)
+"""What a ``DataLoader`` can be told beside the data set and the batch size."""
+
+
+def check_arguments(arguments: Iterable[str]) -> None:
+    """Refuse names that neither a data loader nor a job knows."""
+    known = sorted({*ARGUMENTS, *generation.WISHES})
+    for name in arguments:
+        if name not in known:
+            close = close_to(name, known)
+            offer = f"close to it: {', '.join(close)}" if close else f"use {', '.join(known)}"
+            raise RequestError(f"a data loader has no {name!r}; {offer}")
+
+
+def loader(dataset: Dataset[Any], **arguments: Any) -> DataLoader[Any]:
+    """Return a data loader; what it refuses is a ``RequestError``."""
+    try:
+        return DataLoader(dataset, **arguments)
+    except (ValueError, TypeError, AssertionError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise RequestError(f"PyTorch's data loader refuses its arguments: {reason}") from error
+
+
+def _checked(transform: Transform | None) -> Transform | None:
+    if transform is not None and not callable(transform):
+        raise RequestError(f"the transform is {transform!r}; give a function of one item")
+    return transform
+
+
+def _finished(job: GenerationRequest, arrays: cache.Arrays, transform: Transform | None) -> Any:
+    item = {
+        name: _tensors(value, images=name != "label")
+        for name, value in items.item(job.metadata, arrays).items()
+    }
+    return item if transform is None else transform(item)
+
+
+def _tensors(value: Any, *, images: bool) -> Any:
+    if isinstance(value, dict):
+        return {name: _tensors(each, images=images) for name, each in value.items()}
+    # Copied: what a transform does to a tensor must not reach a cache.
+    return torch.tensor(np.moveaxis(value, -1, 0) if images else value)
