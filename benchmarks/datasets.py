@@ -1,8 +1,9 @@
 """What it costs to keep samples: time beside generation, and memory whatever their number.
 
 For each format, times a job that generates and writes, against generating
-alone and writing alone (of samples that are ready made); then compares the
-peak memory of a small and a large job, each in a process of its own.
+alone and writing alone (of samples that are ready made), with PyTorch on so
+few threads that a core is left to write with; then compares the peak memory of
+a small and a large job, each in a process of its own.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from medigan_hub import Hub, dataset, writers
 from medigan_hub.generation import request, stream
 
@@ -26,17 +29,20 @@ FORMATS = ("png", "npz", "nifti", "dicom", "webdataset")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="fastgan-brain-mri-onnx")
+    parser.add_argument("--timed-model", default="fastgan-brain-mri", help="on PyTorch")
+    parser.add_argument("--threads", type=int, default=1, help="of PyTorch")
+    parser.add_argument("--model", default="fastgan-brain-mri-onnx", help="for memory")
     parser.add_argument("--formats", nargs="+", default=FORMATS, choices=FORMATS)
-    parser.add_argument("-n", type=int, default=320, help="samples that are timed")
+    parser.add_argument("-n", type=int, default=160, help="samples that are timed")
     parser.add_argument("--small", type=int, default=200, help="samples of the small job")
     parser.add_argument("--large", type=int, default=10_000, help="samples of the large job")
     arguments = parser.parse_args()
 
+    torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as folder:
         print("seconds        generate   write    both   both / slower   both / sum")
         for name in arguments.formats:
-            _time(arguments.model, arguments.n, name, Path(folder, name))
+            _time(arguments.timed_model, arguments.n, name, Path(folder, name))
         print(f"peak memory    {arguments.small:>6} {arguments.large:>8}   ratio")
         for name in arguments.formats:
             peaks = []
