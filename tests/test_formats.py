@@ -128,16 +128,16 @@ def test_croissant_is_valid_and_gives_the_records(install, document, tmp_path, f
         croissant = mlcroissant.Dataset(str(folder / "croissant.json"))
         assert not croissant.metadata.ctx.issues.errors
         found = list(croissant.records("samples"))
-        pictures = list(croissant.records("mask")) if format_name == "png" else []
+        pictures = list(croissant.records("mask-pictures")) if format_name == "png" else []
     assert [record["samples/index"] for record in found] == list(range(6))
-    assert [record["samples/side"] for record in found] == [0, 1, 0, 1, 0, 1]
-    assert [record["samples/condition_side"] for record in found] == [b"left", b"right"] * 3
+    assert [record["samples/labels.side"] for record in found] == [0, 1, 0, 1, 0, 1]
+    assert [record["samples/conditions.side"] for record in found] == [b"left", b"right"] * 3
     for record, row in zip(found, rows, strict=True):
-        assert record["samples/mask_sha256"].decode() == row["files"]["mask"]["sha256"]
-        assert record["samples/mask_path"].decode() == row["files"]["mask"]["path"]
+        assert record["samples/files.mask.sha256"].decode() == row["files"]["mask"]["sha256"]
+        assert record["samples/files.mask.path"].decode() == row["files"]["mask"]["path"]
     assert len(pictures) == (6 if format_name == "png" else 0)
     for picture in pictures:
-        assert picture["mask/content"].size == (6, 8)
+        assert picture["mask-pictures/content"].size == (6, 8)
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def _file_sets(row: manifest.Row) -> list[dict[str, Any]]:
 def _pictures(file_set: Mapping[str, Any]) -> dict[str, Any]:
     """Return the record set of one array's pictures; a file's name begins with its index."""
     pattern = file_set["@id"]
-    name = PurePosixPath(pattern).parent.name
+    name = f"{PurePosixPath(pattern).parent.name}-pictures"
     index = {"extract": {"fileProperty": "filename"}, "transform": {"regex": "^([0-9]+)"}}
     content = {"extract": {"fileProperty": "content"}}
     return {
@@ -157,33 +157,33 @@ def _pictures(file_set: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fields(row: manifest.Row) -> list[dict[str, Any]]:
-    """Return a field for each fact in a row."""
-    fields = [_fact("index", "sc:Integer", "index")]
+    """Return a field for each fact in a row, named after its path there: ``labels.side``."""
+    fields = [_fact("index", "sc:Integer")]
     for name, value in row.get("labels", {}).items():
         several = isinstance(value, list)
         number = value[0] if several else value
         data_type = "sc:Integer" if isinstance(number, int) else "sc:Float"
-        fields.append(_fact(name, data_type, "labels", name, repeated=several))
+        fields.append({**_fact(f"labels.{name}", data_type), "repeated": several})
     for name, value in row.get("conditions", {}).items():
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         data_type = "sc:Float" if number else "sc:Boolean" if isinstance(value, bool) else "sc:Text"
-        fields.append(_fact(f"condition_{name}", data_type, "conditions", name))
+        fields.append(_fact(f"conditions.{name}", data_type))
     if "input" in row:
-        fields.append(_fact("input", "sc:Text", "input"))
+        fields.append(_fact("input", "sc:Text"))
     for name, file in row["files"].items():
-        fields += [_fact(f"{name}_{key}", "sc:Text", "files", f"{name}.{key}") for key in file]
+        fields += [_fact(f"files.{name}.{key}", "sc:Text") for key in file]
     return fields
 
 
-def _fact(
-    name: str, data_type: str, column: str, json_path: str | None = None, *, repeated: bool = False
-) -> dict[str, Any]:
-    """Return the field of the record set ``samples`` for something in the manifest's rows."""
-    source = {"fileObject": {"@id": manifest.MANIFEST}, "extract": {"column": column}}
-    if json_path is not None:
-        source["transform"] = {"jsonPath": json_path}
-    field = _field(f"samples/{name}", data_type, source)
-    return {**field, "repeated": True} if repeated else field
+def _fact(path: str, data_type: str) -> dict[str, Any]:
+    column, _, rest = path.partition(".")
+    source: dict[str, Any] = {
+        "fileObject": {"@id": manifest.MANIFEST},
+        "extract": {"column": column},
+    }
+    if rest:
+        source["transform"] = {"jsonPath": rest}
+    return _field(f"samples/{path}", data_type, source)
 
 
 def _field(identity: str, data_type: str, source: Mapping[str, Any]) -> dict[str, Any]:
