@@ -12,40 +12,6 @@ import pytest
 from medigan_hub import Hub, HubError
 from medigan_hub.provenance import GIVEN_INPUT, NOTICE
 
-# Draws every output from its whole range, seeded by sample and name.
-CODE = """
-import json, pathlib
-import numpy as np
-from medigan_hub import SampleBatch, hookimpl
-
-class Plugin:
-    @hookimpl
-    def model_metadata(self):
-        return json.loads(pathlib.Path(__file__).with_name("metadata.json").read_text())
-
-    @hookimpl
-    def generate(self, request):
-        for indices in request.batches():
-            arrays = {
-                output.name: np.stack([self.draw(request, output, i) for i in indices])
-                for output in request.metadata.outputs
-            }
-            for entry in request.metadata.inputs:
-                arrays[entry.name] = np.stack([
-                    np.full((5, 7, 1), i, np.uint8) if request.inputs is None else request.inputs[i]
-                    for i in indices
-                ])
-            yield SampleBatch(np.array(indices), arrays)
-
-    def draw(self, request, output, index):
-        low, high = output.range
-        rng = request.rng(index, output.name)
-        if output.dtype == "float32":
-            return rng.random(output.shape, np.float32)
-        return rng.integers(low, high, output.shape, output.dtype, endpoint=True)
-
-plugin = Plugin()
-"""
 IMAGE = {
     "name": "image",
     "kind": "image",
@@ -67,14 +33,14 @@ INPUT = {"name": "start", "kind": "image", "channels": ["intensity"], "required"
 
 
 @pytest.fixture
-def save(install, document, tmp_path):
+def save(install, drawing, document, tmp_path):
     """Return a function that saves a data set of a toy model and returns its folder."""
 
     def save_data_set(*outputs, takes_input=False, count=2, folder="out", **wishes):
         document["outputs"] = list(outputs)
         document["inputs"] = [INPUT] if takes_input else []
         if not (tmp_path / "site" / "medigan_model_toy_noise").exists():
-            install(code=CODE, document=document)
+            install(code=drawing, document=document)
         Hub().save("toy-noise", count, tmp_path / folder, format="nifti", **wishes)
         return tmp_path / folder
 
