@@ -187,6 +187,14 @@ def _fault(batch: Any, job: GenerationRequest, done: int) -> str | None:
     if missing or unknown:
         word, names = ("lacks", missing) if missing else ("has an undeclared", unknown)
         return f"{word} output {', '.join(sorted(names))}"
+    for entry in job.metadata.inputs:
+        if entry.name in batch.arrays:
+            array = batch.arrays[entry.name]
+            shape = array.shape[1:]
+            if str(array.dtype) not in ("uint8", "uint16") or len(shape) != 3 or 0 in shape:
+                return f"has the input {entry.name} as {array.dtype} of shape {array.shape}"
+            if shape[-1] != len(entry.channels):
+                return f"has the input {entry.name} with {shape[-1]} channels"
     for output in job.metadata.outputs:
         array = batch.arrays[output.name]
         if str(array.dtype) != output.dtype:

@@ -26,7 +26,10 @@ def model_metadata() -> Mapping[str, Any]:  # type: ignore[empty-body]
 
 @hookspec(firstresult=True)
 def generate(request: GenerationRequest) -> Iterator[SampleBatch]:  # type: ignore[empty-body]
-    """Yield batches that cover the sample indices of ``request``, in order."""
+    """Yield batches that cover the sample indices of ``request``, in order.
+
+    A batch's arrays are its reader's to keep: each batch has arrays of its own.
+    """
 
 
 # The hub itself: an object named by an entry point in the group medigan_hub.extensions.

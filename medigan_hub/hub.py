@@ -257,7 +257,9 @@ class Hub:
         folder = Path(output)
         dataset.check_folder(folder, job, writer, overwrite=overwrite, resume=resume)
         produce = partial(generation.stream, plugin)
-        return dataset.write(produce, job, folder, writer, resume=resume, progress=progress)
+        return dataset.write(
+            produce, job, folder, writer, overwrite=overwrite, resume=resume, progress=progress
+        )
 
     def verify(self, folder: str | Path) -> Verdict:
         """Hold a data set on disk against its manifest, and say what is missing, changed or extra.
@@ -300,7 +302,7 @@ class Hub:
         ``sample``
             The image in float32, from 0 to 1.
         ``mask``
-            Where the model makes masks: all of them as channels, whole numbers.
+            Where the model makes masks: all of them as channels, with their own values.
         ``label``
             Where it makes labels: int64 for classes, float32 for measures; a
             dictionary of them by name where there are several.

@@ -49,7 +49,9 @@ class Images(Sequence[np.ndarray]):
     def name(self, position: int) -> str:
         """Return the file name of an image, or its place among the arrays given."""
         item = self._items[position]
-        return item.name if isinstance(item, Path) else f"array {position}"
+        if not isinstance(item, Path):
+            return f"array {position}"
+        return item.name.encode("utf-8", "backslashreplace").decode()  # a name may be any bytes
 
     def lie_in(self, folder: Path) -> bool:
         """Tell whether any of the images is a file below ``folder``."""
@@ -98,7 +100,10 @@ def find(source: Source) -> Images:
         There is nothing there.
     """
     if isinstance(source, (str, Path)):
-        items = _of_path(Path(source))
+        try:
+            items = _of_path(Path(source))
+        except OSError as error:
+            raise RequestError(f"{source} can't be read: {error.strerror or error}") from error
     elif isinstance(source, np.ndarray):
         items = _of_array(source)
     else:
@@ -210,7 +215,11 @@ def _of_array(array: np.ndarray) -> list[Any]:
 
 
 def _must_exist(path: Path) -> None:
-    if not path.exists():
+    try:
+        there = path.exists()
+    except (OSError, ValueError) as error:  # the latter of a name with a null character
+        raise RequestError(f"{path} can't be read: {error}") from error
+    if not there:
         raise RequestError(f"{path} does not exist; name an image file or a folder of images")
 
 

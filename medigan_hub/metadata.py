@@ -158,6 +158,8 @@ class Parameter:
             return False
         if self.choices:
             return value in self.choices
+        if isinstance(value, str):  # half a character, as of a file's name, can't be written
+            return not any("\ud800" <= character <= "\udfff" for character in value)
         if isinstance(value, (int, float)):
             above = self.minimum is None or value >= self.minimum
             below = self.maximum is None or value <= self.maximum

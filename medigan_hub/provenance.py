@@ -21,16 +21,23 @@ FRAMEWORKS = {
     "ONNX": ("onnxruntime", "onnxruntime-gpu"),
 }
 """Distributions that bring what a framework's name in the metadata means."""
-GIVEN_INPUT = "Input of a synthetic image, as the user gave it. The model did not make it."
+GIVEN_INPUT = (
+    "Input of a synthetic image, given by the user and brought to the whole range of 8 or 16 bits. "
+    "The model did not make it, and nothing is known of where it comes from."
+)
+SIMULATED_INPUT = (
+    "Synthetic image, simulated as the input of a generative model. "
+    "It shows no patient and is not fit for diagnosis."
+)
 
 
 def header(job: GenerationRequest) -> dict[str, Any]:
     """Return what is true of every sample of a job.
 
     Two jobs with the same header make the same samples, and on one machine the
-    same bytes: batch size, device and the framework's version are in it because
-    pixels may differ by rounding between them. Nothing in it depends on when a
-    job runs.
+    same bytes: batch size, the device that was asked for and the framework's
+    version are in it because pixels may differ by rounding between them.
+    Nothing in it depends on when a job runs.
     """
     model = job.metadata
     latents = job.given_latents
@@ -111,8 +118,10 @@ def text(job: GenerationRequest) -> dict[str, str]:
 def sample_text(job: GenerationRequest, index: int, array: str) -> dict[str, str]:
     """Return what is to be said inside the file of one array of one sample."""
     words = {**text(job), "Sample": str(index), "Array": array}
-    if job.inputs is not None and any(entry.name == array for entry in job.metadata.inputs):
-        words |= {"Synthetic": "no", "Description": GIVEN_INPUT}
+    if any(entry.name == array for entry in job.metadata.inputs):
+        if job.inputs is None:
+            return words | {"Description": SIMULATED_INPUT}
+        words |= {"Synthetic": "not known", "Description": GIVEN_INPUT}
         del words["Licence"]  # the model's licence says nothing about the user's image
     return words
 

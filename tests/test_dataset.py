@@ -4,13 +4,15 @@ import errno
 import hashlib
 import json
 import os
+import shutil
+import struct
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from medigan_hub import Hub, OutputError, PluginError, RequestError
-from medigan_hub.files import write_atomically
+from medigan_hub.files import only_one, write_atomically
 
 
 @pytest.fixture
@@ -276,3 +278,123 @@ def test_an_extension_brings_a_format(install, tmp_path):
     assert len((tmp_path / "out" / "1.raw").read_bytes()) == 48
     with pytest.raises(RequestError, match="png, raw or webdataset"):
         Hub().save("toy-noise", 2, tmp_path / "other", format="gif")
+
+
+def test_a_folder_that_fills_while_the_network_loads_is_not_touched(
+    hub, tmp_path, contents, monkeypatch
+):
+    """What is in the way appears after the first look at the folder."""
+    folder = tmp_path / "out"
+    list(hub.generate("toy-noise", 1))
+    from medigan_model_toy_noise import plugin
+
+    making = plugin.network_inputs
+
+    def somebody_else_comes(request, indices):
+        if not folder.exists():
+            (folder / "image").mkdir(parents=True)
+            (folder / "image" / "000000.png").write_bytes(b"precious")
+        return making(request, indices)
+
+    monkeypatch.setattr(plugin, "network_inputs", somebody_else_comes)
+    for flags in ({}, {"overwrite": True}, {"resume": True}):
+        with pytest.raises(OutputError, match="is not empty"):
+            hub.save("toy-noise", 1, folder, **flags)
+        assert contents(folder) == {"image/000000.png": b"precious"}
+
+
+def test_two_processes_do_not_write_into_one_folder(hub, tmp_path):
+    folder = tmp_path / "out"
+    hub.save("toy-noise", 3, folder)
+    with only_one(folder):
+        for flags in ({}, {"overwrite": True}, {"resume": True}):
+            with pytest.raises(OutputError, match="another process is writing into"):
+                hub.save("toy-noise", 3, folder, **flags)
+    hub.save("toy-noise", 3, folder)
+
+
+@pytest.mark.parametrize(
+    "header", ["rubbish", "[]", '{"name": "Task01", "numTraining": 3}', '{"synthetic": true}']
+)
+def test_a_header_of_another_program_makes_no_data_set_of_a_folder(hub, tmp_path, contents, header):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "dataset.json").write_text(header)
+    (folder / "README.md").write_text("mine")
+    before = contents(folder)
+    for flags in ({}, {"overwrite": True}, {"resume": True}):
+        with pytest.raises(OutputError, match=r"is not empty, and has no dataset\.json of the hub"):
+            hub.save("toy-noise", 1, folder, **flags)
+    assert contents(folder) == before
+
+
+def test_overwrite_leaves_no_empty_folders_of_the_old_data_set(hub, tmp_path):
+    hub.save("toy-noise", 2, tmp_path / "out", format="webdataset")
+    hub.save("toy-noise", 2, tmp_path / "out", overwrite=True)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir() if path.is_dir()) == ["image"]
+
+
+def test_links_that_lead_out_of_the_folder_are_not_written_through(hub, tmp_path):
+    folder = tmp_path / "out"
+    hub.save("toy-noise", 1, folder)
+    (tmp_path / "elsewhere").mkdir()
+    shutil.rmtree(folder / "image")
+    (folder / "image").symlink_to(tmp_path / "elsewhere")
+    assert "image" in hub.verify(folder).extra
+    with pytest.raises(OutputError, match=r"lies outside .* remove the link"):
+        hub.save("toy-noise", 1, folder, resume=True)
+    assert not list((tmp_path / "elsewhere").iterdir())
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    with pytest.raises(OutputError, match="is a link to what is not there"):
+        hub.save("toy-noise", 1, tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
+def test_a_folder_that_cannot_be_is_refused(hub, tmp_path, name):
+    with pytest.raises(OutputError, match="can't be used: "):
+        hub.save("toy-noise", 1, tmp_path / name)
+
+
+def test_a_progress_that_cannot_be_told_is_not_blamed_on_the_folder(hub, tmp_path):
+    def tell(done, count):
+        raise FileNotFoundError(errno.ENOENT, "No such file", "my.log")
+
+    with pytest.raises(RequestError, match=r"progress of the job can't be told: .*my\.log"):
+        hub.save("toy-noise", 1, tmp_path / "out", progress=tell)
+
+
+def test_arrays_that_a_plugin_fills_again_are_kept_as_they_were(install, tmp_path):
+    install(
+        code="""
+        import json, pathlib
+        import numpy as np
+        from medigan_hub import SampleBatch, hookimpl
+
+        class Plugin:
+            @hookimpl
+            def model_metadata(self):
+                return json.loads(pathlib.Path(__file__).with_name("metadata.json").read_text())
+
+            @hookimpl
+            def generate(self, request):
+                array = np.empty((1, 8, 6, 1), np.uint8)
+                for indices in request.batches():
+                    array[:] = indices[0]
+                    yield SampleBatch(np.array(indices), {"image": array})
+
+        plugin = Plugin()
+        """
+    )
+    Hub().save("toy-noise", 9, tmp_path / "out", batch_size=1)
+    for index in range(9):
+        with Image.open(tmp_path / "out" / "image" / f"{index:06d}.png") as image:
+            assert np.asarray(image).max() == index
+
+
+def test_what_a_format_turns_out_not_to_hold_is_said_in_one_line(hub, tmp_path, monkeypatch):
+    def encode(*_):
+        raise struct.error("no room\nfor it")
+
+    monkeypatch.setattr("medigan_hub.writers.png.encode", encode)
+    with pytest.raises(OutputError, match=r"sample 0 can't be written as png: error: no room; use"):
+        hub.save("toy-noise", 1, tmp_path / "out")

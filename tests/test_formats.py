@@ -11,7 +11,7 @@ import warnings
 import numpy as np
 import pytest
 
-from medigan_hub import Hub, RequestError
+from medigan_hub import Hub, PluginError, RequestError
 
 # Two images (16 bits, and fractions of three channels), a mask, a vector of numbers.
 CODE = """
@@ -177,12 +177,12 @@ def test_an_input_that_the_format_would_flatten_is_refused(install, document, tm
     with np.load(tmp_path / "out" / "samples" / "000000.npz") as file:
         assert file["photo"].dtype == np.uint16
         words = json.loads(str(file["_provenance"]))
-    assert words["arrays"]["photo"]["Synthetic"] == "no"
+    assert words["arrays"]["photo"]["Synthetic"] == "not known"
     assert words["arrays"]["image"]["Synthetic"] == "yes"
     for name in ("README.md", "croissant.json"):
         text = (tmp_path / "out" / name).read_text()
         assert "photo" in text
-        assert "not synthetic: they are the inputs as the user gave them, and may show" in text
+        assert "not made by the model: they are inputs that the user gave, and may show" in text
 
 
 def test_the_folder_says_in_words_what_it_holds(hub, tmp_path):
@@ -199,3 +199,57 @@ def test_the_folder_says_in_words_what_it_holds(hub, tmp_path):
         "@misc{",
     ):
         assert words in text
+
+
+def test_names_that_numpy_has_for_itself_are_kept(install, document, tmp_path):
+    names = ("image", "file", "allow_pickle", "args")
+    document["outputs"] = [{**OUTPUTS[0], "name": name} for name in names]
+    install(document=document, code=CODE.replace("* 5", "* 4").replace("def labels", "def unused"))
+    hub = Hub()
+    hub.save("toy-noise", 1, tmp_path / "out", format="npz")
+    (batch,) = hub.generate("toy-noise", 1)
+    with np.load(tmp_path / "out" / "samples" / "000000.npz") as file:
+        assert set(file.files) == {*names, "_provenance"}
+        for name in names:
+            assert np.array_equal(file[name], batch.arrays[name][0])
+
+
+def test_an_input_that_a_plugin_makes_itself_is_checked_before_anything_is_written(
+    install, document, drawing, tmp_path
+):
+    document["inputs"] = [
+        {"name": "start", "kind": "image", "channels": ["red", "green"], "required": False}
+    ]
+    code = drawing.replace("(5, 7, 1)", "(5, 7, 2)")
+    install(document=document, code=code)
+    with pytest.raises(
+        RequestError, match=r"png can't hold the start of toy-noise, uint8 of any x"
+    ):
+        Hub().save("toy-noise", 1, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("fill", "fault"),
+    [
+        ("np.full((5, 7, 1), 0.5)", r"the input start as float64 of shape \(1, 5, 7, 1\)"),
+        ("np.full((5, 7, 3), 1, np.uint8)", "the input start with 3 channels"),
+    ],
+)
+def test_an_input_that_a_plugin_makes_otherwise_than_declared_is_its_fault(
+    install, document, drawing, fill, fault
+):
+    document["inputs"] = [
+        {"name": "start", "kind": "image", "channels": ["intensity"], "required": False}
+    ]
+    install(document=document, code=drawing.replace("np.full((5, 7, 1), i, np.uint8)", fill))
+    with pytest.raises(PluginError, match=fault):
+        list(Hub().generate("toy-noise", 1))
+
+
+@pytest.mark.parametrize(("name", "most"), [("nifti", 32767), ("dicom", 65535)])
+def test_an_image_that_is_too_long_for_a_format_is_refused(install, document, name, most, tmp_path):
+    document["outputs"][0]["shape"] = [most + 1, 1, 1]
+    install(document=document)
+    with pytest.raises(RequestError, match=f"{name} can't hold .* at most {most} pixels a side"):
+        Hub().save("toy-noise", 1, tmp_path / "out", format=name)

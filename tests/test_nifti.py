@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from medigan_hub import Hub, HubError
-from medigan_hub.provenance import GIVEN_INPUT, NOTICE
+from medigan_hub.provenance import GIVEN_INPUT, NOTICE, SIMULATED_INPUT
 
 IMAGE = {
     "name": "image",
@@ -167,7 +167,8 @@ def test_every_file_says_that_it_is_synthetic_and_how_it_was_made(save):
         image = read(folder, name)
         assert description(image) == "Synthetic: toy-noise 1.0.0, seed 9, sample 1"
         said = words(image)
-        assert (said["Synthetic"], said["Description"]) == ("yes", NOTICE)
+        notice = SIMULATED_INPUT if name == "start" else NOTICE
+        assert (said["Synthetic"], said["Description"]) == ("yes", notice)
         assert (said["Model"], said["Licence"]) == ("toy-noise 1.0.0", "MIT")
         assert (said["Seed"], said["Sample"], said["Array"]) == ("9", "1", name)
 
@@ -176,8 +177,8 @@ def test_an_input_that_the_user_gave_is_not_called_synthetic(save, ramp):
     folder = save(IMAGE, takes_input=True, inputs=[ramp, 255 - ramp])
     given, made = read(folder, "start"), read(folder)
     assert np.array_equal(values(given)[:, :, 0], (255 - ramp)[:, :, 0].T)
-    assert description(given) == "Not synthetic, input of toy-noise 1.0.0, seed 0, sample 1"
-    assert words(given)["Synthetic"] == "no"
+    assert description(given) == "Given input of toy-noise 1.0.0, seed 0, sample 1"
+    assert words(given)["Synthetic"] == "not known"
     assert words(given)["Description"] == GIVEN_INPUT
     assert words(made)["Synthetic"] == "yes"
 

@@ -166,3 +166,45 @@ def test_an_unfinished_data_set_counts_the_samples_that_are_there(
         f"error: {folder} is not as it should be: unfinished: 3 of 5 samples; "
         "mend it with the command that made it and --resume\n"
     )
+
+
+def test_a_data_set_that_was_not_sealed_yet_is_not_called_superfluous(hub, tmp_path, monkeypatch):
+    def full(folder, header):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("medigan_hub.dataset.croissant.write", full)
+    with pytest.raises(OutputError, match="3 of 3 samples are in"):
+        hub.save("toy-noise", 3, tmp_path / "out")
+    verdict = hub.verify(tmp_path / "out")
+    assert (verdict.finished, verdict.listed, verdict.extra) == (False, 3, [])
+
+
+def test_a_data_set_whose_mending_was_interrupted_is_unfinished(hub, tmp_path, monkeypatch):
+    folder = tmp_path / "out"
+    hub.save("toy-noise", 5, folder, format="webdataset")
+    (folder / "shards" / "000000.tar").write_bytes(b"")
+
+    def full(self, index, files):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("medigan_hub.writers.webdataset.WebdatasetWriter.store", full)
+    with pytest.raises(OutputError, match="0 of 5 samples are in"):
+        hub.save("toy-noise", 5, folder, format="webdataset", resume=True)
+    verdict = hub.verify(folder)
+    assert (verdict.finished, verdict.listed, verdict.extra) == (False, 0, [])
+
+
+def test_an_unfinished_shard_beside_a_finished_one_is_extra(hub, tmp_path):
+    hub.save("toy-noise", 2, tmp_path / "out", format="webdataset")
+    (tmp_path / "out" / "shards" / "000000.tar.part").touch()
+    (tmp_path / "out" / ".gitkeep").touch()
+    assert hub.verify(tmp_path / "out").extra == ["shards/000000.tar.part"]
+
+
+def test_a_seal_that_lacks_a_part_is_a_fault(hub, tmp_path):
+    hub.save("toy-noise", 2, tmp_path / "out")
+    header = json.loads((tmp_path / "out" / "dataset.json").read_text())
+    header["seed"] = 7
+    del header["seal"]["dataset.json"]
+    (tmp_path / "out" / "dataset.json").write_text(json.dumps(header))
+    assert hub.verify(tmp_path / "out").faults == ["the seal in dataset.json is not whole"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -92,7 +91,7 @@ def generate(
     wishes = _wishes(
         seed, inputs, condition, balance, latents, option, device, batch_size, precision
     )
-    with _progress_bar("generating") as progress, _terminated_as_interrupted():
+    with _progress_bar("generating") as progress, _interrupts_in_words():
         saved = Hub().save(
             model,
             num_samples,
@@ -257,12 +256,9 @@ def _progress_bar(word: str) -> Iterator[Callable[[int, int], None] | None]:
 
 
 @contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Let a job that is told to end (SIGTERM, as clusters send) end as one that is interrupted."""
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+def _interrupts_in_words() -> Iterator[None]:
+    """Keep what an interrupt says: Typer takes it for one without words."""
     try:
         yield
-    except Interrupted as error:  # Typer would take it for one without words
-        raise Stopped(f"{error}, go on with --resume") from error
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    except Interrupted as error:
+        raise Stopped(str(error)) from error

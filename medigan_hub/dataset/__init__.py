@@ -9,9 +9,9 @@
     One row a sample: its files with their SHA-256, labels, conditions, input. It
     grows as ``manifest.jsonl.part`` and takes its name when the last sample is there.
 
-A row is written before the files that it names, so that no file is ever in the
-folder without being listed; whoever goes on with an unfinished data set holds
-the files against the rows.
+A row is written before the files that it names, so that a program that is killed
+leaves no file which is not listed; whoever goes on with an unfinished data set
+holds the files against the rows.
 """
 
 from medigan_hub.dataset.header import HEADER

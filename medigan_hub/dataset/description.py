@@ -57,8 +57,8 @@ def warning(header: Mapping[str, Any]) -> str:
     if inputs is None or not inputs["given"]:
         return ""
     return (
-        f"The images named {inputs['name']} are not synthetic: "
-        "they are the inputs as the user gave them, and may show patients."
+        f"The images named {inputs['name']} were not made by the model: "
+        "they are inputs that the user gave, and may show patients."
     )
 
 

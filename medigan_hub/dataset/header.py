@@ -13,6 +13,8 @@ from medigan_hub.files import sha256_of, write_atomically
 from medigan_hub.samples import GenerationRequest
 
 HEADER = "dataset.json"
+CACHE = "cache"
+"""Format of a folder in which a data loader keeps samples."""
 SEAL = "seal"
 """Key of the header: SHA-256 of the files that describe a finished data set."""
 
@@ -25,13 +27,16 @@ def header(job: GenerationRequest, format_name: str) -> dict[str, Any]:
 def read(folder: Path) -> tuple[dict[str, Any], dict[str, str]] | None:
     """Return the header and the seal in a folder; the seal is empty before it is finished.
 
-    None where there is no header that can be read.
+    None where there is no header that can be read, or one of another program:
+    ``dataset.json`` is a name that others use too.
     """
     try:
         document = json.loads((folder / HEADER).read_bytes())
     except (OSError, ValueError, RecursionError):
         return None
-    if not isinstance(document, dict):
+    if not isinstance(document, dict) or document.get("synthetic") is not True:
+        return None
+    if not all(isinstance(document.get(key), str) for key in ("model", "format", "hub_version")):
         return None
     seal = document.pop(SEAL, {})
     return document, seal if isinstance(seal, dict) else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -30,6 +30,7 @@ def decode(line: bytes) -> Row | None:
         files = list(row["files"].values())
         whole = (
             line.endswith(b"\n")
+            and files
             and isinstance(row["index"], int)
             and row["index"] >= 0
             and all(isinstance(file["path"], str) for file in files)
@@ -54,7 +55,7 @@ def rows(path: Path) -> Iterator[Row]:
                 yield row
 
 
-def ordered_rows(folder: Path) -> Iterator[Row]:
+def ordered_rows(folder: Path, names: Sequence[str] = (MANIFEST, UNFINISHED)) -> Iterator[Row]:
     """Yield what a folder's manifests hold, finished or not, in the order of the samples.
 
     Of several rows of a sample the last counts. Only the places of the rows
@@ -63,7 +64,7 @@ def ordered_rows(folder: Path) -> Iterator[Row]:
     streams = []
     numbers, places, sources = array("q"), array("q"), array("b")
     try:
-        for name in (MANIFEST, UNFINISHED):
+        for name in names:
             try:
                 stream = (folder / name).open("rb")
             except FileNotFoundError:

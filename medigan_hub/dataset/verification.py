@@ -10,7 +10,10 @@ from pathlib import Path
 
 from medigan_hub.dataset import croissant, description, header, manifest
 from medigan_hub.errors import OutputError
-from medigan_hub.files import PART, inside, sha256_of, tar_members
+from medigan_hub.files import PART, inside, is_leftover, sha256_of, tar_members
+
+DESCRIBING = (manifest.MANIFEST, description.README, croissant.CROISSANT)
+"""Files beside the header that say what a data set is."""
 
 
 @dataclass
@@ -67,8 +70,10 @@ def _verify(folder: Path) -> Verdict:
         known.add(name)
         own = name == header.HEADER
         _check(verdict, name, header.digest(document) if own else _sha256(folder, name), expected)
+    if seal and set(seal) != {header.HEADER, *DESCRIBING}:
+        verdict.faults.append(f"the seal in {header.HEADER} is not whole")
     if not seal:
-        known |= {description.README, croissant.CROISSANT, manifest.UNFINISHED}
+        known |= {*DESCRIBING, manifest.UNFINISHED}
     for archive, rows in groupby(_rows(folder, verdict), key=_archive):
         members = {} if archive is None else _members(folder, archive)
         if members is None:
@@ -80,21 +85,29 @@ def _verify(folder: Path) -> Verdict:
             known |= {file["path"] for file in _files(row)}
             _check_row(verdict, row, members)
         if archive is not None:
-            known.add(archive + PART)
+            if not verdict.finished:
+                known.add(archive + PART)
             verdict.extra += [f"{archive}!{name}" for name in members]
     if verdict.finished and verdict.listed != verdict.count:
         verdict.faults.append(
             f"{manifest.MANIFEST} lists {verdict.listed} of {verdict.count} samples"
         )
-    for where, _, names in os.walk(folder):
+    for where, folders, names in os.walk(folder):
         relative = Path(where).relative_to(folder)
+        # A link to a folder is no part of a data set, and is not followed.
+        names += [name for name in folders if Path(where, name).is_symlink()]
+        if where == str(folder):  # hidden files there are none of its business
+            names = [name for name in names if not name.startswith(".") or is_leftover(name)]
         verdict.extra += sorted({(relative / name).as_posix() for name in names} - known)
     return verdict
 
 
 def _rows(folder: Path, verdict: Verdict) -> Iterator[manifest.Row]:
-    """Yield the rows of the manifest, and note what is wrong with it."""
-    name = manifest.MANIFEST if verdict.finished else manifest.UNFINISHED
+    """Yield the rows of the manifest, and note what is wrong with that of a finished data set."""
+    if not verdict.finished:
+        yield from manifest.ordered_rows(folder)
+        return
+    name = manifest.MANIFEST
     if not (folder / name).exists():
         return
     with (folder / name).open("rb") as stream:
@@ -103,7 +116,7 @@ def _rows(folder: Path, verdict: Verdict) -> Iterator[manifest.Row]:
             if row is None:
                 verdict.faults.append(f"line {number} of {name} is no row of a manifest")
                 continue
-            if verdict.finished and row["index"] != number - 1:
+            if row["index"] != number - 1:
                 verdict.faults.append(
                     f"line {number} of {name} is of sample {row['index']}, not {number - 1}"
                 )

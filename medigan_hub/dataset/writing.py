@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
@@ -18,9 +18,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from medigan_hub import provenance
+from medigan_hub import provenance, writers
 from medigan_hub.dataset import croissant, description, header, manifest
-from medigan_hub.errors import HubWarning, Interrupted, OutputError
+from medigan_hub.dataset.verification import DESCRIBING
+from medigan_hub.errors import HubError, HubWarning, Interrupted, OutputError, RequestError
 from medigan_hub.files import PART, inside, is_leftover, only_one, sha256_of
 from medigan_hub.samples import GenerationRequest, SampleBatch
 from medigan_hub.writers import EncodedFile, Writer
@@ -60,39 +61,35 @@ def check_folder(
 
     The folder may be new, empty, or hold the finished data set with the very
     same header, whose files come out the same. With ``resume`` that need not
-    be finished; with ``overwrite`` the folder may hold any.
+    be finished; with ``overwrite`` it may be any data set of the hub.
 
     Raises
     ------
     OutputError
         The folder is a file, can't be written, or holds something else.
     """
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file; name a folder for the data set")
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise OutputError(f"{folder} can't be written; name another folder or change its rights")
-    if job.inputs is not None and job.inputs.lie_in(folder):
-        raise OutputError(f"the input images lie in {folder}; name another folder")
-    if not folder.exists():
-        return
-    found = header.read(folder)
+    try:
+        _check_place(folder)
+        if job.inputs is not None and job.inputs.lie_in(folder):
+            raise OutputError(f"the input images lie in {folder}; name another folder")
+        if not folder.exists():
+            return
+        found = header.read(folder)
+        if found is None and any(not entry.name.startswith(".") for entry in folder.iterdir()):
+            raise OutputError(
+                f"{folder} is not empty, and has no {header.HEADER} of the hub; name another folder"
+            )
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"{folder} can't be used: {reason}; name another folder") from error
     if found is None:
-        names = {entry.name for entry in folder.iterdir()}
-        if overwrite and description.README in names:
-            raise OutputError(
-                f"{folder} holds a {description.README}, and no data set that it could be of; "
-                "name another folder"
-            )
-        if not overwrite and any(not name.startswith(".") for name in names):
-            raise OutputError(
-                f"{folder} is not empty; name another folder, or add --overwrite (overwrite=True)"
-            )
         return
     document, seal = found
-    changes = header.differences(document, header.header(job, writer.format))
+    if document["format"] == header.CACHE:
+        raise OutputError(f"{folder} is the cache of a data loader; name another folder")
     if overwrite:
         return
+    changes = header.differences(document, header.header(job, writer.format))
     if changes:
         raise OutputError(
             f"{folder} holds another data set: {', '.join(changes[:3])}; "
@@ -105,24 +102,40 @@ def check_folder(
         )
 
 
+def _check_place(folder: Path) -> None:
+    """Make sure that ``folder`` is one that can be written, or that can be made."""
+    if "\0" in str(folder):
+        raise ValueError("its name holds a null character")
+    if folder.is_symlink() and not folder.exists():
+        raise OutputError(f"{folder} is a link to what is not there; name another folder")
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file; name a folder for the data set")
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise OutputError(f"{folder} can't be written; name another folder or change its rights")
+
+
 def write(
     produce: Produce,
     job: GenerationRequest,
     folder: Path,
     writer_type: type[Writer],
     *,
+    overwrite: bool = False,
     resume: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> SavedDataset:
-    """Write the samples of a job, as ``produce`` makes them, into a folder that was checked.
+    """Write the samples of a job, as ``produce`` makes them, into a folder.
 
     One batch is made while the one before it is encoded and stored, so that
     the slower of the two sets the pace and two batches are in memory.
-    Nothing is written before the first batch is there. Files of another data
-    set in the folder are removed; those of the same one are replaced one by
-    one, or, with ``resume``, kept where they are whole.
+    Nothing is written before the first batch is there, and then the folder is
+    checked once more (see ``check_folder``), since making it takes its time.
+    Files of another data set are removed; those of the same one are replaced
+    one by one, or, with ``resume``, kept where they are whole.
 
-    An interrupt (Ctrl-C) takes effect after the batch in hand; a second one at once.
+    An interrupt (Ctrl-C, or SIGTERM as clusters send it) takes effect after the
+    batch in hand; a second one at once.
 
     Parameters
     ----------
@@ -133,20 +146,24 @@ def write(
     Raises
     ------
     OutputError
-        The disk is full, or the folder can't be written. What was finished stays.
+        The folder is not one for this job; or the disk is full, or the folder
+        can't be written, and what was finished stays.
     Interrupted
-        Ctrl-C was pressed. What was finished stays.
+        The job was interrupted. What was finished stays.
     """
-    start = time.perf_counter()
     count = len(job.indices)
-    document = header.header(job, writer_type.format)
     writer = writer_type(folder, job)
-    found = header.read(folder)
-    same = found is not None and found[0] == document
-    going_on = same and resume
-    finished = found is not None and bool(found[1])
+    document = header.header(job, writer_type.format)
+    start = time.perf_counter()
     done = 0
     recorder = None
+
+    def check_alone(held: ExitStack) -> tuple[bool, bool]:
+        """Keep others out, and say whether the folder holds this data set, and if so finished."""
+        held.enter_context(only_one(folder))
+        check_folder(folder, job, writer_type, overwrite=overwrite, resume=resume)
+        found, seal = header.read(folder) or ({}, {})
+        return found == document, bool(seal)
 
     def produce_timed(part: GenerationRequest) -> Iterator[SampleBatch]:
         nonlocal start
@@ -158,33 +175,33 @@ def write(
     try:
         with ExitStack() as held:
             missing = [range(count)]
+            going_on = resume and header.read(folder) is not None
             if going_on:
-                held.enter_context(only_one(folder))
-                missing = _missing(_recover(folder, writer, count), count)
+                check_alone(held)
+                missing = _missing(_recover(folder, document, writer, count), count)
                 done = count - sum(map(len, missing))
-            if progress is not None:
-                progress(done, count)
+            _tell(progress, done, count)
             interrupted = held.enter_context(_patience())
             for batch in _batches(produce_timed, job, missing):
                 if recorder is None:
-                    if not going_on:
-                        held.enter_context(only_one(folder))
-                    if not going_on and not (same and finished):
+                    writers.check_inputs(writer_type, job, batch)
+                    if not going_on and check_alone(held) != (True, True):
                         _clear(folder)
                         header.write(folder, document)
                         description.write(folder, document)
                     recorder = _Recorder(folder, job, writer, fresh=not going_on)
                     held.callback(recorder.close)
                 stored = recorder.put(batch, missing)
-                if progress is not None and stored:
-                    progress(done + stored, count)
+                if stored:
+                    _tell(progress, done + stored, count)
                 if interrupted.is_set():
                     break
             made = recorder.close() if recorder is not None else 0
             if done + made < count:
-                raise Interrupted(f"interrupted; {done + made} of {count} samples are in {folder}")
-            if progress is not None:
-                progress(count, count)
+                raise Interrupted(
+                    f"interrupted; {done + made} of {count} samples are in {folder}, {GO_ON}"
+                )
+            _tell(progress, count, count)
             _finish(folder, document, count)
     except OSError as error:
         done += recorder.stored if recorder is not None else 0
@@ -201,6 +218,14 @@ def write(
         manifest=folder / manifest.MANIFEST,
         seconds=time.perf_counter() - start,
     )
+
+
+def _tell(progress: Callable[[int, int], None] | None, done: int, count: int) -> None:
+    if progress is not None:
+        try:
+            progress(done, count)
+        except OSError as error:  # not one of the data set's
+            raise RequestError(f"the progress of the job can't be told: {error}") from error
 
 
 class _Recorder:
@@ -226,7 +251,9 @@ class _Recorder:
         stored = self.stored
         for index, arrays in batch:
             if any(index in part for part in wanted):
-                encoded = self._encoders.submit(self._encode, index, arrays)
+                # Copied, in case the plugin fills the same arrays again for its next batch.
+                own = {name: np.array(array) for name, array in arrays.items()}
+                encoded = self._encoders.submit(self._encode, index, own)
                 self._pending.append(self._storer.submit(self._store, index, encoded))
         return stored
 
@@ -252,7 +279,16 @@ class _Recorder:
         labels = {name: arrays[name].tolist() for name in arrays if name in self._labels}
         images = {name: arrays[name] for name in arrays if name not in self._labels}
         facts = provenance.facts(self._job, index, labels)
-        encoded = self._writer.encode(index, images, facts)
+        try:
+            encoded = self._writer.encode(index, images, facts)
+        except HubError:
+            raise
+        except Exception as error:
+            reason = str(error).strip().split("\n")[0]
+            raise OutputError(
+                f"sample {index} can't be written as {self._writer.format}: "
+                f"{type(error).__name__}: {reason}; use another format"
+            ) from error
         unique = {(file.path, file.member): file for file in encoded.values()}
         entries = {key: _entry(file) for key, file in unique.items()}
         files = {name: entries[file.path, file.member] for name, file in encoded.items()}
@@ -283,40 +319,45 @@ def _entry(file: EncodedFile) -> dict[str, str]:
 def _patience() -> Iterator[threading.Event]:
     """Let the first interrupt within the block set the event that this yields, a second one raise.
 
-    Where interrupts are handled otherwise, or by another thread, that stays as it is.
+    Where a signal is handled otherwise, or by another thread, that stays as it is.
     """
     asked = threading.Event()
+    ours: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+        ours = {n: usual[n] for n in usual if signal.getsignal(n) is usual[n]}
+
+    def restore() -> None:
+        for number, handler in ours.items():
+            signal.signal(number, handler)
 
     def handle(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        restore()
         asked.set()
-        warnings.warn(
-            "stopping after the batch in hand; interrupt again to stop at once",
-            HubWarning,
-            stacklevel=2,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", HubWarning)  # an error here would be the plugin's
+            warnings.warn(
+                "stopping after the batch in hand; interrupt again to stop at once",
+                HubWarning,
+                stacklevel=2,
+            )
 
-    ours = (
-        threading.current_thread() is threading.main_thread()
-        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    )
-    if ours:
-        signal.signal(signal.SIGINT, handle)
+    for number in ours:
+        signal.signal(number, handle)
     try:
         yield asked
     finally:
-        if ours:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        restore()
 
 
-def _recover(folder: Path, writer: Writer, count: int) -> list[range]:
+def _recover(folder: Path, document: dict[str, Any], writer: Writer, count: int) -> list[range]:
     """Keep what is whole of an earlier run; return which samples those are."""
     _remove_leftovers(folder)
-    found = header.read(folder)
-    sealed = found[1].get(manifest.MANIFEST) if found is not None else None
+    _, seal = header.read(folder) or ({}, {})
     path = folder / manifest.MANIFEST
-    if sealed is not None and path.exists() and sha256_of(path) != sealed:
+    if seal and path.exists() and sha256_of(path) != seal.get(manifest.MANIFEST):
         path.unlink()  # it was edited: none of its rows can be trusted
+    header.write(folder, document)  # without the seal: it is not finished any more
     rows = (row for row in manifest.ordered_rows(folder) if row["index"] < count)
     return manifest.rewrite(folder, writer.keep(rows))
 
@@ -360,13 +401,13 @@ def _runs(missing: Sequence[range], batch_size: int, count: int) -> Iterator[ran
 
 def _finish(folder: Path, document: dict[str, Any], count: int) -> None:
     """Put the rows in order, describe the data set to tools, and seal it."""
-    kept = manifest.rewrite(folder, manifest.ordered_rows(folder))
+    kept = manifest.rewrite(folder, manifest.ordered_rows(folder, (manifest.UNFINISHED,)))
     if kept != [range(count)]:
         raise OutputError(f"the manifest in {folder} was changed while it was written; {GO_ON}")
     manifest.finish(folder)
     description.write(folder, document)
     croissant.write(folder, document)
-    header.seal(folder, document, (manifest.MANIFEST, description.README, croissant.CROISSANT))
+    header.seal(folder, document, DESCRIBING)
 
 
 def _clear(folder: Path) -> None:
@@ -374,6 +415,7 @@ def _clear(folder: Path) -> None:
     if header.read(folder) is None:
         return
     _remove_leftovers(folder)
+    emptied = set()
     for name in (manifest.MANIFEST, manifest.UNFINISHED):
         # The manifest goes last: if this is interrupted, what is left is still listed.
         for row in manifest.rows(folder / name):
@@ -382,9 +424,13 @@ def _clear(folder: Path) -> None:
                 if path is not None:
                     path.unlink(missing_ok=True)
                     path.with_name(path.name + PART).unlink(missing_ok=True)
+                    emptied.add(path.parent)
         (folder / name).unlink(missing_ok=True)
     for name in (description.README, croissant.CROISSANT):
         (folder / name).unlink(missing_ok=True)
+    for path in emptied - {folder}:
+        with suppress(OSError):  # it holds other things as well
+            path.rmdir()
 
 
 def _remove_leftovers(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import zipfile
 import zlib
@@ -17,12 +16,14 @@ from medigan_hub.dataset import header
 from medigan_hub.errors import OutputError, RequestError
 from medigan_hub.files import write_atomically
 from medigan_hub.samples import GenerationRequest
-from medigan_hub.writers.npz import PROVENANCE
+from medigan_hub.writers import npz
 
 Arrays = Mapping[str, np.ndarray]
-FORMAT = "cache"
 FREE = ("count", "batch_size", "device", "framework_version")
-"""What may differ between jobs that share a folder: it changes no sample but by rounding."""
+"""What may differ between jobs that share a folder: it changes no sample but by rounding.
+
+Inputs and latent vectors of the caller's own must be the same ones, all of them.
+"""
 
 
 class Cache(Protocol):
@@ -72,8 +73,7 @@ class MemoryCache:
         return self._samples.get(index)
 
     def put(self, index: int, arrays: Arrays) -> None:
-        # Copied, as a view would keep its whole batch.
-        self._samples[index] = {name: np.array(array) for name, array in arrays.items()}
+        self._samples[index] = arrays
 
     def __reduce__(self) -> Any:
         return MemoryCache, ()
@@ -96,7 +96,7 @@ class DiskCache:
             with self._path(index).open("rb") as stream:
                 file = np.load(stream, allow_pickle=False)
                 arrays = {name: file[name] for name in file.files}
-            words = json.loads(arrays.pop(PROVENANCE).item())
+            words = json.loads(arrays.pop(npz.PROVENANCE).item())
         # Beyond the first, what NumPy and zipfile raise on damaged files.
         except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, RuntimeError):
             return None
@@ -106,12 +106,12 @@ class DiskCache:
 
     def put(self, index: int, arrays: Arrays) -> None:
         words = json.dumps(self._words(index, arrays), ensure_ascii=False)
-        content: dict[str, Any] = {**arrays, PROVENANCE: np.array(words)}
-        stream = io.BytesIO()
-        np.savez(stream, **content)
+        content = npz.encode({**arrays, npz.PROVENANCE: np.array(words)}, compressed=False)
         path = self._path(index)
         try:
-            write_atomically(path, stream.getvalue())
+            if not (self._folder / header.HEADER).exists():  # removed while it was in use
+                _claim(self._folder, self._job)
+            write_atomically(path, content)
         except OSError as error:
             raise OutputError(f"{path} can't be written: {error.strerror}") from error
 
@@ -125,7 +125,9 @@ class DiskCache:
 
 def _claim(folder: Path, job: GenerationRequest) -> None:
     """Take a new or empty folder for the samples of a job, or make sure that it holds them."""
-    wanted = {name: value for name, value in header.header(job, FORMAT).items() if name not in FREE}
+    wanted = {
+        name: value for name, value in header.header(job, header.CACHE).items() if name not in FREE
+    }
     advice = "name another folder for the cache, or remove that one"
     try:
         if folder.exists() and not folder.is_dir():

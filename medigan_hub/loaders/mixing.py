@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 from medigan_hub.errors import RequestError, require
@@ -20,7 +22,11 @@ class MixedDataset(Dataset[Any]):
             raise RequestError(
                 f"the synthetic share is {synthetic_share!r}; give a number between 0 and 1"
             )
-        wanted = round(present * synthetic_share / (1 - synthetic_share))
+        exact = present * synthetic_share / (1 - synthetic_share)
+        wanted = min(
+            (math.floor(exact), math.ceil(exact)),
+            key=lambda count: abs(count / (present + count) - synthetic_share),
+        )
         if not wanted:
             raise RequestError(
                 f"a synthetic share of {synthetic_share:g} of {present} real samples is none; "
@@ -80,4 +86,4 @@ def _length(which: str, dataset: Any) -> int:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, Real) and not isinstance(value, bool)

@@ -98,7 +98,9 @@ class SampleDataset(Dataset[Any]):
         missing = [place for place, arrays in found.items() if arrays is None]
         if missing:
             for batch in generation.stream(self._plugin, replace(self._job, indices=missing)):
-                for place, arrays in batch:
+                for place, views in batch:
+                    # Copied: a view keeps its whole batch, and a plugin may fill it again.
+                    arrays = {name: np.array(view) for name, view in views.items()}
                     self._cache.put(place, arrays)
                     found[place] = arrays
         return {place: arrays for place, arrays in found.items() if arrays is not None}

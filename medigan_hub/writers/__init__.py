@@ -14,11 +14,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from medigan_hub import plugins
-from medigan_hub.errors import RequestError
+from medigan_hub.errors import OutputError, RequestError
 from medigan_hub.files import inside, sha256_of, write_atomically
 from medigan_hub.hookspecs import hookimpl
-from medigan_hub.metadata import Output
-from medigan_hub.samples import GenerationRequest
+from medigan_hub.metadata import Input, Output
+from medigan_hub.samples import GenerationRequest, SampleBatch
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,14 @@ class Writer(ABC):
         Called in the order of the samples, on one thread.
         """
         for file in files:
-            write_atomically(self.folder / file.path, file.content)
+            write_atomically(self._place(file.path), file.content)
+
+    def _place(self, path: str) -> Path:
+        """Return where a file of the data set goes; links must not lead out of the folder."""
+        place = inside(self.folder, path)
+        if place is None:
+            raise OutputError(f"{self.folder / path} lies outside {self.folder}; remove the link")
+        return place
 
     def close(self) -> None:  # noqa: B027 (most formats leave nothing open)
         """Close what ``store`` left open; there may be more samples to come in a later run."""
@@ -129,36 +136,57 @@ def find(format_name: str, job: GenerationRequest) -> type[Writer]:
         There is no such format, or it can't hold them; the message lists
         those that can.
     """
+    known = _known()
+    if format_name not in known:
+        raise RequestError(f"there is no format {format_name!r}; use {_either(known)}")
+    arrays = [output for output in job.metadata.outputs if output.kind != "label"]
+    if job.inputs is not None:
+        entry = job.metadata.inputs[0]
+        arrays += [_as_output(entry, dtype) for dtype in sorted(job.inputs.dtypes)]
+    _check(known[format_name], arrays, job)
+    return known[format_name]
+
+
+def check_inputs(writer: type[Writer], job: GenerationRequest, batch: SampleBatch) -> None:
+    """Make sure that a format can hold the inputs that a plugin made itself, as they came.
+
+    Raises
+    ------
+    RequestError
+        It can't; the message lists the formats that can.
+    """
+    arrays = [
+        _as_output(entry, str(batch.arrays[entry.name].dtype))
+        for entry in job.metadata.inputs
+        if entry.name in batch.arrays
+    ]
+    _check(writer, arrays, job)
+
+
+def _known() -> dict[str, type[Writer]]:
     known: dict[str, type[Writer]] = {}
     for _, hooks in plugins.extensions(sys.modules[__name__]):
         for writers in hooks.register_writers():
             known.update({writer.format: writer for writer in writers})
-    if format_name not in known:
-        raise RequestError(f"there is no format {format_name!r}; use {_either(known)}")
-    writer = known[format_name]
-    for array in _arrays(job):
+    return known
+
+
+def _check(writer: type[Writer], arrays: Sequence[Output], job: GenerationRequest) -> None:
+    for array in arrays:
         if not writer.can_hold(array):
-            able = [name for name in known if all(map(known[name].can_hold, _arrays(job)))]
+            able = [name for name, other in _known().items() if all(map(other.can_hold, arrays))]
             shape = " x ".join("any" if size is None else str(size) for size in array.shape)
             raise RequestError(
-                f"{format_name} can't hold the {array.name} of {job.metadata.name}, "
+                f"{writer.format} can't hold the {array.name} of {job.metadata.name}, "
                 f"{array.dtype} of {shape}: it holds {writer.holds}; "
                 + (f"use {_either(able)}" if able else "no other format does either")
             )
-    return writer
 
 
-def _arrays(job: GenerationRequest) -> list[Output]:
-    """Return what a sample of the job holds beside labels: images, masks, the input."""
-    arrays = [output for output in job.metadata.outputs if output.kind != "label"]
-    if job.inputs is not None:
-        entry = job.metadata.inputs[0]
-        shape = (None, None, len(entry.channels))
-        arrays += [
-            Output(entry.name, entry.kind, shape, dtype, (0, np.iinfo(dtype).max))
-            for dtype in sorted(job.inputs.dtypes)
-        ]
-    return arrays
+def _as_output(entry: Input, dtype: str) -> Output:
+    """Return an input as if it was an output, as it is written like one."""
+    shape = (None, None, len(entry.channels))
+    return Output(entry.name, entry.kind, shape, dtype, (0, np.iinfo(dtype).max))
 
 
 def _either(names: Iterable[str]) -> str:

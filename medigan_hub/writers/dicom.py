@@ -35,6 +35,8 @@ SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 SEGMENT_NUMBER = (0x0062, 0x000B)
 SEGMENT_IDENTIFICATION = (0x0062, 0x000A)
+LONGEST = 65535
+"""Pixels along an axis."""
 LONG_STRING = 64
 """Characters in a value of type LO."""
 
@@ -49,8 +51,8 @@ class DicomWriter(Writer):
 
     format = "dicom"
     holds = (
-        "slices of 8 bits with 1 or 3 channels or of 16 bits with 1, "
-        f"and masks with 1 channel, of those types or with values from 0 to {MOST_CLASSES}"
+        "slices of 8 bits with 1 or 3 channels or of 16 bits with 1, and masks with 1 channel, of "
+        f"those types or with values from 0 to {MOST_CLASSES}; of at most {LONGEST} pixels a side"
     )
 
     def __init__(self, folder: Path, job: GenerationRequest) -> None:
@@ -80,7 +82,8 @@ class DicomWriter(Writer):
         fits = (array.dtype, array.shape[-1]) in FITTING
         if array.kind == "mask":
             fits = array.shape[-1] == 1 and (fits or _can_be_segmented(array))
-        return len(array.shape) == 3 and fits
+        sizes = [size for size in array.shape if size is not None]
+        return len(array.shape) == 3 and fits and max(sizes, default=0) <= LONGEST
 
     def encode(
         self, index: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]
@@ -157,10 +160,9 @@ class DicomWriter(Writer):
     def _constants(self, array: Output, number: int) -> dict[int, bytes]:
         """Return the elements that all files of an array share; ``number`` is its place."""
         model = self.job.metadata
-        given = provenance.sample_text(self.job, 0, array.name)["Synthetic"] == "no"
+        given = self.job.inputs is not None and array.name in self._inputs
         what = f"{'Given' if given else 'Synthetic'} {array.name}"
         values: dict[str, Any] = {
-            "SyntheticData": "NO" if given else "YES",
             "SeriesInstanceUID": self._series(array.name),
             "SeriesNumber": number,
             "SeriesDescription": f"{what}, {model.name} {model.version}"[:LONG_STRING],
@@ -169,9 +171,14 @@ class DicomWriter(Writer):
             ],
         }
         if not given:
+            # Of a given image nobody knows: then the attribute is left out.
+            simulated = array.name in self._inputs
             values |= {
-                "DerivationDescription": provenance.NOTICE,
-                "ContributingEquipmentSequence": [_equipment(model)],
+                "SyntheticData": "YES",
+                "DerivationDescription": provenance.SIMULATED_INPUT
+                if simulated
+                else provenance.NOTICE,
+                "ContributingEquipmentSequence": [_equipment(model, simulated=simulated)],
             }
         if array.name in self._segmented:
             values |= _segmentation(array, model, _uid(self._identity(array.name, "dimensions")))
@@ -211,7 +218,7 @@ def _can_be_segmented(array: Output) -> bool:
 def _study(job: GenerationRequest) -> dict[str, Any]:
     """Return what is the same in all files of a data set."""
     model = job.metadata
-    others = "No patient" if job.inputs is None else "And given images"
+    given = job.inputs is not None
     return {
         "FileMetaInformationVersion": b"\0\1",
         "TransferSyntaxUID": EXPLICIT_LITTLE_ENDIAN,
@@ -222,10 +229,11 @@ def _study(job: GenerationRequest) -> dict[str, Any]:
         "StudyTime": "",
         "AccessionNumber": "",
         "ReferringPhysicianName": "",
-        "StudyID": "SYNTHETIC",
-        "StudyDescription": f"Synthetic: {model.name} {model.version}"[:LONG_STRING],
-        "PatientName": f"Synthetic^{others}",
-        "PatientID": "SYNTHETIC",
+        "StudyID": "MEDIGAN-HUB" if given else "SYNTHETIC",
+        "StudyDescription": f"{'Given and synthetic' if given else 'Synthetic'}: "
+        f"{model.name} {model.version}"[:LONG_STRING],
+        "PatientName": "Given images^And synthetic ones" if given else "Synthetic^No patient",
+        "PatientID": "MEDIGAN-HUB" if given else "SYNTHETIC",
         "PatientBirthDate": "",
         "PatientSex": "",
         "Manufacturer": "medigan-hub",
@@ -234,14 +242,16 @@ def _study(job: GenerationRequest) -> dict[str, Any]:
     }
 
 
-def _equipment(model: ModelMetadata) -> dict[str, Any]:
-    """Return the item that names the model as what made the pixels."""
+def _equipment(model: ModelMetadata, *, simulated: bool) -> dict[str, Any]:
+    """Return the item that names the model as what made the pixels, or simulated its input."""
     return {
         "Manufacturer": model.plugin[:LONG_STRING],
         "ManufacturerModelName": model.name,
         "DeviceSerialNumber": model.weights.sha256 or "",
         "SoftwareVersions": [model.version, f"medigan-hub {__version__}"],
-        "ContributionDescription": "Generative model that made the pixels",
+        "ContributionDescription": "Simulation that made the input of a generative model"
+        if simulated
+        else "Generative model that made the pixels",
         "PurposeOfReferenceCodeSequence": [_code("109102", "DCM", "Processing Equipment")],
     }
 

@@ -33,6 +33,8 @@ ALIGNED = 2
 """The code of coordinates along the axes of the body that no scanner measured (that would be 1)."""
 DESCRIPTION_LENGTH = 79
 COMPRESSION = 6
+LONGEST = 32767
+"""Pixels along an axis."""
 
 
 class NiftiWriter(Writer):
@@ -43,7 +45,7 @@ class NiftiWriter(Writer):
     """
 
     format = "nifti"
-    holds = "slices and volumes"
+    holds = f"slices and volumes of at most {LONGEST} pixels a side"
 
     def __init__(self, folder: Path, job: GenerationRequest) -> None:
         super().__init__(folder, job)
@@ -54,7 +56,8 @@ class NiftiWriter(Writer):
 
     @classmethod
     def can_hold(cls, array: Output) -> bool:
-        return len(array.shape) in (3, 4)
+        sizes = [size for size in array.shape if size is not None]
+        return len(array.shape) in (3, 4) and max(sizes, default=0) <= LONGEST
 
     def encode(
         self, index: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]
@@ -67,7 +70,7 @@ class NiftiWriter(Writer):
     def _file(self, index: int, name: str, array: np.ndarray) -> bytes:
         model = self.job.metadata
         words = provenance.sample_text(self.job, index, name)
-        what = "Synthetic:" if words["Synthetic"] == "yes" else "Not synthetic, input of"
+        what = "Synthetic:" if words["Synthetic"] == "yes" else "Given input of"
         sentence = f"{what} {model.name} {model.version}, seed {self.job.seed}, sample {index}"
 
         data = _data(array, self._channels[name])

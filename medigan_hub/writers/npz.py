@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,8 +38,22 @@ class NpzWriter(Writer):
             if output.name in facts.get("labels", ())
         }
         text = json.dumps({**facts, "arrays": words}, ensure_ascii=False)
-        stream = io.BytesIO()
-        content: dict[str, Any] = {**arrays, **labels, PROVENANCE: np.array(text)}
-        np.savez_compressed(stream, **content)
-        file = EncodedFile(f"samples/{index:06d}.npz", stream.getvalue())
-        return dict.fromkeys(arrays, file)
+        content = encode({**arrays, **labels, PROVENANCE: np.array(text)})
+        return dict.fromkeys(arrays, EncodedFile(f"samples/{index:06d}.npz", content))
+
+
+def encode(arrays: Mapping[str, np.ndarray], *, compressed: bool = True) -> bytes:
+    """Return the file of some arrays by name, as ``numpy.load`` reads it.
+
+    ``numpy.savez`` would take some names, such as ``file``, for its own arguments.
+    """
+    stream = io.BytesIO()
+    method = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
+    with zipfile.ZipFile(stream, "w", method) as archive:
+        for name, array in arrays.items():
+            # Opened by its information, a member has no time of its own.
+            info = zipfile.ZipInfo(f"{name}.npy")
+            info.compress_type = method
+            with archive.open(info, "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+    return stream.getvalue()

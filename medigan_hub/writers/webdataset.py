@@ -61,7 +61,7 @@ class WebdatasetWriter(Writer):
         return files
 
     def store(self, index: int, files: Sequence[EncodedFile]) -> None:
-        path = self.folder / files[0].path
+        path = self._place(files[0].path)
         if self._shard is None or self._shard[0] != path:
             self.close()
             self._shard = path, self._open(path)
@@ -93,9 +93,13 @@ class WebdatasetWriter(Writer):
             following, end = number * self.samples_per_shard, 0
             members = tar_members(_part(path))
             for row in group:
-                expected = [(file["member"], file["sha256"]) for file in row["files"].values()]
+                expected = [
+                    (file["path"], file.get("member"), file["sha256"])
+                    for file in row["files"].values()
+                ]
                 found = list(islice(members, len(expected)))
-                if row["index"] != following or expected != [(m.name, m.sha256) for m in found]:
+                present = [(_name(number), member.name, member.sha256) for member in found]
+                if row["index"] != following or present != expected:
                     break
                 following, end = following + 1, found[-1].end
                 yield row

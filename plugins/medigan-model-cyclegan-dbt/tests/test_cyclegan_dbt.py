@@ -54,13 +54,13 @@ def test_the_breast_stays_where_it_is_and_air_stays_dark(hub):
         assert np.corrcoef(mammogram.ravel(), image.ravel())[0, 1] > 0.7
 
 
-def test_given_inputs_are_marked_as_not_synthetic(hub, tmp_path):
+def test_given_inputs_are_not_called_synthetic(hub, tmp_path):
     Image.fromarray(np.full((40, 32), 99, np.uint8)).save(tmp_path / "real.png")
     saved = hub.save("cyclegan-dbt", None, tmp_path / "out", inputs=tmp_path / "real.png")
     row = json.loads(saved.manifest.read_text())
     assert row["input"] == "real.png"
     with Image.open(tmp_path / "out" / row["files"]["mammogram"]["path"]) as picture:
-        assert picture.text["Synthetic"] == "no"
+        assert picture.text["Synthetic"] == "not known"
     with Image.open(tmp_path / "out" / row["files"]["image"]["path"]) as picture:
         assert picture.text["Synthetic"] == "yes"
 
