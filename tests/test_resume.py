@@ -44,6 +44,12 @@ class Toy(NoiseToImage):
 plugin = Toy(__file__, Slow())
 """
 
+BACKGROUND = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
 # The format webdataset with shards so small that a test fills several.
 SHARDS = """
 from medigan_hub import hookimpl
@@ -270,10 +276,10 @@ def test_an_interrupt_finishes_the_batch_in_hand(hub, package, tmp_path, content
     job = ("toy-noise", "-n", "40", "--batch-size", "4", "-o", str(folder), "--format", "shards")
     command = [sys.executable, "-m", "medigan_hub", "generate", *job]
     environment = {**os.environ, "PYTHONPATH": str(package.parent), "TOY_SECONDS": "0.2"}
-    for number, resume in ((signal.SIGINT, ()), (signal.SIGTERM, ("--resume",))):
-        process = subprocess.Popen(
-            [*command, *resume], env=environment, stderr=subprocess.PIPE, text=True
-        )
+    # In the background of a script, a program begins with Ctrl-C turned off.
+    background = [sys.executable, "-c", BACKGROUND, *command, "--resume"]
+    for number, started in ((signal.SIGINT, command), (signal.SIGTERM, background)):
+        process = subprocess.Popen(started, env=environment, stderr=subprocess.PIPE, text=True)
         before = len(rows(folder))
         while len(rows(folder)) <= before:
             time.sleep(0.01)
