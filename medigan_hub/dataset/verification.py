@@ -132,14 +132,16 @@ def _check(verdict: Verdict, name: str, found: str | None, expected: str) -> Non
 
 def _check_row(verdict: Verdict, row: manifest.Row, members: dict[str, str]) -> None:
     """Hold the files of a sample against its row; ``members`` loses those that it names."""
-    pairs = {}
+    pairs: dict[str, tuple[str | None, str]] = {}
     for file in _files(row):
+        name = file["path"] if "member" not in file else f"{file['path']}!{file['member']}"
+        if name in pairs:  # several arrays may share a file
+            continue
         if "member" in file:
-            name = f"{file['path']}!{file['member']}"
-            pairs[name] = members.pop(file["member"], None), file["sha256"]
+            found = members.pop(file["member"], None)
         else:
-            name = file["path"]
-            pairs[name] = _sha256(verdict.folder, name), file["sha256"]
+            found = _sha256(verdict.folder, name)
+        pairs[name] = found, file["sha256"]
     if not verdict.finished and any(found is None for found, _ in pairs.values()):
         return  # it was being written; it is to be made yet
     verdict.listed += 1

@@ -109,11 +109,12 @@ class Writer(ABC):
                         yield row
 
     def _is_whole(self, row: Mapping[str, Any]) -> bool:
-        for file in row["files"].values():
-            path = inside(self.folder, file["path"])
-            if path is None or not path.is_file() or sha256_of(path) != file["sha256"]:
-                return False
-        return True
+        files = {(file["path"], file["sha256"]) for file in row["files"].values()}
+        paths = [(inside(self.folder, name), expected) for name, expected in files]
+        return all(
+            path is not None and path.is_file() and sha256_of(path) == expected
+            for path, expected in paths
+        )
 
 
 @hookimpl
