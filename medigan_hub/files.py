@@ -97,6 +97,8 @@ def only_one(folder: Path) -> Iterator[None]:
             pass
         yield
     finally:
+        with suppress(OSError):  # a process that was forked meanwhile would hold it on
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 
 
@@ -144,6 +146,8 @@ def tar_members(path: Path) -> Generator[Member]:
         archive = tarfile.open(fileobj=stream, mode="r:")  # noqa: SIM115 (closed with its stream)
         while (info := archive.next()) is not None:
             vars(archive)["members"] = []  # of which it would keep every one
+            if not info.isreg():  # a link, which leads to another member, or to none
+                return
             content = archive.extractfile(info)
             if content is None or content.seek(0, os.SEEK_END) != info.size:
                 return

@@ -5,7 +5,9 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import struct
+import time
 
 import numpy as np
 import pytest
@@ -398,3 +400,90 @@ def test_what_a_format_turns_out_not_to_hold_is_said_in_one_line(hub, tmp_path, 
     monkeypatch.setattr("medigan_hub.writers.png.encode", encode)
     with pytest.raises(OutputError, match=r"sample 0 can't be written as png: error: no room; use"):
         hub.save("toy-noise", 1, tmp_path / "out")
+
+
+def test_shards_are_not_written_through_links(hub, tmp_path):
+    folder, mine = tmp_path / "out", tmp_path / "mine.tar"
+    hub.save("toy-noise", 2, folder, format="webdataset")
+    shard = folder / "shards" / "000000.tar"
+    for link in (shard, shard.with_name("000000.tar.part")):
+        shard.unlink(missing_ok=True)
+        mine.write_bytes(b"precious")
+        link.symlink_to(mine)
+        with pytest.raises(OutputError, match=r"lies outside .* remove the link"):
+            hub.save("toy-noise", 2, folder, format="webdataset", resume=True)
+        assert mine.read_bytes() == b"precious"
+        link.unlink()
+
+
+def test_a_folder_in_the_place_of_a_file_is_named(hub, tmp_path):
+    hub.save("toy-noise", 2, tmp_path / "out")
+    (tmp_path / "out" / "image" / "000001.png").unlink()
+    (tmp_path / "out" / "image" / "000001.png").mkdir()
+    with pytest.raises(
+        OutputError, match=r"000001\.png is a folder in the place of a file; remove"
+    ):
+        hub.save("toy-noise", 2, tmp_path / "out", resume=True)
+
+
+def test_a_job_that_another_process_begins_meanwhile_is_not_begun_again(
+    hub, tmp_path, contents, monkeypatch
+):
+    folder = tmp_path / "out"
+    list(hub.generate("toy-noise", 1))
+    from medigan_model_toy_noise import plugin
+
+    making = plugin.network_inputs
+
+    def somebody_else_begins(request, indices):
+        monkeypatch.setattr(plugin, "network_inputs", making)
+        Hub().save("toy-noise", 3, folder)
+        return making(request, indices)
+
+    monkeypatch.setattr(plugin, "network_inputs", somebody_else_begins)
+    with pytest.raises(OutputError, match=r"another process has begun this job .* go on with --r"):
+        hub.save("toy-noise", 3, folder, resume=True)
+    assert hub.save("toy-noise", 3, folder, resume=True).made == 0
+
+
+def test_what_a_failed_overwrite_advises_works(hub, tmp_path, monkeypatch):
+    folder = tmp_path / "out"
+    hub.save("toy-noise", 3, folder, seed=1)
+
+    def full(folder, header):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("medigan_hub.dataset.header.write", full)
+        with pytest.raises(OutputError, match=r"; say --overwrite \(overwrite=True\) again$"):
+            hub.save("toy-noise", 3, folder, seed=2, overwrite=True)
+    hub.save("toy-noise", 3, folder, seed=2, overwrite=True)
+    assert hub.verify(folder).ok
+
+
+def test_overwrite_leaves_files_that_only_look_like_its_own(hub, tmp_path):
+    hub.save("toy-noise", 2, tmp_path / "out")
+    (tmp_path / "out" / "image" / "000001.png.part").write_text("mine")
+    hub.save("toy-noise", 2, tmp_path / "out", seed=1, overwrite=True)
+    assert (tmp_path / "out" / "image" / "000001.png.part").read_text() == "mine"
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of Python 3.12 and later
+def test_a_process_that_was_forked_meanwhile_keeps_nobody_out(hub, tmp_path):
+    children = []
+
+    def fork(done, count):
+        if not children:
+            child = os.fork()
+            if child == 0:
+                time.sleep(60)
+                os._exit(0)
+            children.append(child)
+
+    try:
+        hub.save("toy-noise", 2, tmp_path / "out", batch_size=1, progress=fork)
+        hub.save("toy-noise", 2, tmp_path / "out", batch_size=1, resume=True)
+    finally:
+        for child in children:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 
@@ -344,3 +345,82 @@ def test_a_batch_is_made_while_the_one_before_it_is_stored(hub, tmp_path, monkey
     monkeypatch.setattr(PngWriter, "store", store)
     hub.save("toy-noise", 2, tmp_path / "out", batch_size=1)
     assert waited == [True]
+
+
+@pytest.mark.parametrize("step", ["manifest.finish", "croissant.write", "header.seal"])
+def test_a_job_that_is_cut_off_while_it_ends_is_unfinished_and_whole(
+    hub, tmp_path, contents, monkeypatch, step
+):
+    """Also where the same data set was finished before, and was made again."""
+    for name in ("whole", "out"):
+        hub.save("toy-noise", 6, tmp_path / name)
+
+    class Killed(BaseException):
+        pass
+
+    def kill(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"medigan_hub.dataset.{step}", kill)
+        with pytest.raises(Killed):
+            hub.save("toy-noise", 6, tmp_path / "out")
+    verdict = hub.verify(tmp_path / "out")
+    assert (verdict.finished, verdict.listed, verdict.extra) == (False, 6, [])
+    assert hub.save("toy-noise", 6, tmp_path / "out", resume=True).made == 0
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_files_that_a_killed_program_left_half_written_are_removed(hub, tmp_path, resume):
+    folder = tmp_path / "out"
+    (folder / "image").mkdir(parents=True)
+    (folder / ".dataset.json.0123456789ab.tmp").touch()
+    (folder / "image").rmdir()
+    hub.save("toy-noise", 2, folder, resume=resume)
+    (folder / "image" / ".000001.png.0123456789ab.tmp").touch()
+    hub.save("toy-noise", 2, folder, resume=resume)
+    assert hub.verify(folder).ok
+
+
+def test_a_disk_that_is_full_while_finding_out_what_is_there_names_no_number(
+    hub, tmp_path, monkeypatch
+):
+    hub.save("toy-noise", 4, tmp_path / "out")
+
+    def full(folder, header):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("medigan_hub.dataset.header.write", full)
+    with pytest.raises(OutputError, match=r"can't be written: No space left on device; go on with"):
+        hub.save("toy-noise", 4, tmp_path / "out", resume=True)
+    monkeypatch.undo()
+    assert hub.save("toy-noise", 4, tmp_path / "out", resume=True).made == 0
+
+
+def test_a_shard_with_a_link_in_it_is_made_again(hub, tmp_path, contents):
+    whole, folder = tmp_path / "whole", tmp_path / "out"
+    for where in (whole, folder):
+        hub.save("toy-noise", 9, where, format="shards")
+    with tarfile.open(folder / "shards" / "000001.tar", "w") as archive:
+        link = tarfile.TarInfo("000007.image.png")
+        link.type, link.linkname = tarfile.LNKTYPE, "elsewhere"
+        archive.addfile(link)
+    assert "shards/000001.tar!000007.image.png" in hub.verify(folder).missing
+    hub.save("toy-noise", 9, folder, format="shards", resume=True)
+    assert contents(folder) == contents(whole)
+
+
+def test_an_interrupt_is_in_order_where_nobody_reads_what_is_said(hub, package, tmp_path):
+    job = ("toy-noise", "-n", "40", "--batch-size", "4", "-o", str(tmp_path / "out"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "medigan_hub", "generate", *job],
+        env={**os.environ, "PYTHONPATH": str(package.parent), "TOY_SECONDS": "0.2"},
+        stderr=subprocess.PIPE,
+    )
+    process.stderr.close()
+    while not rows(tmp_path / "out"):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    assert process.wait() == 130
+    assert len(rows(tmp_path / "out")) % 4 == 0

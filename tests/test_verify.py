@@ -27,6 +27,10 @@ def some_file(folder, number=0):
     return sorted(path for path in folder.rglob("*") if path.parent != folder)[number]
 
 
+def format_of(folder):
+    return json.loads((folder / "dataset.json").read_text())["format"]
+
+
 def test_a_data_set_as_it_was_written_passes(hub, folder):
     verdict = hub.verify(folder)
     assert verdict.ok
@@ -123,10 +127,15 @@ def test_the_command_says_what_is_wrong_and_what_to_do(hub, folder, capsys):
     assert out == f"missing: {name}\nextra: notes.txt\n"
     assert err == (
         f"error: {folder} is not as it should be: 1 missing, 1 extra; "
-        "mend it with the command that made it and --resume, remove what is extra\n"
+        "mend it with the command that made it and --resume\n"
     )
     code, out, _ = verify("--json")
     assert (code, json.loads(out)["missing"]) == (1, [name])
+    hub.save("toy-noise", 5, folder, format=format_of(folder), resume=True)
+    code, _, err = verify()
+    assert (code, err.endswith("1 extra; remove what is extra\n")) == (1, True)
+    (folder / "notes.txt").unlink()
+    assert verify()[0] == 0
 
 
 def test_what_is_no_data_set_is_refused(hub, tmp_path):
@@ -208,3 +217,10 @@ def test_a_seal_that_lacks_a_part_is_a_fault(hub, tmp_path):
     del header["seal"]["dataset.json"]
     (tmp_path / "out" / "dataset.json").write_text(json.dumps(header))
     assert hub.verify(tmp_path / "out").faults == ["the seal in dataset.json is not whole"]
+
+
+def test_without_a_manifest_nothing_is_called_extra(hub, tmp_path):
+    hub.save("toy-noise", 2, tmp_path / "out")
+    (tmp_path / "out" / "manifest.jsonl").unlink()
+    verdict = hub.verify(tmp_path / "out")
+    assert (verdict.missing, verdict.extra) == (["manifest.jsonl"], [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from contextlib import suppress
 from typing import Any
 
 import typer
@@ -90,10 +91,15 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _complain(message: str) -> None:
-    print("error: " + terminal.printable(" ".join(message.split())), file=sys.stderr)
+    _say(f"error: {message}")
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
     if not issubclass(category, HubWarning):
         return  # a library's word to its developers, not to the user
-    print("warning: " + terminal.printable(" ".join(str(message).split())), file=sys.stderr)
+    _say(f"warning: {message}")
+
+
+def _say(message: str) -> None:
+    with suppress(OSError):  # nobody reads it any more
+        print(terminal.printable(" ".join(message.split())), file=sys.stderr)

@@ -63,6 +63,6 @@ def _summary(folder: Path, verdict: Verdict) -> str:
         remedies.append("make it again with --overwrite, as dataset.json is not what it was")
     elif not verdict.finished or verdict.missing or verdict.changed or verdict.faults:
         remedies.append("mend it with the command that made it and --resume")
-    if verdict.extra:
+    if verdict.extra and not remedies:  # mending comes first: it may need what looks extra
         remedies.append("remove what is extra")
     return f"{folder} is not as it should be: {words}; {', '.join(remedies)}"

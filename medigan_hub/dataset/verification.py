@@ -92,6 +92,8 @@ def _verify(folder: Path) -> Verdict:
         verdict.faults.append(
             f"{manifest.MANIFEST} lists {verdict.listed} of {verdict.count} samples"
         )
+    if manifest.MANIFEST in verdict.missing:  # then nothing tells what is extra
+        return verdict
     for where, folders, names in os.walk(folder):
         relative = Path(where).relative_to(folder)
         # A link to a folder is no part of a data set, and is not followed.

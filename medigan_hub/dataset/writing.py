@@ -155,13 +155,14 @@ def write(
     writer = writer_type(folder, job)
     document = header.header(job, writer_type.format)
     start = time.perf_counter()
-    done = 0
+    done: int | None = None  # until it is known
     recorder = None
 
     def check_alone(held: ExitStack) -> tuple[bool, bool]:
         """Keep others out, and say whether the folder holds this data set, and if so finished."""
         held.enter_context(only_one(folder))
         check_folder(folder, job, writer_type, overwrite=overwrite, resume=resume)
+        _remove_leftovers(folder)
         found, seal = header.read(folder) or ({}, {})
         return found == document, bool(seal)
 
@@ -179,16 +180,22 @@ def write(
             if going_on:
                 check_alone(held)
                 missing = _missing(_recover(folder, document, writer, count), count)
-                done = count - sum(map(len, missing))
+            done = count - sum(map(len, missing))
             _tell(progress, done, count)
             interrupted = held.enter_context(_patience())
             for batch in _batches(produce_timed, job, missing):
                 if recorder is None:
                     writers.check_inputs(writer_type, job, batch)
-                    if not going_on and check_alone(held) != (True, True):
-                        _clear(folder)
-                        header.write(folder, document)
-                        description.write(folder, document)
+                    if not going_on:
+                        same, finished = check_alone(held)
+                        if same and resume:
+                            raise OutputError(
+                                f"another process has begun this job in {folder} meanwhile; {GO_ON}"
+                            )
+                        if not (same and finished):
+                            _clear(folder)
+                            header.write(folder, document)
+                            description.write(folder, document)
                     recorder = _Recorder(folder, job, writer, fresh=not going_on)
                     held.callback(recorder.close)
                 stored = recorder.put(batch, missing)
@@ -204,11 +211,14 @@ def write(
             _tell(progress, count, count)
             _finish(folder, document, count)
     except OSError as error:
-        done += recorder.stored if recorder is not None else 0
-        raise OutputError(
-            f"{error.filename or folder} can't be written: {error.strerror or error}; "
-            f"{done} of {count} samples are in {folder}, {GO_ON}"
-        ) from error
+        place = error.filename2 or error.filename or folder
+        words = [f"{place} can't be written: {error.strerror or error}"]
+        if done is not None:
+            done += recorder.stored if recorder is not None else 0
+            words.append(f"{done} of {count} samples are in {folder}")
+        found, _ = header.read(folder) or (document, {})
+        words.append(GO_ON if found == document else "say --overwrite (overwrite=True) again")
+        raise OutputError("; ".join(words)) from error
     return SavedDataset(
         model=job.metadata.name,
         count=count,
@@ -334,7 +344,7 @@ def _patience() -> Iterator[threading.Event]:
     def handle(number: int, frame: FrameType | None) -> None:
         restore()
         asked.set()
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), suppress(OSError):
             warnings.simplefilter("always", HubWarning)  # an error here would be the plugin's
             warnings.warn(
                 "stopping after the batch in hand; interrupt again to stop at once",
@@ -352,7 +362,6 @@ def _patience() -> Iterator[threading.Event]:
 
 def _recover(folder: Path, document: dict[str, Any], writer: Writer, count: int) -> list[range]:
     """Keep what is whole of an earlier run; return which samples those are."""
-    _remove_leftovers(folder)
     _, seal = header.read(folder) or ({}, {})
     path = folder / manifest.MANIFEST
     if seal and path.exists() and sha256_of(path) != seal.get(manifest.MANIFEST):
@@ -401,6 +410,7 @@ def _runs(missing: Sequence[range], batch_size: int, count: int) -> Iterator[ran
 
 def _finish(folder: Path, document: dict[str, Any], count: int) -> None:
     """Put the rows in order, describe the data set to tools, and seal it."""
+    header.write(folder, document)  # without a seal that it may have had before
     kept = manifest.rewrite(folder, manifest.ordered_rows(folder, (manifest.UNFINISHED,)))
     if kept != [range(count)]:
         raise OutputError(f"the manifest in {folder} was changed while it was written; {GO_ON}")
@@ -414,23 +424,23 @@ def _clear(folder: Path) -> None:
     """Remove the data set that ``folder`` holds, and no other files."""
     if header.read(folder) is None:
         return
-    _remove_leftovers(folder)
-    emptied = set()
     for name in (manifest.MANIFEST, manifest.UNFINISHED):
+        emptied = set()
         # The manifest goes last: if this is interrupted, what is left is still listed.
         for row in manifest.rows(folder / name):
             for file in row["files"].values():
                 path = inside(folder, file["path"])
                 if path is not None:
                     path.unlink(missing_ok=True)
-                    path.with_name(path.name + PART).unlink(missing_ok=True)
+                    if "member" in file:
+                        path.with_name(path.name + PART).unlink(missing_ok=True)
                     emptied.add(path.parent)
+        for path in emptied - {folder}:
+            with suppress(OSError):  # it holds other things as well
+                path.rmdir()
         (folder / name).unlink(missing_ok=True)
     for name in (description.README, croissant.CROISSANT):
         (folder / name).unlink(missing_ok=True)
-    for path in emptied - {folder}:
-        with suppress(OSError):  # it holds other things as well
-            path.rmdir()
 
 
 def _remove_leftovers(folder: Path) -> None:

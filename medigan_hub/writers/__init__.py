@@ -91,6 +91,8 @@ class Writer(ABC):
         place = inside(self.folder, path)
         if place is None:
             raise OutputError(f"{self.folder / path} lies outside {self.folder}; remove the link")
+        if place.is_dir():
+            raise OutputError(f"{place} is a folder in the place of a file; remove it")
         return place
 
     def close(self) -> None:  # noqa: B027 (most formats leave nothing open)

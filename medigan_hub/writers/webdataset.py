@@ -85,13 +85,13 @@ class WebdatasetWriter(Writer):
         its middle loses what comes after.
         """
         for number, group in groupby(rows, key=lambda row: row["index"] // self.samples_per_shard):
-            path = self.folder / _name(number)
+            path, part = self._place(_name(number)), self._place(_name(number) + PART)
             if path.exists():
-                path.replace(_part(path))
-            if not _part(path).exists():
+                path.replace(part)
+            if not part.exists():
                 continue
             following, end = number * self.samples_per_shard, 0
-            members = tar_members(_part(path))
+            members = tar_members(part)
             for row in group:
                 expected = [
                     (file["path"], file.get("member"), file["sha256"])
@@ -111,7 +111,8 @@ class WebdatasetWriter(Writer):
 
     def _open(self, path: Path) -> BinaryIO:
         """Open an unfinished shard after what was kept of it."""
-        part, end = _part(path), self._ends.get(path, 0)
+        part = self._place(f"shards/{path.name}{PART}")
+        end = self._ends.get(path, 0)
         part.parent.mkdir(parents=True, exist_ok=True)
         stream = part.open("r+b" if end else "wb")
         stream.truncate(end)
