@@ -368,15 +368,11 @@ def test_a_progress_that_cannot_be_told_is_not_blamed_on_the_folder(hub, tmp_pat
 def test_arrays_that_a_plugin_fills_again_are_kept_as_they_were(install, tmp_path):
     install(
         code="""
-        import json, pathlib
         import numpy as np
         from medigan_hub import SampleBatch, hookimpl
+        from medigan_hub.runtimes.base import NoiseToImage
 
-        class Plugin:
-            @hookimpl
-            def model_metadata(self):
-                return json.loads(pathlib.Path(__file__).with_name("metadata.json").read_text())
-
+        class Reusing(NoiseToImage):
             @hookimpl
             def generate(self, request):
                 array = np.empty((1, 8, 6, 1), np.uint8)
@@ -384,7 +380,7 @@ def test_arrays_that_a_plugin_fills_again_are_kept_as_they_were(install, tmp_pat
                     array[:] = indices[0]
                     yield SampleBatch(np.array(indices), {"image": array})
 
-        plugin = Plugin()
+        plugin = Reusing(__file__, None)
         """
     )
     Hub().save("toy-noise", 9, tmp_path / "out", batch_size=1)

@@ -211,11 +211,13 @@ def write(
             _tell(progress, count, count)
             _finish(folder, document, count)
     except OSError as error:
-        place = error.filename2 or error.filename or folder
-        words = [f"{place} can't be written: {error.strerror or error}"]
+        words = [
+            f"{error.filename2 or error.filename or folder} can't be written: "
+            f"{error.strerror or error}"
+        ]
         if done is not None:
-            done += recorder.stored if recorder is not None else 0
-            words.append(f"{done} of {count} samples are in {folder}")
+            stored = recorder.stored if recorder is not None else 0
+            words.append(f"{done + stored} of {count} samples are in {folder}")
         found, _ = header.read(folder) or (document, {})
         words.append(GO_ON if found == document else "say --overwrite (overwrite=True) again")
         raise OutputError("; ".join(words)) from error
