@@ -136,6 +136,14 @@ def main(site):
 
 
 FORKED = """
+import multiprocessing
+
+def tf_dataset(model):
+    try:
+        Hub().tf_dataset(model)
+    except HubError as error:
+        return str(error)
+
 def loader(model, workers, method):
     return Hub().dataloader(
         model, 8, batch_size=4, num_workers=workers, multiprocessing_context=method, timeout=60
@@ -153,8 +161,10 @@ def main():
     try:
         list(loader(tensorflow, 2, "fork"))
     except HubError as error:
-        line = str(error).strip().splitlines()[-1]
-    return line, {
+        lines = [str(error).strip().splitlines()[-1]]
+    with multiprocessing.get_context("fork").Pool(1) as pool:  # not one of PyTorch's workers
+        lines.append(pool.apply(tf_dataset, [tensorflow]))
+    return lines, {
         name: float((images - here.get(name, here[tensorflow])).abs().max())
         for name, images in found.items()
     }
@@ -162,9 +172,10 @@ def main():
 
 
 def test_models_used_before_work_in_workers_or_say_what_does(run):
-    line, differences = run(FORKED)
-    assert line.startswith("medigan_hub.errors.RequestError: TensorFlow was in use before")
-    assert line.endswith('start worker processes with multiprocessing_context="spawn"')
+    lines, differences = run(FORKED)
+    assert lines[0] == f"medigan_hub.errors.RequestError: {lines[1]}"
+    assert lines[1].startswith("TensorFlow was in use before this process was forked")
+    assert lines[1].endswith('start worker processes with multiprocessing_context="spawn"')
     assert len(differences) == 4
     assert max(differences.values()) <= 1 / 255 + 1e-6, differences
 

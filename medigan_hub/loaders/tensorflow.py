@@ -12,6 +12,7 @@ from medigan_hub import generation
 from medigan_hub.errors import PluginError, require
 from medigan_hub.loaders import items
 from medigan_hub.plugins import Plugin
+from medigan_hub.runtimes.processes import check_tensorflow
 from medigan_hub.runtimes.quiet import no_notes
 from medigan_hub.samples import GenerationRequest
 
@@ -23,6 +24,7 @@ with no_notes():
 
 def dataset(plugin: Plugin, job: GenerationRequest) -> tf.data.Dataset:
     """Return the samples of a job, in order, as ``items.item`` has them."""
+    check_tensorflow()
     items.check(job.metadata)
     model = job.metadata
 

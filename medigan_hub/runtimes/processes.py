@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
+from medigan_hub.errors import RequestError
+
 Value = TypeVar("Value")
 
 _inherited: list[Any] = []
@@ -58,12 +60,21 @@ def threads() -> int:
     return int(sys.modules["torch"].get_num_threads())
 
 
-def tensorflow_is_dead() -> bool:
-    """Tell whether TensorFlow was started before this process was forked.
+def check_tensorflow() -> None:
+    """Make sure that TensorFlow was not started before this process was forked.
 
     Its threads are gone then, and whatever it is asked for would wait for them.
+
+    Raises
+    ------
+    RequestError
+        It was; the message says how to start processes otherwise.
     """
-    return _tensorflow_is_dead
+    if _tensorflow_is_dead:
+        raise RequestError(
+            "TensorFlow was in use before this process was forked, and would hang in it; "
+            'start worker processes with multiprocessing_context="spawn"'
+        )
 
 
 def _after_fork() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medigan_hub.errors import MissingDependencyError, RequestError, WeightsError, require
+from medigan_hub.errors import MissingDependencyError, WeightsError, require
 from medigan_hub.runtimes.base import (
     ImageToImage,
     NoiseToImage,
@@ -19,7 +19,7 @@ from medigan_hub.runtimes.base import (
     choose_device,
     out_of_memory,
 )
-from medigan_hub.runtimes.processes import Loaded, tensorflow_is_dead, threads
+from medigan_hub.runtimes.processes import Loaded, check_tensorflow, threads
 from medigan_hub.runtimes.quiet import no_notes
 
 # Both are read when TensorFlow and Keras are first imported.
@@ -56,11 +56,7 @@ class TensorflowRuntime(Runtime):
                 f"Keras runs on {keras.backend.backend()} here; "
                 "set the environment variable KERAS_BACKEND to tensorflow"
             )
-        if tensorflow_is_dead():
-            raise RequestError(
-                "TensorFlow was in use before this process was forked, and would hang in it; "
-                'start worker processes with multiprocessing_context="spawn"'
-            )
+        check_tensorflow()
         place = choose_device(device, _devices())
         name = place.replace("cuda", "GPU")
 
