@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import warnings
-from contextlib import suppress
 from typing import Any
 
 import typer
@@ -73,7 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
         _complain(error.format_message() if hasattr(error, "format_message") else str(error))
         code = 1 if isinstance(error, HubError) else 2
     except BrokenPipeError:  # whoever read the output, such as head, has seen enough
-        terminal.give_up_output()
+        terminal.give_up(sys.stdout)
         code = 1
     except Exception as error:
         if debug:
@@ -81,7 +80,7 @@ def main(arguments: list[str] | None = None) -> None:
         if isinstance(error, OSError):
             _complain(f"{error.filename or 'the output'}: {error.strerror or error}")
             if error.filename is None:
-                terminal.give_up_output()
+                terminal.give_up(sys.stdout)
         else:
             _complain(f"{type(error).__name__}: {error}; a fault of the hub, --debug shows where")
         code = 1
@@ -101,5 +100,7 @@ def _show_warning(message: Warning | str, category: type[Warning], *rest: Any, *
 
 
 def _say(message: str) -> None:
-    with suppress(OSError):  # nobody reads it any more
+    try:
         print(terminal.printable(" ".join(message.split())), file=sys.stderr)
+    except OSError:  # nobody reads it any more
+        terminal.give_up(sys.stderr)

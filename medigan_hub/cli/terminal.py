@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import unicodedata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,12 +29,12 @@ def prepare() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def give_up_output() -> None:
-    """Let what is still to be written vanish, once standard output takes nothing any more.
+def give_up(stream: TextIO) -> None:
+    """Let what is still to be written vanish, once an output takes nothing any more.
 
     Without this, Python tries again when it ends, and fails with a code of its own.
     """
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def printable(text: str) -> str:
