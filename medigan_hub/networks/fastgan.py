@@ -9,7 +9,7 @@ sixteen times that size.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import cast
 
@@ -17,8 +17,9 @@ import torch
 from torch import nn
 from torch.nn.utils.spectral_norm import remove_spectral_norm, spectral_norm
 
-from medigan_hub.errors import WeightsError
+from medigan_hub.networks.loading import Layout, load
 
+FAMILY = "a FastGAN generator"
 SHARES = {4: 16, 8: 8, 16: 4, 32: 2, 64: 2, 128: 1, 256: 0.5, 512: 0.25, 1024: 0.125}
 """Channels at each size in pixels, in units of ``ngf``."""
 GATE = 16
@@ -33,8 +34,11 @@ class NoiseInjection(nn.Module):
         self.active = active
         self.weight = nn.Parameter(torch.zeros(1))
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.weight * torch.randn_like(x[:, :1]) if self.active else x
+    def forward(self, x: torch.Tensor, noise: torch.Tensor | None = None) -> torch.Tensor:
+        if not self.active:
+            return x
+        noise = torch.randn_like(x[:, :1]) if noise is None else noise.to(x.dtype)
+        return x + self.weight * noise
 
 
 class InitLayer(nn.Module):
@@ -81,9 +85,9 @@ class FastGan(nn.Module):
         ``{size: int(share * ngf) for size, share in SHARES.items()}`` up to
         that size is the published choice.
     noise
-        Whether normal noise, from PyTorch's random state, is added to the
-        features at some sizes, as the published models do. Without it an image
-        depends on its latent vector alone.
+        Whether normal noise is added to the features at some sizes, as the
+        published models do. Without it an image depends on its latent vector
+        alone.
     preview
         Whether there is a second, smaller image at 128 pixels, which helps
         training and is not part of the result.
@@ -99,7 +103,13 @@ class FastGan(nn.Module):
         preview: bool = False,
     ) -> None:
         super().__init__()
-        self.nz = nz
+        self.hyperparameters = {
+            "nz": nz,
+            "nc": nc,
+            "ngf": widths[4] / SHARES[4],
+            "im_size": max(widths),
+        }
+        self.noise = noise
         self.sizes = tuple(widths)
         self.init = InitLayer(nz, widths[4])
         # Every second size has two convolutions instead of one.
@@ -114,15 +124,52 @@ class FastGan(nn.Module):
         last = nn.Conv2d(widths[self.sizes[-1]], nc, 3, padding=1, bias=False)
         self.to_big = spectral_norm(last)
 
-    def forward(self, z: torch.Tensor) -> torch.Tensor:
-        """Turn (N, nz) latent vectors into (N, nc, size, size) images, about in [-1, 1]."""
-        return cast(torch.Tensor, self.to_big(self.features(z, self.sizes[-1])))
+    @property
+    def noise_sizes(self) -> tuple[int, ...]:
+        """Side in pixels of each map of noise, in the order of their use; none without noise."""
+        return tuple(size for size in self.sizes[1::2] for _ in range(2)) if self.noise else ()
 
-    def features(self, z: torch.Tensor, last: int) -> torch.Tensor:
+    def forward(self, z: torch.Tensor, *maps: torch.Tensor) -> torch.Tensor:
+        """Make images.
+
+        Parameters
+        ----------
+        z
+            Latent vectors, standard normal: (N, nz).
+        maps
+            The noise, standard normal: (N, 1, size, size) for each of
+            ``noise_sizes``. Without them it comes from PyTorch's random state.
+
+        Returns
+        -------
+        torch.Tensor
+            (N, nc, size, size), about in [-1, 1].
+
+        Raises
+        ------
+        ValueError
+            Maps are given, but not those that the network takes.
+        """
+        given = tuple(noise.shape[-1] for noise in maps)
+        if maps and given != self.noise_sizes:
+            raise ValueError(
+                f"noise of {', '.join(map(str, given))} pixels is given; this FastGAN takes "
+                f"{', '.join(map(str, self.noise_sizes)) or 'none'}"
+            )
+        return cast(torch.Tensor, self.to_big(self.features(z, self.sizes[-1], maps)))
+
+    def features(
+        self, z: torch.Tensor, last: int, maps: Sequence[torch.Tensor] = ()
+    ) -> torch.Tensor:
         """Return the features of (N, nz) latent vectors at ``last`` pixels."""
+        rest = iter(maps)
         found = {4: self.init(z)}
         for before, size in pairwise(self.sizes[: self.sizes.index(last) + 1]):
-            found[size] = self.get_submodule(f"feat_{size}")(found[before])
+            x = found[before]
+            for layer in cast(nn.Sequential, self.get_submodule(f"feat_{size}")):
+                is_noise = isinstance(layer, NoiseInjection)
+                x = layer(x, next(rest, None)) if is_noise else layer(x)
+            found[size] = x
             if size >= 4 * GATE:
                 found[size] = self.get_submodule(f"se_{size}")(found[size // GATE], found[size])
         return cast(torch.Tensor, found[last])
@@ -138,33 +185,15 @@ class FastGan(nn.Module):
         WeightsError
             The tensors are not those of such a network.
         """
-        shapes = {key: tuple(tensor.shape) for key, tensor in state_dict.items()}
-        first, last = "init.init.0.weight_orig", "to_big.weight_orig"
-        if any(len(shapes.get(key, ())) != 4 for key in (first, last)):
-            raise WeightsError(
-                "the weights are not those of a FastGAN generator: "
-                f"expected keys such as {first}, found {', '.join(sorted(shapes)[:3])} ..."
-            )
-        widths = {4: shapes[first][1] // 2}
-        while len(shape := shapes.get(f"feat_{2 * max(widths)}.1.weight_orig", ())) == 4:
-            widths[2 * max(widths)] = shape[0] // 2
-        network = cls(
-            nz=shapes[first][0],
-            nc=shapes[last][0],
-            widths=widths,
-            noise=noise,
-            preview="to_128.weight_orig" in shapes,
-        )
-        expected = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
-        wrong = [k for k in {**expected, **shapes} if expected.get(k) != shapes.get(k)]
-        if wrong:
-            raise WeightsError(
-                "the weights are not those of a FastGAN generator: missing, unexpected or of "
-                f"another shape than the rest are {', '.join(wrong[:3])}"
-                f"{' ...' if len(wrong) > 3 else ''}"
-            )
-        network.load_state_dict(dict(state_dict))
-        return network.eval()
+        layout = Layout(state_dict, FAMILY)
+        nz, first = layout.shape("init.init.0.weight_orig")[:2]
+        nc = layout.shape("to_big.weight_orig")[0]
+        # Half the channels gate the other half.
+        widths = {4: first // 2}
+        while (size := 2 * max(widths)) <= max(layout.numbers("feat_"), default=4):
+            widths[size] = layout.shape(f"feat_{size}.1.weight_orig")[0] // 2
+        preview = 128 in widths and "to_128.weight_orig" in layout
+        return load(lambda: cls(nz, nc, widths, noise=noise, preview=preview), state_dict, FAMILY)
 
 
 def fold_spectral_norm(network: nn.Module) -> nn.Module:

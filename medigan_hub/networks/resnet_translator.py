@@ -15,7 +15,9 @@ from typing import cast
 import torch
 from torch import nn
 
-from medigan_hub.errors import WeightsError
+from medigan_hub.networks.loading import Layout, load
+
+FAMILY = "a ResNet translator"
 
 
 class ResidualBlock(nn.Module):
@@ -62,9 +64,13 @@ class ResnetTranslator(nn.Module):
         n_downsampling: int = 2,
     ) -> None:
         super().__init__()
-        self.input_nc = input_nc
-        self.output_nc = output_nc
-        self.n_downsampling = n_downsampling
+        self.hyperparameters = {
+            "input_nc": input_nc,
+            "output_nc": output_nc,
+            "ngf": ngf,
+            "n_blocks": n_blocks,
+            "n_downsampling": n_downsampling,
+        }
         layers: list[nn.Module] = [
             nn.ReflectionPad2d(3),
             nn.Conv2d(input_nc, ngf, 7),
@@ -106,33 +112,22 @@ class ResnetTranslator(nn.Module):
         WeightsError
             The tensors are not those of such a network.
         """
+        Layout(state_dict, FAMILY)
         tensors = {
             key: value
             for key, value in state_dict.items()
             if not key.endswith(("running_mean", "running_var", "num_batches_tracked"))
         }
-        # Between the first layer and the last stand, in order of their number:
-        # the halvings, the residual blocks, the doublings.
-        numbers = sorted({int(key.split(".")[1]) for key in tensors if key.startswith("model.")})
-        blocks = [n for n in numbers if f"model.{n}.conv_block.1.weight" in tensors]
-        if not blocks or numbers[0] != 1:
-            raise WeightsError(
-                "the weights are not those of a ResNet translator: "
-                f"expected keys such as model.1.weight, found {', '.join(sorted(tensors)[:3])} ..."
-            )
-        first = tensors[f"model.{numbers[0]}.weight"]
-        last = tensors[f"model.{numbers[-1]}.weight"]
-        network = cls(
-            input_nc=first.shape[1],
-            output_nc=last.shape[0],
-            ngf=first.shape[0],
-            n_blocks=len(blocks),
-            n_downsampling=sum(n < blocks[0] for n in numbers) - 1,
+        layout = Layout(tensors, FAMILY)
+        ngf, input_nc = layout.shape("model.1.weight")[:2]
+        # A halving takes three places, a residual block one, a doubling three.
+        blocks = layout.numbers("model.", ".conv_block.")
+        if not blocks:
+            layout.expected("keys such as model.10.conv_block.1.weight")
+        halvings = [layout.shape(f"model.{n}.weight") for n in range(4, blocks[0], 3)]
+        n_downsampling = len(halvings)
+        last = blocks[0] + len(blocks) + 3 * n_downsampling + 1
+        output_nc = layout.shape(f"model.{last}.weight")[0]
+        return load(
+            lambda: cls(input_nc, output_nc, ngf, len(blocks), n_downsampling), tensors, FAMILY
         )
-        try:
-            network.load_state_dict(tensors)
-        except RuntimeError as error:
-            raise WeightsError(
-                f"the weights are not those of a ResNet translator: {error}"
-            ) from error
-        return network.eval()

@@ -22,7 +22,9 @@ import torch.nn.functional as nnf
 from torch import nn
 
 from medigan_hub.errors import WeightsError
+from medigan_hub.networks.loading import Layout, load
 
+FAMILY = "a SinGAN scale"
 PADDING = 5
 """Zeros around noise and image before each scale: five 3 x 3 convolutions take them off again."""
 
@@ -52,6 +54,14 @@ class SinganScale(nn.Module):
 
     def __init__(self, channels: int = 3, widths: Sequence[int] = (32,) * 4, kernel: int = 3):
         super().__init__()
+        self.hyperparameters = {
+            "nfc": widths[0],
+            "min_nfc": widths[-1],
+            "nc_im": channels,
+            "num_layer": len(widths) + 1,
+            "ker_size": kernel,
+            "padd_size": 0,
+        }
         self.channels = channels
         self.widths = tuple(widths)
         self.head = ConvBlock(channels, widths[0], kernel)
@@ -93,24 +103,12 @@ class SinganScale(nn.Module):
         WeightsError
             The tensors are not those of such a network.
         """
-        first = state_dict.get("head.conv.weight")
-        if first is None or first.ndim != 4:
-            found = ", ".join(sorted(state_dict)[:3]) or "none"
-            raise WeightsError(
-                "the weights are not those of a SinGAN scale: "
-                f"expected keys such as head.conv.weight, found {found} ..."
-            )
-        # By number, for a file may hold them in any order.
-        count = sum(key.startswith("body.") for key in state_dict)
-        blocks = (state_dict.get(f"body.block{n}.conv.weight") for n in range(1, count + 1))
-        widths = [len(first), *(len(b) for b in blocks if b is not None and b.ndim == 4)]
-        network = cls(first.shape[1], widths, first.shape[2])
-        try:
-            network.load_state_dict(dict(state_dict))
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())
-            raise WeightsError(f"the weights are not those of a SinGAN scale: {reason}") from error
-        return network.eval()
+        layout = Layout(state_dict, FAMILY)
+        width, channels, kernel, _ = layout.shape("head.conv.weight")
+        last = max(layout.numbers("body.block"), default=0)
+        blocks = (f"body.block{n}.conv.weight" for n in range(1, last + 1))
+        widths = [width, *(layout.shape(block)[0] for block in blocks)]
+        return load(lambda: cls(channels, widths, kernel), state_dict, FAMILY)
 
 
 class SinganPyramid(nn.Module):
@@ -128,7 +126,7 @@ class SinganPyramid(nn.Module):
     Raises
     ------
     WeightsError
-        There is no scale, or not one amplitude a scale.
+        There is no scale, not one amplitude a scale, or the factor can't be one.
     """
 
     def __init__(
@@ -143,10 +141,15 @@ class SinganPyramid(nn.Module):
                 f"a SinGAN of {len(scales)} scales comes with {len(amplitudes)} amplitudes "
                 "of noise; it needs one a scale, and one scale at least"
             )
+        if not 0 < factor < 1:
+            raise WeightsError(
+                f"the scale factor of a SinGAN is {factor}; it must be between 0 and 1"
+            )
         for number, scale in enumerate(scales):
             self.add_module(f"scale{number}", scale)
         self.amplitudes = tuple(amplitudes)
         self.factor = factor
+        self.hyperparameters = scales[0].hyperparameters
 
     @property
     def scales(self) -> list[SinganScale]:
@@ -201,16 +204,43 @@ class SinganPyramid(nn.Module):
         }
 
     @classmethod
-    def from_state_dict(cls, state_dict: Mapping[str, torch.Tensor]) -> SinganPyramid:
+    def from_state_dict(
+        cls,
+        state_dict: Mapping[str, torch.Tensor],
+        *,
+        noise_amplitudes: Sequence[float] | None = None,
+        scale_factor: float | None = None,
+        sizes: Sequence[Sequence[int]] | None = None,
+    ) -> SinganPyramid:
         """Build the pyramid that the tensors of ``tensors`` describe, and load them.
+
+        Parameters
+        ----------
+        state_dict
+            The tensors.
+        noise_amplitudes, scale_factor
+            What stands for ``amplitudes`` and ``factor`` where it lacks them.
+        sizes
+            Height and width of each scale in training, which only have to be
+            as many as the scales: noise of any size makes an image.
 
         Raises
         ------
         WeightsError
             The tensors are not those of such a pyramid.
         """
+        layout = Layout(state_dict, "a SinGAN pyramid")
+        known = {"amplitudes": noise_amplitudes, "factor": scale_factor}
+        try:
+            given = {
+                key: torch.as_tensor(value, dtype=torch.float64)
+                for key, value in known.items()
+                if value is not None
+            }
+        except (RuntimeError, TypeError, ValueError):
+            layout.refuse("noise_amplitudes and scale_factor must be numbers")
         scales: dict[str, dict[str, torch.Tensor]] = {}
-        for key, tensor in state_dict.items():
+        for key, tensor in {**state_dict, **given}.items():
             scale, _, rest = key.partition(".")
             scales.setdefault(scale, {})[rest] = tensor
         amplitudes, factor = (
@@ -218,11 +248,9 @@ class SinganPyramid(nn.Module):
         )
         names = [f"scale{number}" for number in range(len(scales))]
         if set(scales) != set(names) or amplitudes.ndim != 1 or factor.ndim != 0:
-            found = ", ".join(sorted(state_dict)[:3]) or "none"
-            raise WeightsError(
-                "the weights are not those of a SinGAN pyramid: expected amplitudes, factor "
-                f"and keys such as scale0.head.conv.weight, found {found} ..."
-            )
+            layout.expected("amplitudes, factor and keys such as scale0.head.conv.weight")
+        if sizes is not None and len(sizes) != len(scales):
+            layout.refuse(f"{len(sizes)} sizes are given for {len(scales)} scales")
         return build_pyramid([scales[name] for name in names], amplitudes.tolist(), float(factor))
 
 
