@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urljoin, urlsplit
 
 from medigan_hub.errors import NetworkError
 
+Value = TypeVar("Value")
+
 TIMEOUT = 10.0
 """Seconds that a server may take to answer, and between two parts of its answer."""
+WAITS = (1.0, 3.0, 9.0, 27.0)
+"""Seconds before each further try."""
+LONGEST_WAIT = 120.0
+"""Seconds to wait at most where a server says how long."""
 DEADLINE = 60.0
 """Seconds that a whole answer may take."""
 LARGEST = 16 * 2**20
 """Bytes that an answer may have."""
+ENOUGH = 2**20
+"""Bytes that a try must bring, or the whole rest, to count as a success of its own."""
 
 
 class Answer(NamedTuple):
@@ -23,6 +33,15 @@ class Answer(NamedTuple):
     url: str
     """Where it came from in the end, after any redirects."""
     content: bytes
+
+
+class Unavailable(NetworkError):  # noqa: N818 (it may soon be there)
+    """A server does not answer as it should, and may do so later."""
+
+    def __init__(self, message: str, wait: float | None = None) -> None:
+        super().__init__(message)
+        self.wait = wait
+        """Seconds after which the server wants to be asked again, where it said so."""
 
 
 def offline() -> bool:
@@ -59,6 +78,30 @@ def fetch(url: str) -> Answer:
         The network is forbidden, the URL can't be read, the server can't be
         reached in time, answers with an error, or with too much.
     """
+    with answer(url) as response:
+        return Answer(response.url, _content(response, shown(url)))
+
+
+@contextmanager
+def answer(
+    url: str, headers: Mapping[str, str] | None = None, accepted: Sequence[int] = ()
+) -> Iterator[Any]:
+    """Ask for a URL, and hand on the answer while it comes in: a ``requests.Response``.
+
+    Parameters
+    ----------
+    accepted
+        Codes that are no errors, beside those that never are.
+
+    Raises
+    ------
+    Unavailable
+        The server can't be reached in time, breaks off, is asked too much of or
+        has a fault: another try may be better.
+    NetworkError
+        The network is forbidden, the URL can't be read, or the answer is
+        another error.
+    """
     name = shown(url)
     if offline():
         raise NetworkError(f"{name} can't be fetched: MEDIGAN_OFFLINE forbids the network")
@@ -66,14 +109,50 @@ def fetch(url: str) -> Answer:
     import urllib3
 
     try:
-        with requests.get(url, stream=True, timeout=TIMEOUT) as response:
-            if not response.ok:
-                raise NetworkError(f"{name} can't be fetched: {_status(response.status_code)}")
-            return Answer(response.url, _content(response, name))
+        with (
+            _Session() as session,
+            session.get(url, stream=True, timeout=TIMEOUT, headers=dict(headers or {})) as response,
+        ):
+            code = response.status_code
+            if not response.ok and code not in accepted:
+                message = f"{name} can't be fetched: {_status(code)}"
+                if code == 429 or code >= 500:
+                    raise Unavailable(message, _wait(response.headers))
+                raise NetworkError(message)
+            yield response
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise NetworkError(f"{name} can't be fetched: {_reason(error)}") from error
+        kind = NetworkError if isinstance(error, ValueError) else Unavailable
+        raise kind(f"{name} can't be fetched: {_reason(error)}") from error
     except ValueError as error:  # of parts of the URL that only the connection looks at
         raise NetworkError(f"{name} can't be fetched: it is no valid URL") from error
+
+
+def retry(
+    ask: Callable[[], Value],
+    say: Callable[[str], None] = lambda _: None,
+    progress: Callable[[], int] = lambda: 0,
+) -> Value:
+    """Return what ``ask`` returns, once it does; where it is ``Unavailable``, wait and ask again.
+
+    ``progress`` tells how many bytes are there; a try that brought many doesn't count.
+
+    Raises
+    ------
+    Unavailable
+        The last try's.
+    """
+    tries, done = 0, progress()
+    while True:
+        try:
+            return ask()
+        except Unavailable as error:
+            tries = 1 if progress() >= done + ENOUGH else tries + 1
+            done = progress()
+            if tries > len(WAITS):
+                raise
+            seconds = WAITS[tries - 1] if error.wait is None else min(error.wait, LONGEST_WAIT)
+            say(f"{error}; trying again in {seconds:.0f} seconds")
+            time.sleep(seconds)
 
 
 def _content(response: Any, name: str) -> bytes:
@@ -87,6 +166,31 @@ def _content(response: Any, name: str) -> bytes:
         if time.monotonic() > deadline:
             raise NetworkError(f"{name} can't be fetched: it takes over {DEADLINE:g} seconds")
     return bytes(content)
+
+
+def _wait(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that a server asks to wait: in Retry-After, or until Zenodo's reset."""
+    for name, origin in (("Retry-After", 0.0), ("X-RateLimit-Reset", time.time())):
+        try:
+            return max(float(headers[name]) - origin, 0.0) + bool(origin)
+        except (KeyError, ValueError):
+            continue
+    return None
+
+
+def _Session() -> Any:  # noqa: N802 (a class that is made where requests is needed)
+    """Return a session that is not led from https to http."""
+    import requests
+
+    class Session(requests.Session):
+        def get_redirect_target(self, response: Any) -> str | None:
+            target: str | None = super().get_redirect_target(response)
+            full = urljoin(response.url, target or "")
+            if response.url.lower().startswith("https:") and not full.lower().startswith("https:"):
+                raise requests.exceptions.InvalidSchema("led from https to http")
+            return target
+
+    return Session()
 
 
 def _status(code: int) -> str:
@@ -104,8 +208,12 @@ def _reason(error: Exception) -> str:
         return f"no answer within {TIMEOUT:g} seconds"
     return {
         "ConnectionError": "the server can't be reached",
+        "ChunkedEncodingError": "the connection broke off",
+        "ProtocolError": "the connection broke off",
+        "IncompleteRead": "the connection broke off",
         "SSLError": "the server's certificate is not trusted",
         "InvalidURL": "it is no valid URL",
+        "InvalidSchema": "it leads away from https",
         "LocationParseError": "it is no valid URL",
         "TooManyRedirects": "it redirects in a circle",
     }.get(kind, f"the answer can't be read ({kind})")

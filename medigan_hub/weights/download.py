@@ -1,0 +1,332 @@
+"""Remote weights: downloaded once, verified, pinned and kept in the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from medigan_hub import network
+from medigan_hub.errors import HubError, NetworkError, OutputError, WeightsError
+from medigan_hub.metadata import ModelMetadata
+from medigan_hub.weights import pins
+from medigan_hub.weights.hashes import digests_of, sha256_once, state_of
+from medigan_hub.weights.locks import locked
+from medigan_hub.weights.pins import Pin
+from medigan_hub.weights.places import Place, is_private, place_of
+from medigan_hub.weights.progress import Progress, progress
+
+LARGEST = 20 * 2**30
+"""Bytes that a file may have."""
+SPARE = 64 * 2**20
+"""Bytes that a download leaves free on the disk."""
+PIECE = 2**18
+
+
+@dataclass(frozen=True)
+class Download:
+    """A verified file in the cache."""
+
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a file must be, and who says so."""
+
+    checksum: str
+    """``md5:...`` or ``sha256:...``."""
+    size: int | None
+    source: str
+    """metadata, pin or record."""
+
+
+def fetch(model: ModelMetadata) -> Download:
+    """Return a model's remote weights, verified; they are downloaded when they are not there.
+
+    A process hashes a file once for each state that it is found in.
+
+    Raises
+    ------
+    NetworkError
+        They are not there, and the network is forbidden or fails.
+    WeightsError
+        The model has no remote weights, what is downloaded is not what it must
+        be, or nothing says what it must be.
+    OutputError
+        The cache can't be written, or has no room.
+    """
+    place = place_of(model)
+    found = cached(model, place)
+    if found is not None:
+        return found
+    if network.offline():
+        raise _offline(model, place)
+    try:
+        with (
+            progress(place.name) as bar,
+            locked(place.lock, lambda: bar.say(f"waiting for another download of {place.name}")),
+        ):
+            return cached(model, place) or _download(model, place, bar)
+    except OSError as error:
+        raise OutputError(
+            f"the weights of {model.name} can't be kept in {place.path.parent}: "
+            f"{error.strerror or error}; MEDIGAN_CACHE names another folder"
+        ) from error
+
+
+def cached(model: ModelMetadata, place: Place) -> Download | None:
+    """Return the file in the cache if it is there and what it must be; nothing is downloaded."""
+    checksum = known_sha256(model, place)
+    if checksum is None or not place.path.is_file():
+        return None
+    return Download(place.path, checksum) if sha256_once(place.path) == checksum else None
+
+
+def known_sha256(model: ModelMetadata, place: Place) -> str | None:
+    """Return the SHA-256 that the file must have: the metadata's, else the pinned one."""
+    if model.weights.sha256 is not None:
+        return model.weights.sha256
+    pin = pins.read(place.key)
+    # A pin of what the metadata no longer describes doesn't count.
+    valid = pin is not None and model.weights.md5 in (None, pin.md5)
+    return pin.sha256 if pin is not None and valid else None
+
+
+def pin(place: Place) -> Download:
+    """Pin the file in the cache as it is."""
+    found = digests_of(place.path)
+    modified = state_of(place.path)[1]
+    url = network.shown(place.url)
+    pins.write(place.key, Pin(found.sha256, found.md5, found.size, url, modified))
+    return Download(place.path, found.sha256)
+
+
+def _offline(model: ModelMetadata, place: Place) -> HubError:
+    remedy = (
+        "MEDIGAN_OFFLINE forbids the network; on a machine that has one: medigan weights fetch "
+        f"{model.name} and medigan weights export DIR; then here: medigan weights import DIR"
+    )
+    if place.path.is_file():
+        return WeightsError(
+            f"the weights of {model.name} in {place.path} are damaged, or nothing says what they "
+            f"must be, and {remedy}"
+        )
+    return NetworkError(
+        f"the weights of {model.name} ({place.name}) are not in the cache, and {remedy}"
+    )
+
+
+def _download(model: ModelMetadata, place: Place, bar: Progress) -> Download:
+    import pooch
+
+    expected = _expected(model, place, bar)
+    # It says what it downloads, with the whole URL and in a pipe, too.
+    pooch.get_logger().setLevel("WARNING")
+    try:
+        pooch.retrieve(
+            place.url,
+            known_hash=expected.checksum,
+            fname=place.path.name,
+            path=place.path.parent,
+            downloader=_Transfer(place, expected, bar),
+        )
+    except ValueError as error:  # of pooch, for a wrong checksum
+        raise _mismatch(model, place, expected) from error
+    return pin(place)
+
+
+def _mismatch(model: ModelMetadata, place: Place, expected: Expected) -> WeightsError:
+    algorithm, _, value = expected.checksum.partition(":")
+    name = {"md5": "MD5", "sha256": "SHA-256"}[algorithm]
+    fact = f"what {network.shown(place.url)} holds is refused: its {name} is not {value}, "
+    if expected.source == "pin":
+        return WeightsError(
+            f"{fact}which was pinned in {pins.path()} when it was first downloaded; if its authors "
+            f"have replaced it on purpose, forget the pin: medigan weights clear {model.name} "
+            "--pins, and fetch it again"
+        )
+    who = "the metadata states" if expected.source == "metadata" else "its record reports"
+    return WeightsError(
+        f"{fact}as {who}; try again later: medigan weights fetch {model.name}, or tell the "
+        "authors of the model"
+    )
+
+
+def _expected(model: ModelMetadata, place: Place, bar: Progress) -> Expected:
+    """Return what the file must be: by the metadata, the pin, or the record, in this order."""
+    pinned = pins.read(place.key)
+    for algorithm in ("sha256", "md5"):
+        stated = getattr(model.weights, algorithm)
+        if stated is not None:
+            same = pinned is not None and getattr(pinned, algorithm) == stated
+            size = pinned.size if pinned is not None and same else None
+            return Expected(f"{algorithm}:{stated}", size, "metadata")
+    if pinned is not None:
+        return Expected(f"sha256:{pinned.sha256}", pinned.size, "pin")
+    if place.api is None:
+        raise WeightsError(
+            f"the weights of {model.name} come from {network.shown(place.url)}, and neither its "
+            "metadata nor a Zenodo record states their checksum, without which nothing is "
+            "downloaded; tell its authors"
+        )
+    if not is_private(place.api):
+        raise NetworkError(
+            f"MEDIGAN_ZENODO_URL is {network.shown(place.api).partition('/api/')[0]}; checksums "
+            "can't be trusted that come by http, so name it by https"
+        )
+    return _recorded(model, place, bar)
+
+
+def _recorded(model: ModelMetadata, place: Place, bar: Progress) -> Expected:
+    """Return what the record's API says of the file, in either of its spellings."""
+    assert place.api is not None  # noqa: S101 (for the type checker)
+    api = place.api
+    answer = network.retry(lambda: network.fetch(api), bar.say)
+    try:
+        files = json.loads(answer.content)["files"]
+        names = {str(file.get("key", file.get("filename"))): file for file in files}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise NetworkError(
+            f"{network.shown(api)} does not describe a record; MEDIGAN_ZENODO_URL may name what "
+            "is no mirror of Zenodo"
+        ) from error
+    file = names.get(place.name)
+    remedy = f"without a checksum nothing is downloaded; tell the authors of {model.name}"
+    if file is None:
+        listed = ", ".join(sorted(names)[:5]) or "none"
+        raise WeightsError(
+            f"the Zenodo record {place.record} has no file {place.name} (it has {listed}); {remedy}"
+        )
+    checksum = _checksum(file.get("checksum"))
+    if checksum is None:
+        raise WeightsError(
+            f"the Zenodo record {place.record} states no checksum of {place.name}; {remedy}"
+        )
+    size = file.get("size", file.get("filesize"))
+    return Expected(checksum, size if type(size) is int and size > 0 else None, "record")
+
+
+def _checksum(value: Any) -> str | None:
+    """Return a checksum with its kind.
+
+    >>> _checksum("D41D8CD98F00B204E9800998ECF8427E")
+    'md5:d41d8cd98f00b204e9800998ecf8427e'
+    """
+    found = re.fullmatch(r"(?:(md5|sha256):)?([0-9a-f]{32}|[0-9a-f]{64})", str(value).lower())
+    if found is None:
+        return None
+    algorithm = "md5" if len(found[2]) == 32 else "sha256"
+    return f"{algorithm}:{found[2]}" if found[1] in (None, algorithm) else None
+
+
+@dataclass
+class _Transfer:
+    """Downloads a file for pooch, and goes on where it was broken off."""
+
+    place: Place
+    expected: Expected
+    bar: Progress
+    resumed: bool = field(default=False, init=False)
+
+    def __call__(self, url: str, output: str, pooch: Any) -> None:
+        # pooch's own temporary file, which a killed process would leave beside the part.
+        Path(output).unlink()
+        part = self.place.part
+        self._all(url)
+        if self.resumed and not self._is_right():
+            # The beginning is of another file, or damaged.
+            part.unlink()
+            self._all(url)
+        part.replace(output)
+
+    def _all(self, url: str) -> None:
+        self.resumed = False
+        network.retry(lambda: self._receive(url), self.bar.say, self._done)
+
+    def _done(self) -> int:
+        return self.place.part.stat().st_size if self.place.part.is_file() else 0
+
+    def _receive(self, url: str) -> None:
+        """Append to the part what it lacks."""
+        done, size = self._done(), self.expected.size
+        if done and done == size:
+            self.resumed = True
+            return
+        if size is not None and done > size:
+            done = 0
+        headers = {"Accept-Encoding": "identity"}
+        if done:
+            headers["Range"] = f"bytes={done}-"
+        with network.answer(url, headers, accepted=[416]) as response:
+            if response.status_code == 416:
+                self._beyond(url, response.headers.get("Content-Range", ""), done)
+                return
+            begins = response.headers.get("Content-Range", "").startswith(f"bytes {done}-")
+            goes_on = done > 0 and response.status_code == 206 and begins
+            if response.status_code == 206 and not goes_on:
+                raise NetworkError(
+                    f"{network.shown(url)} can't be fetched: the server sends another part of it "
+                    "than it was asked for"
+                )
+            self.resumed = self.resumed or goes_on
+            done = done if goes_on else 0
+            total = size or _length(response.headers, done)
+            self._check_room(total or 0, done)
+            with self.place.part.open("ab" if goes_on else "wb") as stream:
+                while done <= (size or LARGEST) and (
+                    piece := response.raw.read1(PIECE, decode_content=True)
+                ):
+                    stream.write(piece)
+                    done += len(piece)
+                    self.bar.at(done, total)
+        self._check_size(done)
+        if total is not None and done < total:
+            raise network.Unavailable(
+                f"{network.shown(url)} can't be fetched: it broke off after {done} of {total} bytes"
+            )
+
+    def _beyond(self, url: str, told: str, done: int) -> None:
+        """Go on where a server says that nothing follows on the part."""
+        if told == f"bytes */{done}":
+            self.resumed = True
+            return
+        self.place.part.unlink()
+        raise network.Unavailable(f"{network.shown(url)} can't be resumed; it begins anew")
+
+    def _check_room(self, total: int, done: int) -> None:
+        self._check_size(total)
+        free = shutil.disk_usage(self.place.path.parent).free
+        if total - done + SPARE > free:
+            raise OutputError(
+                f"{self.place.name} needs {(total - done + SPARE) / 2**20:.0f} MiB, and "
+                f"{self.place.path.parent} has {free / 2**20:.0f} MiB free; make room, or name "
+                "another folder with MEDIGAN_CACHE"
+            )
+
+    def _check_size(self, size: int) -> None:
+        if size > LARGEST:
+            raise WeightsError(
+                f"{network.shown(self.place.url)} is refused: it has over "
+                f"{LARGEST / 2**30:g} GiB; tell the authors of the model"
+            )
+
+    def _is_right(self) -> bool:
+        algorithm, _, value = self.expected.checksum.partition(":")
+        with self.place.part.open("rb") as stream:
+            digest = hashlib.new(algorithm, usedforsecurity=False)
+            while piece := stream.read(2**20):
+                digest.update(piece)
+        return digest.hexdigest() == value
+
+
+def _length(headers: Any, done: int) -> int | None:
+    """Return the bytes that the file has in all, if the server says so."""
+    length = headers.get("Content-Length", "")
+    encoded = headers.get("Content-Encoding", "identity") != "identity"
+    return None if encoded or not length.isdecimal() else done + int(length)
