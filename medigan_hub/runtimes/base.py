@@ -57,6 +57,8 @@ class ModelPlugin(ABC):
 
     network_range = (-1.0, 1.0)
     """The network's values for the lowest and highest value of the image."""
+    truncated = False
+    """Whether values between two whole numbers become the lower one, not the nearer."""
 
     def __init__(self, module_file: str, runtime: Runtime) -> None:
         self.folder = Path(module_file).parent
@@ -73,12 +75,25 @@ class ModelPlugin(ABC):
 
     @hookimpl
     def generate(self, request: GenerationRequest) -> Iterator[SampleBatch]:
-        path = weights.bundled(self.metadata, self.folder)
-        network = self.runtime.open(path, request.device, request.precision)
-        return self.run(network, request)
+        # Now, so that what is wrong with the weights is known before the first batch.
+        self.open(request, request.indices[0])
+        return self.run(request)
+
+    def open(self, request: GenerationRequest, index: int) -> Network:
+        """Return the network that makes a sample, loaded when it is first asked for."""
+        path = weights.locate(self.metadata, self.folder, self.weights_file(request, index))
+        return self.runtime.open(path, request.device, request.precision)
+
+    def weights_file(self, request: GenerationRequest, index: int) -> str | None:
+        """Return which file of the published archive a sample is made with.
+
+        None is the one that the metadata names. A model with several networks
+        overrides this.
+        """
+        return None
 
     @abstractmethod
-    def run(self, network: Network, request: GenerationRequest) -> Iterator[SampleBatch]:
+    def run(self, request: GenerationRequest) -> Iterator[SampleBatch]:
         """Yield the batches of a request."""
 
     def to_outputs(self, values: np.ndarray) -> dict[str, np.ndarray]:
@@ -103,7 +118,7 @@ class ModelPlugin(ABC):
             )
         parts = np.split(values, np.cumsum(widths)[:-1], axis=-1)
         return {
-            output.name: to_pixels(part, self.network_range, output)
+            output.name: to_pixels(part, self.network_range, output, truncated=self.truncated)
             for output, part in zip(declared, parts, strict=True)
         }
 
@@ -138,15 +153,16 @@ class NoiseToImage(ModelPlugin):
         """
         return (request.latents(indices),)
 
-    def run(self, network: Network, request: GenerationRequest) -> Iterator[SampleBatch]:
+    def run(self, request: GenerationRequest) -> Iterator[SampleBatch]:
         for indices in request.batches():
+            network = self.open(request, indices[0])
             values = network(*self.network_inputs(request, indices))
             arrays = {**self.to_outputs(values), **self.labels(request, indices)}
             yield SampleBatch(_int64(indices), arrays)
 
 
 class ImageToImage(ModelPlugin):
-    """A model that turns one image into another of the same size."""
+    """A model that turns one image into another, of the size that the network sees."""
 
     multiple = 1
     """Height and width that the network takes are multiples of this; others are padded."""
@@ -163,30 +179,34 @@ class ImageToImage(ModelPlugin):
             f"{request.metadata.name} needs input images; name a file or folder of them"
         )
 
-    def run(self, network: Network, request: GenerationRequest) -> Iterator[SampleBatch]:
+    def prepared(self, request: GenerationRequest, image: np.ndarray) -> np.ndarray:
+        """Return what the network sees of an input image; a model of one size overrides this."""
+        return image
+
+    def run(self, request: GenerationRequest) -> Iterator[SampleBatch]:
         name = self.metadata.inputs[0].name
+
+        def kind(pair: tuple[int, np.ndarray]) -> tuple[Any, ...]:
+            index, image = pair
+            return image.shape, image.dtype, self.weights_file(request, index)
+
         for indices in request.batches():
             images = [self._input(request, index) for index in indices]
             # Images of one size make one call of the network.
-            pairs = zip(indices, images, strict=True)
-            for _, group in groupby(pairs, lambda pair: (pair[1].shape, pair[1].dtype)):
+            for _, group in groupby(zip(indices, images, strict=True), kind):
                 members, alike = zip(*group, strict=True)
-                batch = np.stack(alike)
-                outputs = self.to_outputs(self._translate(network, batch))
+                seen = np.stack([self.prepared(request, image) for image in alike])
+                outputs = self.to_outputs(self._translate(self.open(request, members[0]), seen))
                 outputs |= self.labels(request, members)
-                yield SampleBatch(_int64(members), {**outputs, name: batch})
+                yield SampleBatch(_int64(members), {**outputs, name: np.stack(alike)})
 
     def _input(self, request: GenerationRequest, index: int) -> np.ndarray:
-        if request.inputs is None:
-            return self.default_input(request, index)
-        return request.inputs[index]
+        images = request.inputs.get(self.metadata.inputs[0].name)
+        return self.default_input(request, index) if images is None else images[index]
 
     def _translate(self, network: Network, batch: np.ndarray) -> np.ndarray:
         low, high = self.network_range
-        white = np.iinfo(batch.dtype).max
-        # Divided first: 8 bits and the same image in 16 bits give the very same fractions.
-        values = batch.astype(np.float32) / np.float32(white)
-        values = values * np.float32(high - low) + np.float32(low)
+        values = fractions(batch) * np.float32(high - low) + np.float32(low)
         height, width = batch.shape[1:3]
         # Mirrored, not blank: an edge of zeros would be one more structure to translate.
         padding = ((0, 0), (0, self._missing(height)), (0, self._missing(width)), (0, 0))
@@ -197,11 +217,14 @@ class ImageToImage(ModelPlugin):
         return max(self.minimum - size, -size % self.multiple)
 
 
-def to_pixels(values: np.ndarray, source: tuple[float, float], output: Output) -> np.ndarray:
+def to_pixels(
+    values: np.ndarray, source: tuple[float, float], output: Output, *, truncated: bool = False
+) -> np.ndarray:
     """Map network values linearly from ``source`` to an output's range and dtype.
 
-    Whole-number types are rounded to the nearest value; what lies beyond the
-    range is clipped. A mask of the range 0 to 1 is so cut at the middle of ``source``.
+    Whole-number types are rounded to the nearest value, or ``truncated`` to the
+    lower one; what lies beyond the range is clipped. A mask of the range 0 to 1
+    is so cut at the middle of ``source``.
 
     Raises
     ------
@@ -214,8 +237,16 @@ def to_pixels(values: np.ndarray, source: tuple[float, float], output: Output) -
     scale = (high - low) / (source[1] - source[0])
     pixels = (values - np.float32(source[0])) * np.float32(scale) + np.float32(low)
     if np.dtype(output.dtype).kind in "ui":
-        np.rint(pixels, out=pixels)
+        (np.floor if truncated else np.rint)(pixels, out=pixels)
     return np.clip(pixels, low, high, out=pixels).astype(output.dtype)
+
+
+def fractions(images: np.ndarray) -> np.ndarray:
+    """Return 8- or 16-bit images as float32 from 0 to 1.
+
+    8 bits and the same image in 16 bits give the very same fractions.
+    """
+    return np.asarray(images.astype(np.float32) / np.float32(np.iinfo(images.dtype).max))
 
 
 def choose_device(name: str, present: Sequence[str]) -> str:

@@ -18,14 +18,15 @@ _tensorflow_is_dead = False
 
 
 class Loaded(dict[Any, Any]):
-    """Networks by what they were opened with.
+    """Networks by what they were opened with, at most the ``most`` that came last.
 
     A forked process starts with none: the threads of those that it inherits are
     not there, and neither is whoever held the lock.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None = None) -> None:
         super().__init__()
+        self._most = most
         self._start()
 
     def once(self, key: Hashable, load: Callable[[], Value]) -> Value:
@@ -39,6 +40,8 @@ class Loaded(dict[Any, Any]):
             self._start()
         with self._lock:
             if key not in self:
+                while self._most is not None and len(self) >= self._most:
+                    del self[next(iter(self))]
                 self[key] = load()
             value: Value = self[key]
             return value

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from medigan_hub.runtimes.base import (
     out_of_memory,
 )
 from medigan_hub.runtimes.processes import Loaded
-from medigan_hub.weights import read_tensors
+from medigan_hub.weights import read_checkpoint
 
 require("torch", extra="torch", purpose="running a PyTorch model")
 import torch  # noqa: E402 (after its absence has been reported in words)
@@ -35,18 +35,29 @@ class TorchRuntime(Runtime):
     Parameters
     ----------
     build
-        Makes the network from the tensors of its weights file. It is called
-        with tensors whose images are channels first, as PyTorch has them.
+        Makes the network from what ``read`` returns. It is called with tensors
+        whose images are channels first, as PyTorch has them.
+    read
+        Reads the weights file; by default a safetensors file or a checkpoint
+        of PyTorch, neither of which can run code.
+    most
+        How many networks stay in memory, where a model has many; by default all.
     """
 
-    def __init__(self, build: Callable[[Mapping[str, torch.Tensor]], torch.nn.Module]) -> None:
+    def __init__(
+        self,
+        build: Callable[[Any], torch.nn.Module],
+        read: Callable[[Path], Any] = read_checkpoint,
+        most: int | None = None,
+    ) -> None:
         self._build = build
-        self._loaded = Loaded()
+        self._read = read
+        self._loaded = Loaded(most)
 
     def open(self, weights: Path, device: str, precision: str) -> Network:
         place = resolve_device(device)
         module = self._loaded.once(
-            (weights, place), lambda: self._build(read_tensors(weights)).eval().to(place)
+            (weights, place), lambda: self._build(self._read(weights)).eval().to(place)
         )
 
         def network(*arrays: np.ndarray) -> np.ndarray:

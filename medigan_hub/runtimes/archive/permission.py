@@ -1,0 +1,50 @@
+"""Whether the code in a published archive may run: asked once for each file."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from medigan_hub import network
+from medigan_hub.errors import RequestError
+from medigan_hub.files import cache_folder, write_atomically
+from medigan_hub.metadata import ModelMetadata
+from medigan_hub.runtimes.archive.locks import locked
+from medigan_hub.samples import GenerationRequest
+
+
+def check(model: ModelMetadata, request: GenerationRequest, sha256: str) -> None:
+    """Return if the archive with this SHA-256 may run: now or before, the caller has said so.
+
+    What is allowed is remembered in the cache, in allowed-archives.json.
+
+    Raises
+    ------
+    RequestError
+        Nobody has allowed it.
+    """
+    path = cache_folder() / "allowed-archives.json"
+    if sha256 in _allowed(path):
+        return
+    source = f", from {network.shown(model.weights.url)}" if model.weights.url else ""
+    if not request.allow_archive_code:
+        raise RequestError(
+            f"{model.name} would run code that was published with it ({model.weights.file}, "
+            f"SHA-256 {sha256[:12]}...{source}), and that can do whatever your account may; "
+            "if you trust it, allow it once with --allow-archive-code (allow_archive_code=True), "
+            "which is remembered for this very file"
+        )
+    with suppress(OSError), locked(path.with_name("allowed-archives.lock")):
+        entry = {"model": model.name, "file": model.weights.file}
+        text = json.dumps({**_allowed(path), sha256: entry}, indent=2)
+        write_atomically(path, f"{text}\n".encode())
+
+
+def _allowed(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
