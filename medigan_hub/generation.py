@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from fnmatch import fnmatchcase
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
-from medigan_hub import plugins
+from medigan_hub import plugins, weights
 from medigan_hub.errors import HubError, PluginError, RequestError, whole_number
-from medigan_hub.inputs import Images, Source, find
-from medigan_hub.metadata import ModelMetadata, parse_parameters
+from medigan_hub.inputs import PUBLISHED, SUFFIXES, Images, Source, find
+from medigan_hub.metadata import Input, ModelMetadata, parse_parameters
 from medigan_hub.plugins import Plugin
 from medigan_hub.runtimes.base import out_of_memory
 from medigan_hub.samples import GenerationRequest, SampleBatch
@@ -31,7 +34,7 @@ class Wishes(TypedDict, total=False):
     """What a caller may ask for beside the model and the number of samples."""
 
     seed: int
-    inputs: Source | None
+    inputs: Source | Mapping[str, Source] | None
     conditions: Mapping[str, Any] | None
     balance: bool
     latents: ArrayLike | None
@@ -39,6 +42,8 @@ class Wishes(TypedDict, total=False):
     batch_size: int
     device: str
     precision: str
+    runtime: str
+    allow_archive_code: bool
 
 
 WISHES = frozenset(Wishes.__annotations__)
@@ -50,7 +55,7 @@ def request(
     *,
     default_count: int = 1,
     seed: int = 0,
-    inputs: Source | None = None,
+    inputs: Source | Mapping[str, Source] | None = None,
     conditions: Mapping[str, Any] | None = None,
     balance: bool = False,
     latents: ArrayLike | None = None,
@@ -58,6 +63,8 @@ def request(
     batch_size: int = 8,
     device: str = "auto",
     precision: str = "float32",
+    runtime: str = "auto",
+    allow_archive_code: bool = False,
 ) -> GenerationRequest:
     """Check what a caller asked of ``model``, and fill in what was left open.
 
@@ -76,6 +83,7 @@ def request(
         )
     if precision not in PRECISIONS:
         raise RequestError(f"there is no precision {precision!r}; use {' or '.join(PRECISIONS)}")
+    runtime = _runtime(model, runtime, precision)
     count = None
     if num_samples is not None:
         count = whole_number("the number of samples", num_samples, 1, MOST)
@@ -87,7 +95,8 @@ def request(
     vectors = _latents(model, latents)
     lengths = {name: len(value) for name, value in wanted.items() if isinstance(value, tuple)}
     if count is None:
-        given = [len(each) for each in (images, vectors) if each is not None]
+        given = [len(each) for each in images.values()]
+        given += [] if vectors is None else [len(vectors)]
         if balance:
             default_count = max(default_count, *lengths.values())
         else:
@@ -106,17 +115,50 @@ def request(
                 f"{values} of {name} came for {samples}; give one outside a list for all, "
                 "one for each, or let the samples take turns with --balance (balance=True)"
             )
+    turns = {p.name: p.turns for p in model.conditions if p.turns and wanted[p.name] is None}
     return GenerationRequest(
         metadata=model,
         indices=range(count),
         seed=seed,
-        conditions=wanted,
+        conditions=wanted | turns,
         options=checked_options,
         inputs=images,
         given_latents=None if vectors is None else vectors[:count],
         batch_size=batch_size,
         device=device,
         precision=precision,
+        runtime=runtime,
+        allow_archive_code=allow_archive_code,
+    )
+
+
+def prepare(job: GenerationRequest) -> GenerationRequest:
+    """Fetch the weights of a job where they are remote, and take published images as its inputs.
+
+    The latter where the caller gave none, and the weights come with some.
+
+    Raises
+    ------
+    NetworkError, WeightsError
+        The weights can't be had, or are not those that were published.
+    """
+    model = job.metadata
+    if model.weights.source != "remote":
+        return job
+    download = weights.fetch(model)
+    job = replace(job, weights_sha256=download.sha256)
+    if job.inputs or not any(entry.files for entry in model.inputs):
+        return job
+    found = {entry.name: _published(job, entry) for entry in model.inputs}
+    images = {name: each for name, each in found.items() if each is not None}
+    missing = [name for name in found if name not in images]
+    if not missing:
+        return replace(job, inputs=images)
+    if job.runtime == "archive":  # the published code may know better where they are
+        return job
+    raise RequestError(
+        f"the archive of {model.name} holds no {' and no '.join(missing)} to start from; "
+        f"give images: {' '.join(f'--input {name}=PATH' for name in found)}"
     )
 
 
@@ -259,22 +301,88 @@ def _latents(model: ModelMetadata, given: ArrayLike | None) -> np.ndarray | None
     return rows
 
 
-def _images(model: ModelMetadata, source: Source | None, count: int | None) -> Images | None:
-    if not model.inputs:
-        if source is not None:
-            raise RequestError(f"{model.name} takes no input images; leave the input out")
-        return None
-    declared = model.inputs[0]
-    if source is None:
-        if declared.required:
+def _images(
+    model: ModelMetadata, source: Source | Mapping[str, Source] | None, count: int | None
+) -> dict[str, Images]:
+    """Return the inputs that a caller gave, by name: all that the model takes, or none."""
+    names = [entry.name for entry in model.inputs]
+    if source is None or (isinstance(source, Mapping) and not source):
+        if any(entry.required for entry in model.inputs):
             raise RequestError(f"{model.name} needs input images; name a file or folder of them")
-        return None
-    images = find(source)
-    if count is not None and count > len(images):
-        plural = "is 1 input image" if len(images) == 1 else f"are {len(images)} input images"
+        return {}
+    if not names:
+        raise RequestError(f"{model.name} takes no input images; leave the input out")
+    if not isinstance(source, Mapping):
+        source = {names[0]: source}
+    unknown = ", ".join(str(name) for name in source if name not in names)
+    if unknown:
+        raise RequestError(f"{model.name} has no input {unknown}; it takes {', '.join(names)}")
+    missing = ", ".join(name for name in names if name not in source)
+    if missing:
         raise RequestError(
-            f"{count} samples were asked for, but there {plural}; give more or ask for fewer"
+            f"{model.name} takes {len(names)} inputs together, and {missing} is missing; "
+            f"give each by name: {' '.join(f'--input {name}=PATH' for name in names)}"
         )
-    images = images[:count]
-    images.check(declared, model.name)
-    return images
+    found = {}
+    for entry in model.inputs:
+        images = find(source[entry.name])
+        if count is not None and count > len(images):
+            plural = "is 1 input image" if len(images) == 1 else f"are {len(images)} input images"
+            raise RequestError(
+                f"{count} samples were asked for, but there {plural}; give more or ask for fewer"
+            )
+        found[entry.name] = images[:count]
+    lengths = {name: len(images) for name, images in found.items()}
+    if len(set(lengths.values())) > 1:
+        words = ", ".join(f"{length} of {name}" for name, length in lengths.items())
+        raise RequestError(
+            f"the inputs belong together, and there are {words}; give as many of each"
+        )
+    for entry in model.inputs:
+        found[entry.name].check(entry, model.name)
+    return found
+
+
+def _published(job: GenerationRequest, entry: Input) -> Images | None:
+    """Return an input of each sample from the images published beside the weights, in turns.
+
+    None where there are no such images.
+    """
+    model = job.metadata
+    names = [name for name in weights.names(model) if Path(name).suffix.lower() in SUFFIXES]
+    conditions = sorted({name for files in entry.files for name in files.when})
+    fitting: dict[tuple[Any, ...], list[Path]] = {}  # by the values of these conditions
+    items = []
+    for index in job.indices:
+        values = tuple(job.condition(name, [index])[0] for name in conditions)
+        if values not in fitting:
+            found = _first_that_fit(entry, dict(zip(conditions, values, strict=True)), names)
+            if not found:
+                return None
+            fitting[values] = [weights.extract(model, name) for name in found]
+        items.append(fitting[values][index % len(fitting[values])])
+    return Images.checked(items, PUBLISHED, entry, model.name)
+
+
+def _first_that_fit(entry: Input, values: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """Return the published files of the first pattern that fits any, among those for ``values``."""
+    for files in entry.files:
+        if files.when.items() <= values.items():
+            pattern = files.path.casefold()
+            found = [name for name in names if fnmatchcase(name.casefold(), pattern)]
+            if found:
+                return found
+    return []
+
+
+def _runtime(model: ModelMetadata, name: str, precision: str) -> str:
+    """Return what a job is run by, ``auto`` being the first that the model offers."""
+    if name not in ("auto", *model.runtimes):
+        known = " or ".join(("auto", *model.runtimes))
+        raise RequestError(f"{model.name} has no runtime {name!r}; use {known}")
+    chosen = model.runtimes[0] if name == "auto" else name
+    if chosen == "archive" and precision != "float32":
+        raise RequestError(
+            f"the published code of {model.name} has a precision of its own; leave {precision} out"
+        )
+    return chosen

@@ -173,7 +173,8 @@ class Hub:
             DICOM, NumPy), a folder, an array (height, width) or (height,
             width, channels), a stack of them (n, height, width, channels), or
             an iterable of paths and arrays. uint8 arrays use their whole
-            range, uint16 arrays 12, 14 or 16 bits; fractions lie in [0, 1].
+            range, uint16 arrays 12, 14 or 16 bits; fractions lie in [0, 1]. Of a
+            model with several inputs, a mapping from their names to such.
         conditions
             A mapping from the conditions that the model's metadata declares to
             values: one for all samples, or a sequence with one for each. Where
@@ -194,6 +195,12 @@ class Hub:
         precision
             ``float32`` (the default), or ``bfloat16``: faster on some
             machines, and coarser.
+        runtime
+            ``native``: the plugin's own network. ``archive``: the code that was
+            published with the model, in an environment of its own. ``auto``
+            (the default) takes the first that the model offers.
+        allow_archive_code
+            Let that published code run; asked once for each archive.
 
         Raises
         ------
@@ -470,6 +477,7 @@ class Hub:
         from medigan_hub import generation
 
         plugin = self._catalogue.plugin(model)
-        return plugin, generation.request(
+        job = generation.request(
             plugin.metadata, num_samples, default_count=default_count, **wishes
         )
+        return plugin, generation.prepare(job)

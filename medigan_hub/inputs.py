@@ -19,6 +19,8 @@ from medigan_hub.metadata import Input
 
 Source: TypeAlias = "str | Path | np.ndarray | Iterable[str | Path | np.ndarray]"
 
+PUBLISHED = "published with the model"
+"""Origin of images that come with the weights."""
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom", ".npy")
 BIT_DEPTHS = (12, 14, 16)
 
@@ -26,8 +28,12 @@ BIT_DEPTHS = (12, 14, 16)
 class Images(Sequence[np.ndarray]):
     """Images that are read when they are asked for, so that a folder of any size fits."""
 
-    def __init__(self, items: Sequence[Path | np.ndarray]) -> None:
+    def __init__(
+        self, items: Sequence[Path | np.ndarray], origin: str = "given by the user"
+    ) -> None:
         self._items = items
+        self.origin = origin
+        self.channels: int | None = None
         self.sha256 = ""
         self.dtypes: frozenset[str] = frozenset()
 
@@ -40,11 +46,10 @@ class Images(Sequence[np.ndarray]):
     def __getitem__(self, position: slice) -> Images: ...
     def __getitem__(self, position: int | slice) -> np.ndarray | Images:
         if isinstance(position, slice):
-            return Images(self._items[position])
+            return Images(self._items[position], self.origin)
         item = self._items[position]
-        if isinstance(item, Path):
-            return read(item)
-        return normalised(item, self.name(position))
+        image = read(item) if isinstance(item, Path) else normalised(item, self.name(position))
+        return image if self.channels is None else with_channels(image, self.channels)
 
     def name(self, position: int) -> str:
         """Return the file name of an image, or its place among the arrays given."""
@@ -60,8 +65,21 @@ class Images(Sequence[np.ndarray]):
             for item in self._items
         )
 
+    @classmethod
+    def checked(cls, files: Sequence[Path], origin: str, declared: Input, model: str) -> Images:
+        """Return files, each checked once however often it stands there; see ``check``."""
+        once = cls(list(dict.fromkeys(files)), origin)
+        once.check(declared, model)
+        images = cls(files, origin)
+        images.channels, images.sha256, images.dtypes = once.channels, once.sha256, once.dtypes
+        return images
+
     def check(self, declared: Input, model: str) -> None:
         """Read every image once, so that a bad one is known before the first is used.
+
+        A grey image in three channels fits a model that takes one, and the
+        other way round; images that come with the model are brought to grey or
+        colour whatever they are.
 
         Afterwards ``sha256`` is one hash of all the images, in order, and
         ``dtypes`` the types that they have.
@@ -76,7 +94,9 @@ class Images(Sequence[np.ndarray]):
         dtypes = set()
         for position, image in enumerate(self):
             channels = image.shape[-1]
-            if channels != wanted:
+            if self.origin == PUBLISHED or _is_grey(image):
+                image = with_channels(image, wanted)
+            if image.shape[-1] != wanted:
                 advice = "convert it to greyscale first" if wanted == 1 else "choose another image"
                 raise RequestError(
                     f"{self.name(position)} has {channels} channel{'s' * (channels > 1)}, but "
@@ -85,8 +105,32 @@ class Images(Sequence[np.ndarray]):
             digest.update(f"{image.dtype} {image.shape}".encode())
             digest.update(image.tobytes())
             dtypes.add(str(image.dtype))
+        self.channels = wanted
         self.sha256 = digest.hexdigest()
         self.dtypes = frozenset(dtypes)
+
+
+def with_channels(image: np.ndarray, wanted: int) -> np.ndarray:
+    """Bring an image to one channel (its luma, ITU-R BT.601) or three; others stay as they are.
+
+    >>> with_channels(np.full((1, 1, 3), 7, np.uint8), 1).tolist()
+    [[[7]]]
+    """
+    found = image.shape[-1]
+    if found == wanted:
+        return image
+    if found in (2, 4):  # the last is the opacity
+        image = image[:, :, :-1]
+    if wanted == 3 and image.shape[-1] == 1:
+        return image.repeat(3, axis=-1)
+    if wanted == 1 and image.shape[-1] == 3:
+        luma = image.astype(np.float64) @ np.array([[0.299], [0.587], [0.114]])
+        return np.asarray(np.rint(luma).astype(image.dtype))
+    return image
+
+
+def _is_grey(image: np.ndarray) -> bool:
+    return image.shape[-1] == 1 or (image.shape[-1] == 3 and bool((image[:, :, :1] == image).all()))
 
 
 def find(source: Source) -> Images:

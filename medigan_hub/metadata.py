@@ -52,6 +52,16 @@ class Output:
 
 
 @dataclass(frozen=True)
+class Files:
+    """Images in the published archive."""
+
+    path: str
+    """Pattern of their paths, such as ``images/*``."""
+    when: Mapping[str, Any] = field(default_factory=dict)
+    """Values of conditions that they are for."""
+
+
+@dataclass(frozen=True)
 class Input:
     """An image that the model starts from."""
 
@@ -59,6 +69,8 @@ class Input:
     kind: str
     channels: tuple[str, ...]
     required: bool
+    files: tuple[Files, ...] = ()
+    """Where the published archive has images to start from: the first that fits is taken."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +86,8 @@ class Parameter:
     maximum: float | None = None
     choices: tuple[Any, ...] = ()
     unit: str | None = None
+    turns: tuple[Any, ...] = ()
+    """What samples take turns in where the caller gives no value, in place of a default."""
 
     def parse(self, value: Any) -> Any:
         """Return ``value`` (which may be the text of one) in this parameter's type.
@@ -186,7 +200,27 @@ class Weights:
     """``bundled`` in the plugin's package, or ``remote``."""
     format: str
     file: str | None
+    """Path in the plugin's package, or name of the file that is downloaded."""
     sha256: str | None
+    md5: str | None = None
+    record: str | None = None
+    """Number of the Zenodo record."""
+    member: str | None = None
+    """Path of the parameters in the file, where that is an archive."""
+    url: str | None = None
+
+
+@dataclass(frozen=True)
+class Archive:
+    """How a model is called as medigan published it."""
+
+    package: str
+    """Folder of the package in the archive; its code may also lie at the top."""
+    function: str
+    arguments: Mapping[str, Any]
+    """Arguments beside the usual ones, with their published defaults."""
+    dependencies: tuple[str, ...]
+    """What the package needs, as pip requirements."""
 
 
 @dataclass(frozen=True)
@@ -212,13 +246,17 @@ class ModelMetadata:
     options: tuple[Parameter, ...]
     latent: Latent | None
     weights: Weights
+    archive: Archive | None
+    runtimes: tuple[str, ...]
+    """What can run it, the default first: ``native``, the plugin's own code, and
+    ``archive``, the code that medigan published."""
     document: Mapping[str, Any] = field(repr=False)
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> ModelMetadata:
         """Read a document that is valid (see ``validate``)."""
         latent = document.get("latent")
-        weights = document["weights"]
+        archive = document.get("archive")
         return cls(
             **{
                 key: document[key]
@@ -246,18 +284,28 @@ class ModelMetadata:
                 for entry in document["outputs"]
             ),
             inputs=tuple(
-                Input(entry["name"], entry["kind"], tuple(entry["channels"]), entry["required"])
+                Input(
+                    name=entry["name"],
+                    kind=entry["kind"],
+                    channels=tuple(entry["channels"]),
+                    required=entry["required"],
+                    files=tuple(Files(**files) for files in entry.get("files", ())),
+                )
                 for entry in document.get("inputs", ())
             ),
             conditions=_parameters(document.get("conditions", ())),
             options=_parameters(document.get("options", ())),
             latent=Latent(latent["size"], latent["distribution"]) if latent else None,
-            weights=Weights(
-                source=weights["source"],
-                format=weights["format"],
-                file=weights.get("file"),
-                sha256=weights.get("sha256"),
-            ),
+            weights=Weights(**{"file": None, "sha256": None, **document["weights"]}),
+            archive=Archive(
+                package=archive["package"],
+                function=archive["function"],
+                arguments=archive.get("arguments", {}),
+                dependencies=tuple(archive.get("dependencies", ())),
+            )
+            if archive
+            else None,
+            runtimes=tuple(document.get("execution", {}).get("runtimes", ("native",))),
             document=document,
         )
 
@@ -435,7 +483,14 @@ def _faults_remembered(document: Any) -> list[str]:
 
 def _parameters(entries: Sequence[Mapping[str, Any]]) -> tuple[Parameter, ...]:
     return tuple(
-        Parameter(**{**entry, "choices": tuple(entry.get("choices", ()))}) for entry in entries
+        Parameter(
+            **{
+                **entry,
+                "choices": tuple(entry.get("choices", ())),
+                "turns": tuple(entry.get("turns", ())),
+            }
+        )
+        for entry in entries
     )
 
 
@@ -523,6 +578,20 @@ def _task_fits(document: Mapping[str, Any]) -> Iterator[str]:
         yield "conditions: a model with task class-to-image declares at least one"
 
 
+def _files_fit(document: Mapping[str, Any]) -> Iterator[str]:
+    conditions = {entry["name"] for entry in document.get("conditions", ())}
+    for i, entry in enumerate(document["inputs"]):
+        for files in entry.get("files", ()):
+            unknown = ", ".join(set(files.get("when", ())) - conditions)
+            if unknown:
+                yield f"inputs[{i}].files: {unknown} is no condition of the model"
+
+
+def _runtimes_fit(document: Mapping[str, Any]) -> Iterator[str]:
+    if "archive" in document["execution"]["runtimes"] and "archive" not in document:
+        yield "execution.runtimes: archive needs the section archive"
+
+
 def _arrays_have_names_of_their_own(document: Mapping[str, Any]) -> Iterator[str]:
     return _repeated(document, ("outputs", "inputs"))
 
@@ -569,6 +638,10 @@ def _defaults_fit(document: Mapping[str, Any], group: str) -> Iterator[str]:
         low, high = parameter.minimum, parameter.maximum
         if low is not None and high is not None and low > high:
             yield f"{group}[{i}].minimum: {low} is above the maximum {high}"
+        elif parameter.turns and (group == "options" or parameter.default is not None):
+            yield f"{group}[{i}].turns: only a condition without a default takes turns"
+        elif not all(map(parameter.accepts, parameter.turns)):
+            yield f"{group}[{i}].turns: {list(parameter.turns)} must each be {parameter.allowed}"
         elif parameter.default is not None and not parameter.accepts(parameter.default):
             yield f"{group}[{i}].default: {parameter.default!r} must be {parameter.allowed}"
 
@@ -576,6 +649,8 @@ def _defaults_fit(document: Mapping[str, Any], group: str) -> Iterator[str]:
 _CONSISTENCY: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, Any]], Iterator[str]]], ...] = (
     (("outputs",), _outputs_fit),
     (("task", "inputs", "conditions"), _task_fits),
+    (("inputs", "conditions"), _files_fit),
+    (("execution", "archive"), _runtimes_fit),
     (("outputs", "inputs"), _arrays_have_names_of_their_own),
     (("conditions", "options"), _parameters_have_names_of_their_own),
     (("conditions",), _conditions_fit),

@@ -70,8 +70,8 @@ def grid(batches: Iterable[SampleBatch], job: GenerationRequest) -> Image.Image:
 def _caption(job: GenerationRequest, arrays: list[str]) -> str:
     model = job.metadata
     words = f"Synthetic - {model.name} {model.version} - seed {job.seed}"
-    if job.inputs is not None:
-        return f"{words} - {model.inputs[0].name} (as given, not synthetic), then what was made"
+    if job.inputs:
+        return f"{words} - {', '.join(job.inputs)} (as given, not synthetic), then what was made"
     return f"{words} - {', '.join(arrays)}" if len(arrays) > 1 else words
 
 

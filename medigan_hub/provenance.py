@@ -22,7 +22,7 @@ FRAMEWORKS = {
 }
 """Distributions that bring what a framework's name in the metadata means."""
 GIVEN_INPUT = (
-    "Input of a synthetic image, given by the user and brought to the whole range of 8 or 16 bits. "
+    "Input of a synthetic image, brought to the whole range of 8 or 16 bits: {origin}. "
     "The model did not make it, and nothing is known of where it comes from."
 )
 SIMULATED_INPUT = (
@@ -41,16 +41,6 @@ def header(job: GenerationRequest) -> dict[str, Any]:
     """
     model = job.metadata
     latents = job.given_latents
-    inputs = None
-    if model.inputs:
-        inputs = {
-            "name": model.inputs[0].name,
-            "given": job.inputs is not None,
-            "source": "given by the user"
-            if job.inputs is not None
-            else "simulated by the model's plugin",
-            "sha256": job.inputs.sha256 if job.inputs is not None else None,
-        }
     return {
         "synthetic": True,
         "notice": NOTICE,
@@ -60,7 +50,8 @@ def header(job: GenerationRequest) -> dict[str, Any]:
         "title": model.title,
         "licence": model.licence,
         "citation": bibtex(model),
-        "weights_sha256": model.weights.sha256,
+        "weights_sha256": job.weights_sha256 or model.weights.sha256,
+        "runtime": job.runtime,
         "framework": model.framework,
         "framework_version": _framework_version(model.framework),
         "hub_version": __version__,
@@ -78,7 +69,7 @@ def header(job: GenerationRequest) -> dict[str, Any]:
         "precision": job.precision,
         "batch_size": job.batch_size,
         "device": job.device,
-        "inputs": inputs,
+        "inputs": [_input(job, entry.name) for entry in model.inputs],
         "outputs": list(model.document["outputs"]),
         "limitations": list(model.document["limitations"]),
         "not_intended_for": list(model.document.get("not_intended_for", ())),
@@ -97,8 +88,11 @@ def facts(job: GenerationRequest, index: int, labels: Mapping[str, Any]) -> dict
             # What the model itself draws, by ways of its own, nobody else knows.
             if job.conditions[parameter.name] is not None or parameter.can_draw
         }
-    if job.inputs is not None:
-        found["input"] = job.inputs.name(index)
+    names = {name: images.name(index) for name, images in job.inputs.items()}
+    if len(names) == 1:
+        (found["input"],) = names.values()
+    elif names:
+        found["inputs"] = names
     return found
 
 
@@ -119,11 +113,20 @@ def sample_text(job: GenerationRequest, index: int, array: str) -> dict[str, str
     """Return what is to be said inside the file of one array of one sample."""
     words = {**text(job), "Sample": str(index), "Array": array}
     if any(entry.name == array for entry in job.metadata.inputs):
-        if job.inputs is None:
+        if array not in job.inputs:
             return words | {"Description": SIMULATED_INPUT}
-        words |= {"Synthetic": "not known", "Description": GIVEN_INPUT}
+        origin = job.inputs[array].origin
+        words |= {"Synthetic": "not known", "Description": GIVEN_INPUT.format(origin=origin)}
         del words["Licence"]  # the model's licence says nothing about the user's image
     return words
+
+
+def _input(job: GenerationRequest, name: str) -> dict[str, Any]:
+    images = job.inputs.get(name)
+    if images is None:
+        source = "simulated by the model's plugin"
+        return {"name": name, "given": False, "source": source, "sha256": None}
+    return {"name": name, "given": True, "source": images.origin, "sha256": images.sha256}
 
 
 def _framework_version(framework: str) -> str | None:

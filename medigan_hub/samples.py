@@ -51,13 +51,20 @@ class GenerationRequest:
     turns in, or None where each sample draws its own; see ``condition``."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """A value for each declared option."""
-    inputs: Images | None = None
-    """Item i is the input of sample i: uint8 or uint16, (height, width, channels)."""
+    inputs: Mapping[str, Images] = field(default_factory=dict)
+    """By the input's name, where the caller gave them: item i is the input of sample i,
+    uint8 or uint16, (height, width, channels)."""
     given_latents: np.ndarray | None = None
     """Row i is the latent vector of sample i, where the caller chose them: float32, (N, size)."""
     batch_size: int = 8
     device: str = "auto"
     precision: str = "float32"
+    runtime: str = "native"
+    """``native``, or ``archive`` for the published code."""
+    allow_archive_code: bool = False
+    """Whether the caller lets the published code run, where it has not been let before."""
+    weights_sha256: str | None = None
+    """Of the file with the parameters that the samples are made with."""
 
     def batches(self) -> Iterator[Sequence[int]]:
         """Yield the indices in runs of at most ``batch_size``."""

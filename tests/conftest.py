@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import json
+import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+ROOT = Path(__file__).parent.parent
 DOCUMENT: dict[str, Any] = {
     "schema_version": 1,
     "name": "toy-noise",
@@ -85,7 +87,9 @@ class Plugin:
             }
             for entry in request.metadata.inputs:
                 arrays[entry.name] = np.stack([
-                    np.full((5, 7, 1), i, np.uint8) if request.inputs is None else request.inputs[i]
+                    request.inputs[entry.name][i]
+                    if entry.name in request.inputs
+                    else np.full((5, 7, 1), i, np.uint8)
                     for i in indices
                 ])
             yield SampleBatch(np.array(indices), arrays)
@@ -183,3 +187,28 @@ def contents() -> Callable[[Path], dict[str, bytes]]:
 def ramp() -> np.ndarray:
     """A grey image of 20 x 30 pixels, every level once or more."""
     return np.linspace(0, 255, 600).astype(np.uint8).reshape(20, 30, 1)
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Return the wheels of the hub and of every plugin in this project, in that order."""
+    folder = tmp_path_factory.mktemp("wheels")
+    for project in (ROOT, *sorted((ROOT / "plugins").glob("medigan-model-*"))):
+        command = ["-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+        subprocess.run([sys.executable, *command], check=True, capture_output=True, cwd=project)
+    return sorted(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="session")
+def site_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[Path]], Path]:
+    """Return a function that makes a folder with what pip makes of some wheels."""
+
+    def install_wheels(wheels: list[Path]) -> Path:
+        folder = tmp_path_factory.mktemp("site")
+        command = ["-m", "pip", "install", "--no-deps", "--no-index", "--target", str(folder)]
+        subprocess.run(
+            [sys.executable, *command, *map(str, wheels)], check=True, capture_output=True
+        )
+        return folder
+
+    return install_wheels

@@ -16,7 +16,8 @@ from medigan_hub.contribution.reference import SHARE, deviations
 
 PLUGINS = Path(__file__).parent.parent / "plugins"
 MODELS = sorted(
-    path.name.removeprefix("medigan-model-") for path in PLUGINS.glob("medigan-model-*")
+    path.parent.parent.name.removeprefix("medigan-model-")
+    for path in PLUGINS.glob("medigan-model-*/*/weights")
 )
 MODULES = {"ONNX": "onnxruntime", "PyTorch": "torch", "TensorFlow": "tensorflow"}
 

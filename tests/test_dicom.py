@@ -241,7 +241,7 @@ def test_an_input_that_the_user_gave_is_not_called_synthetic_and_tells_of_nobody
     assert "SyntheticData" not in given  # it may well be: nobody said
     assert made.SyntheticData == "YES"
     assert given.PatientID == made.PatientID == "MEDIGAN-HUB"
-    assert GIVEN_INPUT in given.ImageComments
+    assert GIVEN_INPUT.format(origin="given by the user") in given.ImageComments
     assert NOTICE not in str(given)
     assert "ContributingEquipmentSequence" not in given
     assert "Doe" not in str(given) + str(made)

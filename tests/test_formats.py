@@ -182,7 +182,7 @@ def test_an_input_that_the_format_would_flatten_is_refused(install, document, tm
     for name in ("README.md", "croissant.json"):
         text = (tmp_path / "out" / name).read_text()
         assert "photo" in text
-        assert "not made by the model: they are inputs that the user gave, and may show" in text
+        assert "not made by the model: they are inputs given by the user, and may show" in text
 
 
 def test_the_folder_says_in_words_what_it_holds(hub, tmp_path):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -250,9 +251,21 @@ def test_a_folder_without_images_is_refused(tmp_path):
 
 
 def test_another_number_of_channels_is_refused(tmp_path, ramp):
-    Image.fromarray(ramp.repeat(3, axis=2)).save(tmp_path / "colour.png")
+    coloured = np.concatenate([ramp, ramp, ramp[::-1]], axis=2)
+    Image.fromarray(coloured).save(tmp_path / "colour.png")
     with pytest.raises(RequestError, match=r"colour\.png has 3 channels, but toy takes 1 \(int"):
         inputs.find(tmp_path / "colour.png").check(GREY, "toy")
+
+
+def test_grey_in_three_channels_is_grey(tmp_path, ramp):
+    Image.fromarray(ramp.repeat(3, axis=2)).save(tmp_path / "grey.png")
+    images = inputs.find(tmp_path / "grey.png")
+    images.check(GREY, "toy")
+    assert np.array_equal(images[0], ramp)
+    colour = replace(GREY, channels=("red", "green", "blue"))
+    images = inputs.find(ramp)
+    images.check(colour, "toy")
+    assert np.array_equal(images[0], ramp.repeat(3, axis=2))
 
 
 def test_the_hash_tells_images_apart(ramp):

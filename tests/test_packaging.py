@@ -16,25 +16,8 @@ PLUGINS = sorted((ROOT / "plugins").glob("medigan-model-*"))
 
 
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheels")
-    for project in (ROOT, *PLUGINS):
-        command = ["-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
-        subprocess.run(
-            [sys.executable, *command, str(project)], check=True, capture_output=True, text=True
-        )
-    return sorted(folder.glob("*.whl"))
-
-
-@pytest.fixture(scope="module")
-def site(wheels, tmp_path_factory):
-    """A folder with what pip makes of the wheels."""
-    folder = tmp_path_factory.mktemp("site")
-    command = ["-m", "pip", "install", "--no-deps", "--no-index", "--target", str(folder)]
-    subprocess.run(
-        [sys.executable, *command, *map(str, wheels)], check=True, capture_output=True, text=True
-    )
-    return folder
+def site(wheels, site_of):
+    return site_of(wheels)
 
 
 def test_the_wheels_hold_what_is_needed_and_no_more(wheels):
@@ -48,8 +31,9 @@ def test_the_wheels_hold_what_is_needed_and_no_more(wheels):
     for wheel in plugins:
         package = wheel.name.split("-")[0]
         names = set(zipfile.ZipFile(wheel).namelist())
-        assert {f"{package}/metadata.json", f"{package}/reference/manifest.jsonl"} <= names
-        assert any(name.startswith(f"{package}/weights/") for name in names)
+        assert f"{package}/metadata.json" in names
+        bundled = any(name.startswith(f"{package}/weights/") for name in names)
+        assert bundled == (f"{package}/reference/manifest.jsonl" in names)
         assert any(name.endswith("licenses/LICENSE") for name in names)
         assert not any(name.startswith(("tests", "training")) for name in names)
         assert wheel.stat().st_size < 12 * 2**20

@@ -14,6 +14,11 @@ from medigan_hub.citation import bibtex
 from medigan_hub.cli.terminal import text
 from medigan_hub.metadata import Parameter
 
+RUNTIMES = {
+    "native": "natively",
+    "archive": "by its published code (--runtime archive)",
+}
+
 
 def card(entry: Entry) -> RenderableType:
     """Return what there is to know of a model, to be printed."""
@@ -37,6 +42,8 @@ def _parts(entry: Entry) -> Iterator[RenderableType]:
             "authors": ", ".join(author["name"] for author in document["authors"]),
             "licence": model.licence or "not stated: ask the authors before you use it",
             "weights": _weights(document["weights"]),
+            "runs": " or ".join(RUNTIMES[name] for name in model.runtimes),
+            "checked against": document.get("execution", {}).get("evidence"),
             "described in": entry.origin,
         }
     )
@@ -128,6 +135,8 @@ def _settings(entry: Entry) -> Iterator[tuple[str, str]]:
 
 def _parameter(parameter: Parameter) -> str:
     default = "" if parameter.default is None else f", by default {parameter.default}"
+    if parameter.turns:
+        default = f", by default {', '.join(map(str, parameter.turns))} in turn"
     return f"{parameter.allowed}{default}. {parameter.description}"
 
 

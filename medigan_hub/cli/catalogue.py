@@ -183,6 +183,7 @@ def summary(entry: Entry) -> dict[str, Any]:
     return {
         "name": model.name,
         "medigan_id": model.medigan_id,
+        "runtimes": list(model.runtimes),
         "title": model.title,
         "version": model.version,
         "plugin": model.plugin,

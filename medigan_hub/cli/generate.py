@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,11 +21,17 @@ if TYPE_CHECKING:
     import numpy as np
 
     from medigan_hub.generation import Wishes
+    from medigan_hub.inputs import Source
 
 Seed = Annotated[int, typer.Option("--seed", help="Seed: the same seed makes the same samples.")]
 Inputs = Annotated[
-    Path | None,
-    typer.Option("--input", help="Image or folder of images to start from.", show_default=False),
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="[NAME=]PATH",
+        help="Image or folder of images to start from; by name where the model takes several.",
+        show_default=False,
+    ),
 ]
 Conditions = Annotated[
     list[str] | None,
@@ -54,6 +61,19 @@ Options = Annotated[
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
 BatchSize = Annotated[int, typer.Option("--batch-size", help="Samples made at a time.")]
 Precision = Annotated[str, typer.Option("--precision", help="float32 or bfloat16.")]
+Runtime = Annotated[
+    str,
+    typer.Option(
+        "--runtime", help="auto, native (the plugin's own network) or archive (the published code)."
+    ),
+]
+AllowArchiveCode = Annotated[
+    bool,
+    typer.Option(
+        "--allow-archive-code",
+        help="Let code that was published with the model run; asked once for each archive.",
+    ),
+]
 
 
 def generate(
@@ -79,6 +99,8 @@ def generate(
     device: Device = "auto",
     batch_size: BatchSize = 8,
     precision: Precision = "float32",
+    runtime: Runtime = "auto",
+    allow_archive_code: AllowArchiveCode = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace another data set in the folder.")
     ] = False,
@@ -88,9 +110,19 @@ def generate(
     as_json: Json = False,
 ) -> None:
     """Generate a data set of synthetic images, with its manifest."""
-    wishes = _wishes(
-        seed, inputs, condition, balance, latents, option, device, batch_size, precision
-    )
+    wishes: Wishes = {
+        "seed": seed,
+        "inputs": _inputs(inputs),
+        "conditions": _pairs("--condition", condition),
+        "balance": balance,
+        "latents": None if latents is None else _read_latents(latents),
+        "options": _pairs("--option", option),
+        "device": device,
+        "batch_size": batch_size,
+        "precision": precision,
+        "runtime": runtime,
+        "allow_archive_code": allow_archive_code,
+    }
     with _progress_bar("generating") as progress, _interrupts_in_words():
         saved = Hub().save(
             model,
@@ -146,6 +178,8 @@ def preview(
     device: Device = "auto",
     batch_size: BatchSize = 8,
     precision: Precision = "float32",
+    runtime: Runtime = "auto",
+    allow_archive_code: AllowArchiveCode = False,
 ) -> None:
     """Draw one picture of several samples."""
     hub = Hub()
@@ -154,9 +188,19 @@ def preview(
         raise OutputError(f"{path} is not a name of a PNG file; end it with .png")
     if path.is_dir():
         raise OutputError(f"{path} is a folder; name a file")
-    wishes = _wishes(
-        seed, inputs, condition, balance, latents, option, device, batch_size, precision
-    )
+    wishes: Wishes = {
+        "seed": seed,
+        "inputs": _inputs(inputs),
+        "conditions": _pairs("--condition", condition),
+        "balance": balance,
+        "latents": None if latents is None else _read_latents(latents),
+        "options": _pairs("--option", option),
+        "device": device,
+        "batch_size": batch_size,
+        "precision": precision,
+        "runtime": runtime,
+        "allow_archive_code": allow_archive_code,
+    }
     import numpy as np
 
     from medigan_hub.writers import png
@@ -169,28 +213,13 @@ def preview(
     print(f"a picture of synthetic samples of {model} is in {path}")
 
 
-def _wishes(
-    seed: int,
-    inputs: Path | None,
-    conditions: list[str] | None,
-    balance: bool,
-    latents: Path | None,
-    options: list[str] | None,
-    device: str,
-    batch_size: int,
-    precision: str,
-) -> Wishes:
-    return {
-        "seed": seed,
-        "inputs": inputs,
-        "conditions": _pairs("--condition", conditions),
-        "balance": balance,
-        "latents": None if latents is None else _read_latents(latents),
-        "options": _pairs("--option", options),
-        "device": device,
-        "batch_size": batch_size,
-        "precision": precision,
-    }
+def _inputs(texts: list[str] | None) -> str | dict[str, Source] | None:
+    """Return one path, or paths by the names of inputs; a path may hold an equals sign, too."""
+    if not texts:
+        return None
+    if len(texts) == 1 and (Path(texts[0]).exists() or not re.match(r"[a-z][a-z0-9_]*=", texts[0])):
+        return texts[0]
+    return dict(_pairs("--input", texts))
 
 
 def _read_latents(path: Path) -> np.ndarray:

@@ -10,6 +10,10 @@ from medigan_hub.files import write_atomically
 
 README = "README.md"
 
+RUNTIMES = {
+    "native": "the plugin's own network",
+    "archive": "the code published with the model",
+}
 READING = {
     "png": "PNG files, one for each array of a sample. Values are stored as they are: "
     "a mask of 0 and 1 looks black.",
@@ -53,12 +57,13 @@ def text(header: Mapping[str, Any]) -> str:
 
 def warning(header: Mapping[str, Any]) -> str:
     """Say which of the images are not synthetic; nothing where all are."""
-    inputs = header["inputs"]
-    if inputs is None or not inputs["given"]:
+    given = [entry for entry in header["inputs"] if entry["given"]]
+    if not given:
         return ""
+    names = ", ".join(entry["name"] for entry in given)
     return (
-        f"The images named {inputs['name']} were not made by the model: "
-        "they are inputs that the user gave, and may show patients."
+        f"The images named {names} were not made by the model: "
+        f"they are inputs {given[0]['source']}, and may show patients."
     )
 
 
@@ -71,17 +76,17 @@ def _list(title: str, lines: list[str]) -> str:
 
 
 def _table(header: Mapping[str, Any]) -> str:
-    inputs = header["inputs"]
     framework = f"{header['framework']} {header['framework_version'] or ''}".strip()
     facts = {
         "model": f"{header['model']} {header['version']} ({header['plugin']})",
         "weights": f"SHA-256 {header['weights_sha256']}",
+        "run by": RUNTIMES.get(header["runtime"], header["runtime"]),
         "software": f"medigan-hub {header['hub_version']}, {framework}",
         "seed": header["seed"],
         "conditions": _pairs(header["conditions"]),
         "latent vectors": header["latents_sha256"] and f"given, SHA-256 {header['latents_sha256']}",
         "options": _pairs(header["options"]),
-        "inputs": inputs and f"{inputs['name']}, {inputs['source']}",
+        "inputs": "; ".join(f"{entry['name']}, {entry['source']}" for entry in header["inputs"]),
         "precision": header["precision"],
         "batch size, device": f"{header['batch_size']}, {header['device']}",
     }

@@ -70,7 +70,7 @@ def check_folder(
     """
     try:
         _check_place(folder)
-        if job.inputs is not None and job.inputs.lie_in(folder):
+        if any(images.lie_in(folder) for images in job.inputs.values()):
             raise OutputError(f"the input images lie in {folder}; name another folder")
         if not folder.exists():
             return

@@ -143,9 +143,9 @@ def find(format_name: str, job: GenerationRequest) -> type[Writer]:
     if format_name not in known:
         raise RequestError(f"there is no format {format_name!r}; use {_either(known)}")
     arrays = [output for output in job.metadata.outputs if output.kind != "label"]
-    if job.inputs is not None:
-        entry = job.metadata.inputs[0]
-        arrays += [_as_output(entry, dtype) for dtype in sorted(job.inputs.dtypes)]
+    for entry in job.metadata.inputs:
+        if entry.name in job.inputs:
+            arrays += [_as_output(entry, each) for each in sorted(job.inputs[entry.name].dtypes)]
     _check(known[format_name], arrays, job)
     return known[format_name]
 

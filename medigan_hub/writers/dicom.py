@@ -160,7 +160,7 @@ class DicomWriter(Writer):
     def _constants(self, array: Output, number: int) -> dict[int, bytes]:
         """Return the elements that all files of an array share; ``number`` is its place."""
         model = self.job.metadata
-        given = self.job.inputs is not None and array.name in self._inputs
+        given = array.name in self.job.inputs
         what = f"{'Given' if given else 'Synthetic'} {array.name}"
         values: dict[str, Any] = {
             "SeriesInstanceUID": self._series(array.name),
@@ -218,7 +218,7 @@ def _can_be_segmented(array: Output) -> bool:
 def _study(job: GenerationRequest) -> dict[str, Any]:
     """Return what is the same in all files of a data set."""
     model = job.metadata
-    given = job.inputs is not None
+    given = bool(job.inputs)
     return {
         "FileMetaInformationVersion": b"\0\1",
         "TransferSyntaxUID": EXPLICIT_LITTLE_ENDIAN,
