@@ -1,0 +1,7 @@
+"""Makes patches of mammograms with masses."""
+
+from medigan_hub.networks import build
+from medigan_hub.runtimes.published import Dcgan
+from medigan_hub.runtimes.torch import TorchRuntime
+
+plugin = Dcgan(__file__, TorchRuntime(lambda tensors: build("dcgan128-leaky", tensors)))

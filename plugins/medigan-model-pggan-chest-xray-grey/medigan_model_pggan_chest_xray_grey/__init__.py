@@ -1,0 +1,5 @@
+"""Makes whole chest x-rays, by the published code."""
+
+from medigan_hub.runtimes.published import ArchiveOnly
+
+plugin = ArchiveOnly(__file__)
