@@ -51,7 +51,7 @@ def cache(tmp_path_factory):
 def index(tmp_path_factory):
     """Packages that environments are made from: stand-ins that lead to those installed here."""
     names = {
-        re.split(r"[\[<>=]", requirement)[0]
+        requirement if "==" in requirement else re.split(r"[\[<>]", requirement)[0]
         for document in DOCUMENTS.values()
         for requirement in document["archive"]["dependencies"]
     }
@@ -71,9 +71,9 @@ def surroundings(monkeypatch, server, cache, index, site):
     monkeypatch.setenv("PYTHONPATH", str(site))
     monkeypatch.setenv("MEDIGAN_ZENODO_URL", server.url)
     monkeypatch.setenv("MEDIGAN_CACHE", str(cache))
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(index))
     monkeypatch.delenv("PIP_CONSTRAINT", raising=False)
+    for name, value in archives.without_network(index).items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture
