@@ -53,7 +53,10 @@ def header(job: GenerationRequest) -> dict[str, Any]:
         "weights_sha256": job.weights_sha256 or model.weights.sha256,
         "runtime": job.runtime,
         "framework": model.framework,
-        "framework_version": _framework_version(model.framework),
+        # Published code has a framework of its own.
+        "framework_version": _framework_version(model.framework)
+        if job.runtime == "native"
+        else None,
         "hub_version": __version__,
         "seed": job.seed,
         "count": len(job.indices),

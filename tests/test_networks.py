@@ -275,7 +275,6 @@ def test_weights_of_another_network_are_refused_in_one_line(name):
 @pytest.mark.parametrize("name", SMALL)
 def test_any_missing_tensor_is_named(name):
     state = SMALL[name][0]().state_dict()
-    # The keys of an embedding tell whether there are classes, those of a preview whether it is one.
     for key in state:
         rest = {other: tensor for other, tensor in state.items() if other != key}
         assert key in (refusal(name, rest) or ""), key

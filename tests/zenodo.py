@@ -135,7 +135,7 @@ def _handler(zenodo: Zenodo) -> type[http.server.BaseHTTPRequestHandler]:
             with suppress(ConnectionError):  # who has seen enough hangs up
                 self._answer(urlsplit(self.path).path)
 
-        do_HEAD = do_GET
+        do_HEAD = do_GET  # noqa: N815 (as the library calls it)
 
         def _answer(self, path: str) -> None:
             if path in zenodo.redirects:

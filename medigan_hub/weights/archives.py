@@ -1,278 +1,369 @@
-"""Published zip archives: what is in them, and safely out of them."""
+"""Published archives: their files, extracted so that nothing lands outside the cache."""
 
 from __future__ import annotations
 
-import os
+import hashlib
+import json
+import lzma
+import re
 import secrets
 import shutil
 import stat
+import struct
+import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import BinaryIO
 
 from medigan_hub.errors import OutputError, WeightsError, close_to
-from medigan_hub.files import replacing
+from medigan_hub.files import replacing, write_atomically
 from medigan_hub.metadata import ModelMetadata
-from medigan_hub.weights.download import fetch
+from medigan_hub.weights.bundled import bundled
+from medigan_hub.weights.download import SPARE, Download, fetch
 from medigan_hub.weights.hashes import sha256_once
 from medigan_hub.weights.locks import locked
 from medigan_hub.weights.places import place_of
 
-LARGEST = 20 * 2**30
-"""Bytes that all files of an archive may have, unpacked."""
-LARGEST_MEMBER = 4 * 2**30
-"""Bytes that one of them may have."""
-MOST_MEMBERS = 200_000
-JUNK = ("__MACOSX", ".DS_Store", "__pycache__")
-PIECE = 2**20
+MOST_BYTES = 20 * 2**30
+"""Bytes that an archive may unpack to."""
+MOST_BYTES_OF_ONE = 4 * 2**30
+"""Bytes that one of its files may have."""
+MOST_ENTRIES = 100_000
+MOST_RATIO = 200
+"""How many times its own size an archive may unpack to ..."""
+UNSUSPICIOUS = 256 * 2**20
+"""... where that is more than so many bytes; below, no ratio does harm."""
+JUNK = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|\._)")
+CODE = "__init__.py"
+TEMPORARY = ".tmp-"
 
 
-class _Archive:
-    """An archive that was looked through: every member of it is a plain file with a safe path."""
+@dataclass(frozen=True)
+class Listing:
+    """What is in an archive that was found to be harmless."""
 
-    def __init__(self, path: Path, model: ModelMetadata) -> None:
-        self.path = path
-        self.model = model
-        with self.opened() as archive:
-            infos = archive.infolist()
-        self.members = {info.filename: info for info in self._checked(infos)}
-        self.root = self._root()
+    root: str
+    """Folder that holds the code, with a slash at its end, or nothing for the top."""
+    files: tuple[str, ...]
+    """Paths in the archive, without junk."""
+    folders: tuple[str, ...]
 
-    @contextmanager
-    def opened(self) -> Iterator[zipfile.ZipFile]:
-        """Open the archive; what is wrong with it is said in words."""
-        try:
-            with zipfile.ZipFile(self.path) as archive:
-                yield archive
-        except (
-            *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError),
-            *(NotImplementedError, RuntimeError, UnicodeError, ValueError),
-        ) as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise self._refusal(f"is no zip archive that can be read ({reason})") from error
-
-    def relative(self, name: str) -> str | None:
-        """Return a member's path as seen from the folder of the code; None outside of it."""
-        return name[len(self.root) :] if name.startswith(self.root) else None
-
-    def write(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path) -> None:
-        """Write a member to a file, and no more bytes than it says that it has."""
-        done = 0
-        with archive.open(info) as source, replacing(target) as stream:
-            while piece := source.read(PIECE):
-                done += len(piece)
-                if done > info.file_size:
-                    raise self._refusal(f"is refused: {info.filename} has more than it says")
-                stream.write(piece)
-        if done != info.file_size:
-            raise self._refusal(f"is damaged: {info.filename} ends after {done} bytes")
-
-    def _checked(self, infos: list[zipfile.ZipInfo]) -> Iterator[zipfile.ZipInfo]:
-        total, seen = 0, set[str]()
-        if len(infos) > MOST_MEMBERS:
-            raise self._refusal(f"is refused: it has {len(infos)} files")
-        for info in infos:
-            fault = _fault(info)
-            folded = info.filename.rstrip("/").casefold()
-            if fault is None and folded in seen:
-                fault = "stands there twice"
-            seen.add(folded)
-            if fault is not None:
-                raise self._refusal(f"is refused: {info.filename[:200]!r} in it {fault}")
-            total += info.file_size
-            if total > LARGEST:
-                raise self._refusal(f"is refused: it unpacks to over {LARGEST / 2**30:g} GiB")
-            if not info.is_dir() and not set(JUNK) & set(PurePosixPath(info.filename).parts):
-                yield info
-
-    def _root(self) -> str:
-        """Return the folder of the package: at the top, named in the metadata, or the only one."""
-        named = self.model.archive.package if self.model.archive is not None else ""
-        for folder in ("", f"{named}/"):
-            if f"{folder}__init__.py" in self.members:
-                return folder
-        tops = {name.split("/")[0] for name in self.members if name.count("/") == 1}
-        found = [top for top in sorted(tops) if f"{top}/__init__.py" in self.members]
-        if len(found) == 1:
-            return f"{found[0]}/"
-        inside = bool(named) and all(name.startswith(f"{named}/") for name in self.members)
-        return f"{named}/" if inside else ""
-
-    def _refusal(self, what: str) -> WeightsError:
-        return WeightsError(
-            f"the archive of {self.model.name}, {self.path}, {what}; tell its authors"
-        )
+    @property
+    def names(self) -> list[str]:
+        """Paths of the files relative to the root, sorted."""
+        inside = (name for name in self.files if name.startswith(self.root))
+        return sorted(name[len(self.root) :] for name in inside)
 
 
 def names(model: ModelMetadata) -> list[str]:
-    """Return the files in a model's archive, relative to the folder that holds its code.
+    """Return the paths of the files in a model's archive, relative to the folder of its code.
+
+    That folder is the one with ``__init__.py``: the top, the one that the
+    metadata names, or the only one at the top. The archive is fetched when it
+    is not in the cache.
 
     Raises
     ------
-    NetworkError, WeightsError, OutputError
-        The archive can't be had (see ``fetch``), or is not safe to unpack.
+    WeightsError
+        The file is no archive, is damaged, or could do harm.
     """
-    archive = _of(model)
-    found = map(archive.relative, archive.members)
-    return sorted(name for name in found if name)
+    return _listing(model, fetch(model)).names
 
 
 def extract(model: ModelMetadata, name: str) -> Path:
     """Return one file of a model's archive, extracted into the cache.
 
-    Parameters
-    ----------
-    name
-        Its path, relative to the folder that holds the archive's code.
+    Its name is one of ``names``. It is extracted once, and again where the copy
+    is damaged.
 
     Raises
     ------
     WeightsError
-        The archive has no such file, or is not safe to unpack.
-    NetworkError, OutputError
-        As for ``fetch``.
+        There is no such file, or the archive is damaged or could do harm.
+    OutputError
+        The cache can't be written.
     """
-    archive = _of(model)
-    info = archive.members.get(archive.root + name)
-    if info is None:
-        close = close_to(name, names(model)) or names(model)[:3]
+    archive = fetch(model)
+    listing = _listing(model, archive)
+    if name not in listing.names:
+        close = close_to(name, listing.names) or [each for each in listing.names if each != CODE]
         raise WeightsError(
-            f"the archive of {model.name} holds no {name}; it has {', '.join(close) or 'nothing'}"
+            f"the archive of {model.name} holds no {name}; it has {', '.join(close[:5]) or 'none'}"
         )
     place = place_of(model)
-    target = place.members / sha256_once(archive.path)[:16] / info.filename
-    if not _is_whole(target, info):
-        with _in_words(target), locked(place.lock), archive.opened() as opened:
-            if not _is_whole(target, info):
-                archive.write(opened, info, target)
+    folder = place.members / archive.sha256
+    target, memory = folder / "files" / name, folder / "sums" / name
+    if _is_whole(target, memory):
+        return target
+    with _in_words(model, folder), locked(place.lock):
+        if not _is_whole(target, memory):
+            with _opened(archive.path) as opened, replacing(target) as stream:
+                sha256 = _copy(opened, listing.root + name, stream, archive.path)
+            write_atomically(memory, sha256.encode())
     return target
 
 
-def unpack(model: ModelMetadata) -> Path:
-    """Return the folder that holds the code of a model's archive, all of it unpacked in the cache.
+def locate(model: ModelMetadata, folder: Path, name: str | None = None) -> Path:
+    """Return the file with a model's parameters, verified.
+
+    Bundled weights lie in the plugin's ``folder``. Of an archive it is the
+    member ``name``, by default the one that the metadata names; a file that is
+    no archive is returned itself.
 
     Raises
     ------
     NetworkError, WeightsError, OutputError
-        As for ``extract``.
+        As ``bundled``, ``fetch`` and ``extract``.
     """
-    archive = _of(model)
+    if model.weights.source == "bundled":
+        return bundled(model, folder)
+    name = model.weights.member if name is None else name
+    return fetch(model).path if name is None else extract(model, name)
+
+
+def unpack(model: ModelMetadata) -> Path:
+    """Return the folder with the code of a model's archive, all of which is unpacked in the cache.
+
+    It is there whole or not at all. What was changed since is unpacked anew.
+
+    Raises
+    ------
+    NetworkError, WeightsError, OutputError
+        As ``extract``.
+    """
+    archive = fetch(model)
+    listing = _listing(model, archive)
     place = place_of(model)
-    folder = place.unpacked / sha256_once(archive.path)[:16]
-    with _in_words(folder), locked(place.lock):
-        if not _is_unpacked(folder, archive):
-            _remove(folder)
-            temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(6)}.tmp")
-            try:
-                with archive.opened() as opened:
-                    for info in archive.members.values():
-                        archive.write(opened, info, temporary / info.filename)
-                temporary.rename(folder)
-            finally:
-                _remove(temporary)
-    return folder / archive.root.rstrip("/")
+    folder = place.unpacked / archive.sha256
+    memory = folder.with_suffix(".json")
+    if not _is_intact(folder, memory):
+        with _in_words(model, folder), locked(place.lock):
+            if not _is_intact(folder, memory):
+                _unpack(archive.path, listing, folder, memory)
+    return folder / listing.root
 
 
-def _of(model: ModelMetadata) -> _Archive:
-    path = fetch(model).path
-    about = path.stat()
-    return _looked_through(path, about.st_size, about.st_mtime_ns, _Key(model))
-
-
-class _Key:
-    """A model by its name, since its document has no hash."""
-
-    def __init__(self, model: ModelMetadata) -> None:
-        self.model = model
-        self._value = (model.name, model.version, model.archive and model.archive.package)
-
-    def __hash__(self) -> int:
-        return hash(self._value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self._value == other._value
-
-
-@lru_cache(maxsize=8)
-def _looked_through(path: Path, size: int, modified: int, key: _Key) -> _Archive:
-    """Look an archive through, once for each state that it is found in."""
-    return _Archive(path, key.model)
-
-
-def _fault(info: zipfile.ZipInfo) -> str | None:
-    """Say why a member is not safe to unpack, or nothing."""
-    name = info.orig_filename
-    path = PurePosixPath(name)
-    kind = stat.S_IFMT(info.external_attr >> 16)
-    if not name or "\\" in name or ":" in name or any(ord(c) < 32 or ord(c) == 127 for c in name):
-        return "has a name that can't be one here"
-    if path.is_absolute() or ".." in path.parts or any(len(p.encode()) > 255 for p in path.parts):
-        return "leads out of its folder"
-    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        return "is a link, or no plain file"
-    if info.flag_bits & 0x1:
-        return "is encrypted"
-    if info.file_size > LARGEST_MEMBER:
-        return f"unpacks to over {LARGEST_MEMBER / 2**30:g} GiB"
-    # Deflate can't shrink anything by more than this.
-    if info.file_size > 1100 * max(info.compress_size, 1024):
-        return "unpacks to far more than it can hold"
-    return None
-
-
-_checksums: dict[tuple[Path, int, int], int] = {}
-
-
-def _is_whole(path: Path, info: zipfile.ZipInfo) -> bool:
-    """Tell whether a member was extracted as it is in the archive: by size and CRC-32."""
+def _unpack(path: Path, listing: Listing, folder: Path, memory: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in folder.parent.glob(f"{TEMPORARY}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    memory.unlink(missing_ok=True)
+    temporary = folder.with_name(f"{TEMPORARY}{secrets.token_hex(6)}")
     try:
-        about = path.lstat()
-        if not stat.S_ISREG(about.st_mode) or about.st_size != info.file_size:
-            return False
-        key = (path, about.st_size, about.st_mtime_ns)
-        if key not in _checksums:
-            value = 0
-            with path.open("rb") as stream:
-                while piece := stream.read(PIECE):
-                    value = zlib.crc32(piece, value)
-            _checksums[key] = value
-        return _checksums[key] == info.CRC
-    except FileNotFoundError:
-        return False
+        temporary.mkdir()
+        sums = {}
+        with _opened(path) as opened:
+            for name in listing.folders:
+                (temporary / name).mkdir(parents=True, exist_ok=True)
+            for name in listing.files:
+                (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+                with (temporary / name).open("xb") as stream:
+                    sums[name] = _copy(opened, name, stream, path)
+        if folder.exists():
+            folder.rename(f"{temporary}.old")
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(f"{temporary}.old", ignore_errors=True)
+    write_atomically(memory, json.dumps(sums).encode())
 
 
-def _is_unpacked(folder: Path, archive: _Archive) -> bool:
-    """Tell whether a folder holds every member of an archive as it is there, and nothing else."""
-    if not folder.is_dir():
+def _is_intact(folder: Path, memory: Path) -> bool:
+    """Tell whether a folder holds what was unpacked into it, and nothing else."""
+    sums = _remembered(memory)
+    if sums is None:
         return False
-    found = {path.relative_to(folder).as_posix() for path in _files_below(folder)}
-    return found == set(archive.members) and all(
-        _is_whole(folder / name, info) for name, info in archive.members.items()
+    found = {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    }
+    return found == set(sums) and all(
+        not (folder / name).is_symlink() and sha256_once(folder / name) == sha256
+        for name, sha256 in sums.items()
     )
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
-    for place, _, files in os.walk(folder):
-        for name in files:
-            yield Path(place, name)
+def _remembered(memory: Path) -> Mapping[str, str] | None:
+    try:
+        sums = json.loads(memory.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return sums if isinstance(sums, dict) else None
 
 
-def _remove(folder: Path) -> None:
-    if folder.is_symlink():
-        folder.unlink()
-    elif folder.exists():
-        shutil.rmtree(folder)
+def _is_whole(target: Path, memory: Path) -> bool:
+    """Tell whether an extracted file is what was extracted."""
+    try:
+        if target.is_symlink() or not target.is_file():
+            return False
+        return sha256_once(target) == memory.read_text()
+    except (OSError, ValueError):
+        return False
+
+
+def _listing(model: ModelMetadata, archive: Download) -> Listing:
+    package = model.archive.package if model.archive is not None else ""
+    return _read(archive.path, archive.sha256, package)
+
+
+@lru_cache(maxsize=64)
+def _read(path: Path, sha256: str, package: str) -> Listing:
+    """Return what is in an archive; ``sha256`` is that of what the path holds now."""
+    with _opened(path) as archive:
+        entries = archive.infolist()
+        _check(entries, path)
+    kept = [entry for entry in entries if not JUNK.search(entry.filename)]
+    files = tuple(entry.filename for entry in kept if not entry.is_dir())
+    folders = tuple(entry.filename for entry in kept if entry.is_dir())
+    return Listing(_root(files, package), files, folders)
+
+
+def _root(files: tuple[str, ...], package: str) -> str:
+    if CODE in files:
+        return ""
+    tops = {name.partition("/")[0] for name in files if "/" in name}
+    with_code = [top for top in tops if f"{top}/{CODE}" in files]
+    if package in with_code:
+        return f"{package}/"
+    if len(with_code) == 1:
+        return f"{with_code[0]}/"
+    # Weights without code, in a folder of their own.
+    alone = len(tops) == 1 and all("/" in name for name in files)
+    return f"{tops.pop()}/" if alone else ""
 
 
 @contextmanager
-def _in_words(target: Path) -> Iterator[None]:
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open an archive; what is wrong with it, also later, is said in one line."""
+    faults = (
+        zipfile.BadZipFile,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        ValueError,
+        struct.error,
+        zlib.error,
+        lzma.LZMAError,
+    )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except faults as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise WeightsError(
+            f"{path} is no zip archive that can be read: {reason}; tell the authors of the model"
+        ) from error
+
+
+def _check(entries: list[zipfile.ZipInfo], path: Path) -> None:
+    """Refuse an archive that could do harm when it is extracted.
+
+    Raises
+    ------
+    WeightsError
+        It has links, encrypted files, paths that lead elsewhere or can't exist
+        side by side, or it is suspiciously large.
+    """
+    for entry in entries:
+        fault = _fault(entry)
+        if fault:
+            raise _refused(path, f"{entry.orig_filename!r} {fault}")
+    _check_paths(entries, path)
+    total = sum(entry.file_size for entry in entries)
+    if len(entries) > MOST_ENTRIES:
+        raise _refused(path, f"it has {len(entries)} files, and {MOST_ENTRIES} are the most")
+    if total > MOST_BYTES:
+        raise _refused(
+            path,
+            f"it unpacks to {total / 2**30:.1f} GiB, and {MOST_BYTES / 2**30:g} GiB are the most",
+        )
+    if total > UNSUSPICIOUS and total > MOST_RATIO * path.stat().st_size:
+        raise _refused(path, f"it unpacks to over {MOST_RATIO} times its size")
+
+
+def _fault(entry: zipfile.ZipInfo) -> str | None:
+    """Return what is wrong with one entry by itself."""
+    name = entry.orig_filename
+    parts = name.removesuffix("/").split("/")
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    if "\\" in name or re.match("[A-Za-z]:", name) or any(part in ("", "..") for part in parts):
+        return "leads out of its folder, or could"
+    if "." in parts or any(unicodedata.category(character) == "Cc" for character in name):
+        return "is no plain path"
+    if kind == stat.S_IFLNK:
+        return "is a link"
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "is neither a file nor a folder"
+    if entry.flag_bits & 0x41:
+        return "is encrypted"
+    if entry.file_size > MOST_BYTES_OF_ONE:
+        return f"has over {MOST_BYTES_OF_ONE / 2**30:g} GiB"
+    return None
+
+
+def _check_paths(entries: list[zipfile.ZipInfo], path: Path) -> None:
+    """Refuse paths of which one would replace another, on any system."""
+    seen: dict[str, str] = {}
+    for entry in entries:
+        folded = _folded(entry.filename)
+        if folded in seen:
+            raise _refused(
+                path, f"{seen[folded]!r} and {entry.filename!r} would be the same file somewhere"
+            )
+        seen[folded] = entry.filename
+    files = {_folded(entry.filename) for entry in entries if not entry.is_dir()}
+    for folded, name in seen.items():
+        parts = folded.split("/")
+        if any("/".join(parts[:count]) in files for count in range(1, len(parts))):
+            raise _refused(path, f"{name!r} lies in what is a file")
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name.removesuffix("/")).casefold()
+
+
+def _refused(path: Path, reason: str) -> WeightsError:
+    return WeightsError(f"{path} is not extracted: {reason}; tell the authors of the model")
+
+
+def _copy(archive: zipfile.ZipFile, name: str, stream: BinaryIO, path: Path) -> str:
+    """Extract a file into a stream, and return its SHA-256."""
+    expected, done = archive.getinfo(name).file_size, 0
+    _check_room(expected, path)
+    digest = hashlib.sha256()
+    with archive.open(name) as source:
+        while piece := source.read(2**20):
+            done += len(piece)
+            if done > expected:
+                raise _refused(path, f"{name!r} is larger than it says")
+            digest.update(piece)
+            stream.write(piece)
+    if done != expected:
+        raise _refused(path, f"{name!r} is not complete")
+    return digest.hexdigest()
+
+
+def _check_room(size: int, path: Path) -> None:
+    free = shutil.disk_usage(path.parent).free
+    if size + SPARE > free:
+        raise OutputError(
+            f"{path.name} unpacks to {size / 2**20:.0f} MiB and more, and {path.parent} has "
+            f"{free / 2**20:.0f} MiB free; make room, or name another folder with MEDIGAN_CACHE"
+        )
+
+
+@contextmanager
+def _in_words(model: ModelMetadata, folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise OutputError(
-            f"{target} can't be written: {error.strerror or error}; "
-            "MEDIGAN_CACHE names another folder"
+            f"the archive of {model.name} can't be extracted into {folder}: "
+            f"{error.strerror or error}; MEDIGAN_CACHE names another folder"
         ) from error

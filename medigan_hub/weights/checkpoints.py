@@ -1,37 +1,75 @@
-"""Files of tensors, read without running code: safetensors, and checkpoints of PyTorch."""
+"""Parameters in files, read without running code."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medigan_hub.errors import WeightsError, require
+from medigan_hub.weights import legacy, scalars
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-SAFETENSORS = re.compile(rb".{8}\s*\{", re.DOTALL)
-"""How such a file begins: the length of its header, and the header, which is JSON."""
-MODULES = (
-    *("activation.LeakyReLU", "activation.ReLU", "activation.Sigmoid", "activation.Tanh"),
-    *("batchnorm.BatchNorm2d", "container.ModuleList", "container.Sequential", "conv.Conv2d"),
-    *("conv.ConvTranspose2d", "instancenorm.InstanceNorm2d", "linear.Linear"),
-    *("padding.ReflectionPad2d", "padding.ZeroPad2d", "upsampling.Upsample"),
-)
-"""PyTorch's modules that a pickle of whole networks may name; they are read as shells."""
+LONGEST_HEADER = 100 * 2**20
+_lock = threading.Lock()
 
 
 class Shell:
-    """Stands for an object of another class in a pickle: keeps its attributes, and does nothing."""
+    """Stands for an object of a class that is not loaded: it holds attributes, and does nothing."""
 
-    def __init__(self, *arguments: Any) -> None:
-        """Take whatever the other class takes."""
+    def __init__(self, *arguments: object) -> None:
+        pass
 
-    def __setstate__(self, state: Any) -> None:
-        if isinstance(state, dict):
-            self.__dict__.update(state)
+    def __setstate__(self, state: object) -> None:
+        if isinstance(state, Mapping):
+            self.__dict__.update({str(name): value for name, value in state.items()})
+
+
+def tensors_of(module: object) -> dict[str, Tensor]:
+    """Return the parameters and buffers of a ``Shell`` that stands for a PyTorch module.
+
+    They have the names that the module's ``state_dict`` would give them, such
+    as ``main.0.weight``.
+
+    Raises
+    ------
+    WeightsError
+        It stands for no module.
+
+    >>> tensors_of(Shell())
+    Traceback (most recent call last):
+    ...
+    medigan_hub.errors.WeightsError: the checkpoint holds Shell, and not a module of PyTorch
+    """
+    return dict(_tensors(module, "", ()))
+
+
+def _tensors(module: object, prefix: str, above: tuple[int, ...]) -> Iterator[tuple[str, Tensor]]:
+    import torch
+
+    state = vars(module) if isinstance(module, Shell) else {}
+    parameters, buffers, modules = map(state.get, ("_parameters", "_buffers", "_modules"))
+    if (
+        not (isinstance(parameters, dict) and isinstance(buffers, dict))
+        or not isinstance(modules, dict)
+        or id(module) in above
+    ):
+        raise WeightsError(
+            f"the checkpoint holds {type(module).__name__}, and not a module of PyTorch"
+        )
+    passing = state.get("_non_persistent_buffers_set", ())
+    kept = {name: tensor for name, tensor in buffers.items() if name not in passing}
+    for name, tensor in {**parameters, **kept}.items():
+        if isinstance(tensor, torch.Tensor):
+            yield f"{prefix}{name}", tensor.detach()
+    for name, child in modules.items():
+        if child is not None:
+            yield from _tensors(child, f"{prefix}{name}.", (*above, id(module)))
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -50,93 +88,89 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def read_checkpoint(path: Path, classes: Mapping[str, type] | None = None) -> Any:
-    """Read a checkpoint of PyTorch, or a safetensors file, onto the CPU.
+def read_checkpoint(path: Path, classes: Mapping[str, Callable[..., Any]] | None = None) -> Any:
+    """Read what ``torch.save`` wrote, or a safetensors file, whatever its name; no code is run.
 
-    Checkpoints are pickles, which may name any code. Here they may name what
-    makes tensors and plain containers; anything else is refused before it runs.
+    A checkpoint is a pickle, which can name any function to be called. Only
+    those that make tensors, numbers and containers are; NumPy's numbers and
+    arrays are made by the hub.
 
     Parameters
     ----------
+    path
+        The file.
     classes
-        Classes that stand for others that the pickle may name, by their full
-        names, such as ``{"SinGAN.models.ConvBlock": Shell}``. PyTorch's own
-        modules are then read as shells, too.
+        What else the pickle may name, such as ``SinGAN.models.ConvBlock``, and the
+        hub's own class that is made in its place, such as ``Shell``. With any,
+        PyTorch's own layers become a ``Shell``.
+
+    Returns
+    -------
+    Any
+        What was saved, with its tensors on the CPU.
 
     Raises
     ------
     WeightsError
-        The file names other code, is no checkpoint, or is damaged.
+        The file names something else, is damaged, or is no checkpoint.
     """
-    try:
-        with path.open("rb") as stream:
-            start = stream.read(16)
-    except OSError as error:
-        raise WeightsError(f"{path} can't be read: {error.strerror or error}") from error
-    if SAFETENSORS.match(start) and not start.startswith((b"PK", b"\x80")):
+    if _is_safetensors(path):
         return read_tensors(path)
     torch = require("torch", extra="torch", purpose=f"reading {path.name}")
-    allowed: list[Any] = [(kind, name) for name, kind in (classes or {}).items()]
+    known = dict(scalars.CLASSES)
     if classes:
-        allowed += [(Shell, f"torch.nn.modules.{name}") for name in MODULES]
-        allowed.append(set)
-    allowed += _of_numpy()
+        known |= {**_layers(), **legacy.CLASSES, **classes}
+    allowed = [(made, name) for name, made in known.items()]
     try:
-        with torch.serialization.safe_globals(allowed):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # as many classes as there are ways for a file to be broken
-        raise WeightsError(_reason(path, str(error))) from error
+        source = legacy.rewritten(path) if classes else None
+        with _lock, warnings.catch_warnings(), torch.serialization.safe_globals(allowed):
+            warnings.simplefilter("ignore")  # of pickles that are older than PyTorch
+            return torch.load(source or path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise WeightsError(f"the checkpoint {path} is missing") from error
+    except Exception as error:  # a damaged pickle may make torch raise anything
+        raise _fault(path, error) from error
 
 
-def tensors_of(shell: Any) -> dict[str, Tensor]:
-    """Return the parameters and buffers of a module that was read as shells, by dotted name.
+def _layers() -> dict[str, Callable[..., Any]]:
+    """Return what stands for PyTorch's own layers, by their full names."""
+    import torch
 
-    Raises
-    ------
-    WeightsError
-        It is no such module.
-    """
-    from torch import Tensor
-
-    found: dict[str, Tensor] = {}
-    parts = [("", shell, 0)]
-    while parts:
-        prefix, part, depth = parts.pop()
-        modules = getattr(part, "_modules", None)
-        if not isinstance(part, Shell) or not isinstance(modules, dict) or depth > 50:
-            raise WeightsError(
-                f"the checkpoint holds a {type(part).__name__} where a network is expected"
-            )
-        for kind in ("_parameters", "_buffers"):
-            for name, tensor in getattr(part, kind, {}).items():
-                if isinstance(tensor, Tensor):
-                    found[f"{prefix}{name}"] = tensor
-        parts += [
-            (f"{prefix}{name}.", module, depth + 1)
-            for name, module in modules.items()
-            if module is not None
-        ]
-    return found
+    layers = (value for value in vars(torch.nn).values() if isinstance(value, type))
+    found = {
+        f"{layer.__module__}.{layer.__qualname__}": Shell
+        for layer in layers
+        if issubclass(layer, torch.nn.Module)
+    }
+    # Modules that were saved before PyTorch 1.4 hold what this returned.
+    return {**found, "torch.nn.backends.thnn._get_thnn_function_backend": Shell}
 
 
-def _of_numpy() -> list[Any]:
-    """Return what makes NumPy's numbers, which lists of amplitudes may hold."""
-    import numpy as np
+def _is_safetensors(path: Path) -> bool:
+    """Tell whether a file begins as safetensors does: with its header's length, and a brace."""
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(9)
+    except OSError as error:
+        raise WeightsError(f"the checkpoint {path} can't be read: {error.strerror}") from error
+    return start[8:] == b"{" and int.from_bytes(start[:8], "little") <= LONGEST_HEADER
 
-    scalar = np.float64(0).__reduce__()[0]
-    kinds = [type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8")]
-    return [(scalar, "numpy.core.multiarray.scalar"), scalar, np.dtype, *kinds]
 
-
-def _reason(path: Path, error: str) -> str:
+def _fault(path: Path, error: Exception) -> WeightsError:
     """Say in one line what is wrong with a checkpoint."""
-    refused = re.search(
-        r"(?:GLOBAL|Unsupported global:|disallowed|call(?:s|ing)?) +`?([\w.]+)", error
+    text = str(error)
+    found = re.search(r"GLOBAL (\S+)", text) or re.search(
+        r"unrecognized function <[a-z-]+ (?:function )?'?([\w.]+)", text
     )
-    if refused is not None and "." in refused[1]:
-        return (
-            f"{path} is refused: it is a pickle that names {refused[1]}, which is code beyond "
-            "tensors; nothing of it was run. Use --runtime archive where the model offers that"
+    if found is not None:
+        return WeightsError(
+            f"{path} is refused: to be read it would run {found[1][:200]}, which is none of what "
+            "checkpoints need; the published code of the model may read it: --runtime archive"
         )
-    what = next((line for line in error.splitlines() if line.strip()), "it is empty")
-    return f"{path} is no checkpoint of PyTorch that can be read: {' '.join(what.split())[:300]}"
+    # PyTorch's own text has its advice before, and the reason behind, these words.
+    reason = text.rpartition("WeightsUnpickler error:")[2].strip() or type(error).__name__
+    reason = re.split(r"\s*[\n;]|(?<=\w)\. ", reason)[0][:200]
+    return WeightsError(
+        f"{path} is not a checkpoint that can be read: {reason}; it may be damaged: remove it, "
+        "and fetch it again"
+    )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from medigan_hub import network
 from medigan_hub.errors import HubError, NetworkError, OutputError, WeightsError
@@ -62,16 +63,13 @@ def fetch(model: ModelMetadata) -> Download:
         The cache can't be written, or has no room.
     """
     place = place_of(model)
-    found = cached(model, place)
-    if found is not None:
-        return found
-    if network.offline():
-        raise _offline(model, place)
     try:
-        with (
-            progress(place.name) as bar,
-            locked(place.lock, lambda: bar.say(f"waiting for another download of {place.name}")),
-        ):
+        found = cached(model, place)
+        if found is not None:
+            return found
+        if network.offline():
+            raise _offline(model, place)
+        with progress(place.name) as bar, locked(place.lock, bar.waiting):
             return cached(model, place) or _download(model, place, bar)
     except OSError as error:
         raise OutputError(
@@ -98,13 +96,31 @@ def known_sha256(model: ModelMetadata, place: Place) -> str | None:
     return pin.sha256 if pin is not None and valid else None
 
 
-def pin(place: Place) -> Download:
-    """Pin the file in the cache as it is."""
+def pin(place: Place, url: str | None = None) -> Download:
+    """Pin the file in the cache as it is; ``url`` is where it came from, by default the place's."""
     found = digests_of(place.path)
     modified = state_of(place.path)[1]
-    url = network.shown(place.url)
+    url = network.shown(url or place.url)
     pins.write(place.key, Pin(found.sha256, found.md5, found.size, url, modified))
     return Download(place.path, found.sha256)
+
+
+def check_room(place: Place, size: int) -> None:
+    """Raise where so many bytes more have no room.
+
+    Raises
+    ------
+    OutputError
+        The disk is too full.
+    """
+    folder = place.path.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if size + SPARE > free:
+        raise OutputError(
+            f"{place.name} needs {(size + SPARE) / 2**20:.0f} MiB, and {folder} has "
+            f"{free / 2**20:.0f} MiB free; make room, or name another folder with MEDIGAN_CACHE"
+        )
 
 
 def _offline(model: ModelMetadata, place: Place) -> HubError:
@@ -127,7 +143,7 @@ def _download(model: ModelMetadata, place: Place, bar: Progress) -> Download:
 
     expected = _expected(model, place, bar)
     # It says what it downloads, with the whole URL and in a pipe, too.
-    pooch.get_logger().setLevel("WARNING")
+    pooch.get_logger().setLevel(logging.WARNING)
     try:
         pooch.retrieve(
             place.url,
@@ -268,16 +284,14 @@ class _Transfer:
                 self._beyond(url, response.headers.get("Content-Range", ""), done)
                 return
             begins = response.headers.get("Content-Range", "").startswith(f"bytes {done}-")
-            goes_on = done > 0 and response.status_code == 206 and begins
-            if response.status_code == 206 and not goes_on:
-                raise NetworkError(
-                    f"{network.shown(url)} can't be fetched: the server sends another part of it "
-                    "than it was asked for"
-                )
+            goes_on = response.status_code == 206
+            if goes_on and not (done and begins):
+                self._begin_anew(url)
             self.resumed = self.resumed or goes_on
             done = done if goes_on else 0
             total = size or _length(response.headers, done)
-            self._check_room(total or 0, done)
+            self._check_size(total or 0)
+            check_room(self.place, (total or 0) - done)
             with self.place.part.open("ab" if goes_on else "wb") as stream:
                 while done <= (size or LARGEST) and (
                     piece := response.raw.read1(PIECE, decode_content=True)
@@ -296,18 +310,13 @@ class _Transfer:
         if told == f"bytes */{done}":
             self.resumed = True
             return
-        self.place.part.unlink()
-        raise network.Unavailable(f"{network.shown(url)} can't be resumed; it begins anew")
+        self._begin_anew(url)
 
-    def _check_room(self, total: int, done: int) -> None:
-        self._check_size(total)
-        free = shutil.disk_usage(self.place.path.parent).free
-        if total - done + SPARE > free:
-            raise OutputError(
-                f"{self.place.name} needs {(total - done + SPARE) / 2**20:.0f} MiB, and "
-                f"{self.place.path.parent} has {free / 2**20:.0f} MiB free; make room, or name "
-                "another folder with MEDIGAN_CACHE"
-            )
+    def _begin_anew(self, url: str) -> NoReturn:
+        self.place.part.unlink(missing_ok=True)
+        raise network.Unavailable(
+            f"{network.shown(url)} can't be fetched: the server does not send what is missing"
+        )
 
     def _check_size(self, size: int) -> None:
         if size > LARGEST:

@@ -17,6 +17,10 @@ class Progress:
     def say(self, words: str) -> None:
         """Say something in one line."""
 
+    def waiting(self) -> None:
+        """Say that somebody else is at it."""
+        self.say("waiting for another process that fetches it")
+
 
 class _Bar(Progress):
     def __init__(self, bar: Any, name: str) -> None:

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 
 def read(path, size, mode="L"):
     """Return a picture in [-1, 1]: (1, channels, height, width)."""
+    from PIL import Image  # which not every archive names as a dependency
+
     picture = Image.open(path).convert(mode)
     picture = picture.resize((size[1], size[0]), Image.Resampling.BICUBIC)
     values = torch.from_numpy(np.array(picture, np.float32)) / 255
@@ -30,6 +31,8 @@ def delivered(samples, output_path, save_images):
     """Return samples, or write them as pictures."""
     if not save_images:
         return samples
+    from PIL import Image
+
     Path(output_path).mkdir(parents=True, exist_ok=True)
     for number, sample in enumerate(samples):
         parts = sample if isinstance(sample, tuple) else (sample,)
