@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -15,7 +16,7 @@ Value = TypeVar("Value")
 
 TIMEOUT = 10.0
 """Seconds that a server may take to answer, and between two parts of its answer."""
-WAITS = (1.0, 3.0, 9.0, 27.0)
+WAITS = (1.0, 2.0, 4.0, 8.0)
 """Seconds before each further try."""
 LONGEST_WAIT = 120.0
 """Seconds to wait at most where a server says how long."""
@@ -152,7 +153,12 @@ def retry(
                 raise
             seconds = WAITS[tries - 1] if error.wait is None else min(error.wait, LONGEST_WAIT)
             say(f"{error}; trying again in {seconds:.0f} seconds")
-            time.sleep(seconds)
+            pause(seconds)
+
+
+def pause(seconds: float) -> None:
+    """Wait."""
+    time.sleep(seconds)
 
 
 def _content(response: Any, name: str) -> bytes:
@@ -170,12 +176,14 @@ def _content(response: Any, name: str) -> bytes:
 
 def _wait(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that a server asks to wait: in Retry-After, or until Zenodo's reset."""
-    for name, origin in (("Retry-After", 0.0), ("X-RateLimit-Reset", time.time())):
-        try:
-            return max(float(headers[name]) - origin, 0.0) + bool(origin)
-        except (KeyError, ValueError):
-            continue
-    return None
+    asked, reset = headers.get("Retry-After", ""), headers.get("X-RateLimit-Reset", "")
+    if asked.isdecimal():
+        return float(asked)
+    try:
+        end = float(reset) if reset else parsedate_to_datetime(asked).timestamp()
+    except (ValueError, TypeError):
+        return None
+    return max(end - time.time(), 0.0) + 1
 
 
 def _Session() -> Any:  # noqa: N802 (a class that is made where requests is needed)
@@ -213,7 +221,7 @@ def _reason(error: Exception) -> str:
         "IncompleteRead": "the connection broke off",
         "SSLError": "the server's certificate is not trusted",
         "InvalidURL": "it is no valid URL",
-        "InvalidSchema": "it leads away from https",
+        "InvalidSchema": "only https (from http also http) is followed",
         "LocationParseError": "it is no valid URL",
         "TooManyRedirects": "it redirects in a circle",
     }.get(kind, f"the answer can't be read ({kind})")

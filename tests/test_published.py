@@ -12,7 +12,7 @@ from pathlib import Path
 import archives
 import numpy as np
 import pytest
-import zoo
+import stand_ins
 from zenodo import Zenodo
 
 from medigan_hub import Hub, RequestError
@@ -36,7 +36,7 @@ def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("archives")
     with Zenodo() as zenodo:
         for document in DOCUMENTS.values():
-            path = zoo.build(document, folder)
+            path = stand_ins.build(document, folder)
             weights = document["weights"]
             zenodo.add(weights["record"], weights["file"], path.read_bytes())
         yield zenodo

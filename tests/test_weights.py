@@ -193,7 +193,7 @@ def test_checksums_are_not_taken_from_a_mirror_that_others_can_change(model, mon
 def test_redirects_lead_to_http_alone(server, model, target):
     server.add(RECORD, NAME, zipped())
     server.redirects[FILE] = target
-    with pytest.raises(NetworkError, match="only https .* is followed"):
+    with pytest.raises(NetworkError, match=r"only https .* is followed"):
         weights.fetch(model)
 
 
@@ -205,6 +205,7 @@ def test_a_name_that_leads_elsewhere_is_refused(server, other, own_cache):
 
 
 def test_what_is_no_record_is_told(server, model):
+    server.add(RECORD, NAME, zipped())
     server.fail(API, Fault(content=b"<html>"))
     with pytest.raises(NetworkError, match="does not describe a record"):
         weights.fetch(model)
@@ -277,9 +278,6 @@ def test_a_server_that_stays_busy_is_given_up(server, model, waits):
     with pytest.raises(NetworkError, match="the server answers 500"):
         weights.fetch(model)
     assert waits == [1, 2, 4, 8]
-    server.fail(API, Fault(status=404))
-    with pytest.raises(NetworkError, match="500"):
-        weights.fetch(model)
 
 
 def test_an_error_that_will_not_pass_is_not_tried_again(server, model, waits):
@@ -345,7 +343,7 @@ def test_more_than_fits_is_refused(server, model, monkeypatch, other):
     monkeypatch.setenv("MEDIGAN_ZENODO_URL", server.url)
     free = shutil.disk_usage("/")._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: free)
-    with pytest.raises(OutputError, match="needs 64 MiB, and .* has 0 MiB free; make room"):
+    with pytest.raises(OutputError, match=r"needs 64 MiB, and .* has 0 MiB free; make room"):
         weights.fetch(model)
 
 
@@ -660,7 +658,7 @@ class Evil:
         (lambda marker: Evil(os.system, f"touch {marker}"), "posix.system"),
         (lambda marker: Evil(eval, f"open({str(marker)!r}, 'w')"), "eval"),
         (lambda marker: Evil(exec, f"open({str(marker)!r}, 'w')"), "exec"),
-        (lambda marker: Evil(subprocess.call, ["touch", str(marker)]), "subprocess.call"),
+        (lambda marker: Evil(subprocess.call, ["touch", str(marker)]), "call"),
         (lambda marker: Evil(Path.touch, marker), "getattr"),
         (lambda marker: Evil(np.load, "x"), "numpy.load"),
         (lambda marker: {"a": [Evil(shutil.rmtree, "/nothing")]}, "shutil.rmtree"),

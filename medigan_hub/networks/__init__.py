@@ -54,18 +54,18 @@ def build(name: str, state_dict: Mapping[str, Tensor], **settings: Any) -> nn.Mo
                                               that an image depends on its latent vector alone
     ``inpaint-multimodal``
     ``pggan-chest``         leakiness         slope of the features for negative numbers, 0.2
-    \\                      mode              how features are enlarged: ``nearest`` (default)
+    ``pggan-chest``         mode              how features are enlarged: ``nearest`` (default)
                                               or ``bilinear``
-    \\                      alpha             share of the enlarged image of the size before, 0
-    \\                      norm_layers       whether features are normalised; true
+    ``pggan-chest``         alpha             share of the enlarged image of the size before, 0
+    ``pggan-chest``         norm_layers       whether features are normalised; true
     ``pggan-polyp``         tanh              whether the image is brought into [-1, 1]; false
-    \\                      step              how often 4 pixels are doubled; as often as can be
-    \\                      alpha             share of the last doubling in the image, 1
+    ``pggan-polyp``         step              how often 4 pixels are doubled; as often as can be
+    ``pggan-polyp``         alpha             share of the last doubling in the image, 1
     ``pix2pixhd-global``,
     ``resnet-translator``
     ``singan-pyramid``      noise_amplitudes  what the noise of each scale is multiplied by
-    \\                      scale_factor      size of a scale as a fraction of the next one's
-    \\                      sizes             height and width of each scale in training
+    ``singan-pyramid``      scale_factor      size of a scale as a fraction of the next one's
+    ``singan-pyramid``      sizes             height and width of each scale in training
     ``singan-scale``
     ``unet256``             dropout           whether features are dropped in training; true
     ======================  ================  ===============================================

@@ -189,9 +189,9 @@ class FastGan(nn.Module):
         nz, first = layout.shape("init.init.0.weight_orig")[:2]
         nc = layout.shape("to_big.weight_orig")[0]
         # Half the channels gate the other half.
-        widths = {4: first // 2}
+        widths = {4: max(1, first // 2)}
         while (size := 2 * max(widths)) <= max(layout.numbers("feat_"), default=4):
-            widths[size] = layout.shape(f"feat_{size}.1.weight_orig")[0] // 2
+            widths[size] = max(1, layout.shape(f"feat_{size}.1.weight_orig")[0] // 2)
         preview = 128 in widths and "to_128.weight_orig" in layout
         return load(lambda: cls(nz, nc, widths, noise=noise, preview=preview), state_dict, FAMILY)
 

@@ -245,6 +245,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         zipfile.BadZipFile,
         EOFError,
         NotImplementedError,
+        OverflowError,
         RuntimeError,
         ValueError,
         struct.error,
@@ -253,6 +254,8 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     )
     try:
         with zipfile.ZipFile(path) as archive:
+            if any(entry.header_offset < 0 for entry in archive.infolist()):
+                raise zipfile.BadZipFile("files in it begin before it does")
             yield archive
     except faults as error:
         reason = " ".join(str(error).split()) or type(error).__name__

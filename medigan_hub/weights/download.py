@@ -249,6 +249,8 @@ class _Transfer:
     expected: Expected
     bar: Progress
     resumed: bool = field(default=False, init=False)
+    short: bool = field(default=False, init=False)
+    """Whether a whole answer was shorter than the file must be."""
 
     def __call__(self, url: str, output: str, pooch: Any) -> None:
         # pooch's own temporary file, which a killed process would leave beside the part.
@@ -301,6 +303,11 @@ class _Transfer:
                     self.bar.at(done, total)
         self._check_size(done)
         if total is not None and done < total:
+            # Twice the same is no accident.
+            whole = not goes_on and _length(response.headers, 0) == done
+            if whole and self.short:
+                raise ValueError("another file")
+            self.short = whole
             raise network.Unavailable(
                 f"{network.shown(url)} can't be fetched: it broke off after {done} of {total} bytes"
             )
