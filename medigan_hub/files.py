@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 import tarfile
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,6 +96,36 @@ def only_one(folder: Path) -> Iterator[None]:
         except OSError:
             pass
         yield
+    finally:
+        with suppress(OSError):  # a process that was forked meanwhile would hold it on
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.close(descriptor)
+
+
+@contextmanager
+def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[tuple[int, ...]]:
+    """Wait until no other process or thread holds the lock file ``path``; missing folders are made.
+
+    ``waiting`` is called where there is somebody to wait for. Yields what a
+    child process must inherit to hold the lock for as long as it runs. Where
+    the system or the file system has no locks, nothing is waited for.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield ()
+        return
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError:
+            pass
+        yield (descriptor,)
     finally:
         with suppress(OSError):  # a process that was forked meanwhile would hold it on
             fcntl.flock(descriptor, fcntl.LOCK_UN)

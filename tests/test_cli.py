@@ -309,7 +309,9 @@ def test_version_and_help(medigan):
     assert medigan("--version")[1] == f"medigan-hub {__version__}\n"
     listed = medigan("--help")[1].rpartition("Commands")[2]
     commands = re.findall(r"^\W*([a-z]+)  ", listed, re.MULTILINE)
-    assert commands == ["list", "search", "info", "install", "generate", "verify", "preview"]
+    assert commands == [
+        *("list", "search", "info", "install", "generate", "verify", "preview", "weights")
+    ]
 
 
 def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:

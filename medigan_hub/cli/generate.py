@@ -111,17 +111,8 @@ def generate(
 ) -> None:
     """Generate a data set of synthetic images, with its manifest."""
     wishes: Wishes = {
-        "seed": seed,
-        "inputs": _inputs(inputs),
-        "conditions": _pairs("--condition", condition),
-        "balance": balance,
-        "latents": None if latents is None else _read_latents(latents),
-        "options": _pairs("--option", option),
-        "device": device,
-        "batch_size": batch_size,
-        "precision": precision,
-        "runtime": runtime,
-        "allow_archive_code": allow_archive_code,
+        **_read(inputs, condition, latents, option),
+        **_set(seed, balance, device, batch_size, precision, runtime, allow_archive_code),
     }
     with _progress_bar("generating") as progress, _interrupts_in_words():
         saved = Hub().save(
@@ -189,17 +180,8 @@ def preview(
     if path.is_dir():
         raise OutputError(f"{path} is a folder; name a file")
     wishes: Wishes = {
-        "seed": seed,
-        "inputs": _inputs(inputs),
-        "conditions": _pairs("--condition", condition),
-        "balance": balance,
-        "latents": None if latents is None else _read_latents(latents),
-        "options": _pairs("--option", option),
-        "device": device,
-        "batch_size": batch_size,
-        "precision": precision,
-        "runtime": runtime,
-        "allow_archive_code": allow_archive_code,
+        **_read(inputs, condition, latents, option),
+        **_set(seed, balance, device, batch_size, precision, runtime, allow_archive_code),
     }
     import numpy as np
 
@@ -211,6 +193,40 @@ def preview(
     except OSError as error:
         raise OutputError(f"{path} can't be written: {error.strerror}") from error
     print(f"a picture of synthetic samples of {model} is in {path}")
+
+
+def _read(
+    inputs: list[str] | None,
+    conditions: list[str] | None,
+    latents: Path | None,
+    options: list[str] | None,
+) -> Wishes:
+    return {
+        "inputs": _inputs(inputs),
+        "conditions": _pairs("--condition", conditions),
+        "latents": None if latents is None else _read_latents(latents),
+        "options": _pairs("--option", options),
+    }
+
+
+def _set(
+    seed: int,
+    balance: bool,
+    device: str,
+    batch_size: int,
+    precision: str,
+    runtime: str,
+    allow_archive_code: bool,
+) -> Wishes:
+    return {
+        "seed": seed,
+        "balance": balance,
+        "device": device,
+        "batch_size": batch_size,
+        "precision": precision,
+        "runtime": runtime,
+        "allow_archive_code": allow_archive_code,
+    }
 
 
 def _inputs(texts: list[str] | None) -> str | dict[str, Source] | None:

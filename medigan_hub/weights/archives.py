@@ -21,12 +21,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from medigan_hub.errors import OutputError, WeightsError, close_to
-from medigan_hub.files import replacing, write_atomically
+from medigan_hub.files import locked, replacing, write_atomically
 from medigan_hub.metadata import ModelMetadata
 from medigan_hub.weights.bundled import bundled
 from medigan_hub.weights.download import SPARE, Download, fetch
 from medigan_hub.weights.hashes import sha256_once
-from medigan_hub.weights.locks import locked
 from medigan_hub.weights.places import place_of
 
 MOST_BYTES = 20 * 2**30

@@ -13,10 +13,10 @@ from typing import Any, NoReturn
 
 from medigan_hub import network
 from medigan_hub.errors import HubError, NetworkError, OutputError, WeightsError
+from medigan_hub.files import locked
 from medigan_hub.metadata import ModelMetadata
 from medigan_hub.weights import pins
 from medigan_hub.weights.hashes import digests_of, sha256_once, state_of
-from medigan_hub.weights.locks import locked
 from medigan_hub.weights.pins import Pin
 from medigan_hub.weights.places import Place, is_private, place_of
 from medigan_hub.weights.progress import Progress, progress

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from medigan_hub.errors import WeightsError
-from medigan_hub.files import write_atomically
+from medigan_hub.files import locked, write_atomically
 from medigan_hub.weights import places
-from medigan_hub.weights.locks import locked
 
 
 @dataclass(frozen=True)

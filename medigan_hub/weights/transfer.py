@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from medigan_hub.errors import OutputError, WeightsError
-from medigan_hub.files import replacing, write_atomically
+from medigan_hub.files import locked, replacing, write_atomically
 from medigan_hub.metadata import ModelMetadata
 from medigan_hub.weights import pins, places
 from medigan_hub.weights.download import Download, cached, check_room, known_sha256, pin
-from medigan_hub.weights.locks import locked
 from medigan_hub.weights.places import Place, place_of
 
 MANIFEST = "medigan-weights.json"

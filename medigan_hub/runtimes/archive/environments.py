@@ -18,9 +18,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from medigan_hub import network
 from medigan_hub.errors import PluginError, RequestError
-from medigan_hub.files import cache_folder, write_atomically
+from medigan_hub.files import cache_folder, locked, write_atomically
 from medigan_hub.runtimes.archive import groups, logs
-from medigan_hub.runtimes.archive.locks import locked
 
 OLDEST = (3, 8)
 """The oldest Python that the worker runs on."""

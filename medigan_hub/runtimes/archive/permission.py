@@ -9,9 +9,8 @@ from typing import Any
 
 from medigan_hub import network
 from medigan_hub.errors import RequestError
-from medigan_hub.files import cache_folder, write_atomically
+from medigan_hub.files import cache_folder, locked, write_atomically
 from medigan_hub.metadata import ModelMetadata
-from medigan_hub.runtimes.archive.locks import locked
 from medigan_hub.samples import GenerationRequest
 
 
