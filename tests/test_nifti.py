@@ -179,7 +179,7 @@ def test_an_input_that_the_user_gave_is_not_called_synthetic(save, ramp):
     assert np.array_equal(values(given)[:, :, 0], (255 - ramp)[:, :, 0].T)
     assert description(given) == "Given input of toy-noise 1.0.0, seed 0, sample 1"
     assert words(given)["Synthetic"] == "not known"
-    assert words(given)["Description"] == GIVEN_INPUT
+    assert words(given)["Description"] == GIVEN_INPUT.format(origin="given by the user")
     assert words(made)["Synthetic"] == "yes"
 
 
