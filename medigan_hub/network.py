@@ -122,7 +122,8 @@ def answer(
                 raise NetworkError(message)
             yield response
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
-        kind = NetworkError if isinstance(error, ValueError) else Unavailable
+        lasting = (ValueError, requests.exceptions.SSLError, requests.exceptions.TooManyRedirects)
+        kind = NetworkError if isinstance(error, lasting) else Unavailable
         raise kind(f"{name} can't be fetched: {_reason(error)}") from error
     except ValueError as error:  # of parts of the URL that only the connection looks at
         raise NetworkError(f"{name} can't be fetched: it is no valid URL") from error
@@ -183,7 +184,8 @@ def _wait(headers: Mapping[str, str]) -> float | None:
         end = float(reset) if reset else parsedate_to_datetime(asked).timestamp()
     except (ValueError, TypeError):
         return None
-    return max(end - time.time(), 0.0) + 1
+    # In this order a value that is no number counts as no wait, too.
+    return max(0.0, end - time.time()) + 1
 
 
 def _Session() -> Any:  # noqa: N802 (a class that is made where requests is needed)

@@ -373,7 +373,7 @@ def test_words_filters_rank_and_limit_work_together(hub):
 
 def test_an_unknown_wish_is_an_error_that_lists_the_known(hub):
     with pytest.raises(
-        RequestError, match="no 'n' to ask for; use architecture, balance, batch_size"
+        RequestError, match="no 'n' to ask for; use allow_archive_code, architecture, balance"
     ):
         hub.find_and_generate("mass", n=4)
 

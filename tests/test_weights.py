@@ -9,6 +9,7 @@ import os
 import pickle
 import shutil
 import signal
+import ssl
 import stat
 import subprocess
 import sys
@@ -141,7 +142,7 @@ def replace_url(model, url):
     return replace(model, weights=replace(model.weights, url=url))
 
 
-def test_other_content_under_a_pinned_name_is_refused(server, model, own_cache):
+def test_other_content_under_a_pinned_name_is_refused(server, model, own_cache, waits):
     server.add(RECORD, NAME, zipped())
     found = weights.fetch(model)
     server.add(RECORD, NAME, zipped({"500.pt": b"another"}))
@@ -195,6 +196,34 @@ def test_redirects_lead_to_http_alone(server, model, target):
     server.redirects[FILE] = target
     with pytest.raises(NetworkError, match=r"only https .* is followed"):
         weights.fetch(model)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_https_is_never_left_for_http(server, model, other, tmp_path, monkeypatch, waits):
+    server.add(RECORD, NAME, zipped())
+    made = (
+        "req -x509 -newkey rsa:2048 -nodes -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
+    )
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(
+        [shutil.which("openssl"), *made.split(), *files], check=True, capture_output=True
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with Zenodo(context=context) as secure:
+        monkeypatch.setenv("MEDIGAN_ZENODO_URL", secure.url)
+        secure.add(RECORD, NAME, zipped())
+        secure.redirects[FILE] = f"{server.url}{FILE}"
+        with pytest.raises(NetworkError, match="certificate is not trusted"):
+            weights.fetch(model)
+        assert waits == []
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+        with pytest.raises(NetworkError, match="only https"):
+            weights.fetch(model)
+        del secure.redirects[FILE]
+        assert weights.fetch(model).path.is_file()
+    assert not server.requests
 
 
 def test_a_name_that_leads_elsewhere_is_refused(server, other, own_cache):
@@ -266,10 +295,12 @@ def test_a_busy_server_is_asked_again_when_it_says(server, model, waits):
     server.add(RECORD, NAME, content)
     reset = {"X-RateLimit-Reset": str(int(time.time()) + 3600)}
     date = {"Retry-After": formatdate(time.time() + 3600)}
+    odd = {"X-RateLimit-Reset": "nan", "Retry-After": "soon"}
     server.fail(API, Fault(status=429, headers={"Retry-After": "7"}), Fault(status=503))
     server.fail(FILE, Fault(status=429, headers=reset), Fault(status=503, headers=date))
+    server.fail(FILE, Fault(status=429, headers=odd))
     assert weights.fetch(model).path.read_bytes() == content
-    assert waits == [7, 2, network.LONGEST_WAIT, network.LONGEST_WAIT]
+    assert waits == [7, 2, network.LONGEST_WAIT, network.LONGEST_WAIT, 1]
 
 
 def test_a_server_that_stays_busy_is_given_up(server, model, waits):
@@ -387,6 +418,30 @@ def test_two_processes_and_more_threads_download_a_file_once(server, published, 
         assert (out.strip(), err) == (sha256(content), "")  # and no bar in a pipe
     assert found == [sha256(content)] * 4
     assert len(server.asked(FILE)) == 1
+
+
+def test_a_terminal_is_told_how_far_it_is_and_what_is_waited_for(server, published):
+    pty = pytest.importorskip("pty")
+    server.add(RECORD, NAME, zipped())
+    server.fail(FILE, Fault(status=429, headers={"Retry-After": "1"}))
+    own, terminal = pty.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", FETCH],
+            input=json.dumps(published),
+            stdout=subprocess.PIPE,
+            stderr=terminal,
+            text=True,
+            check=True,
+            env={**os.environ, "COLUMNS": "300", "TERM": "xterm"},
+        )
+        shown = os.read(own, 2**20).decode()
+    finally:
+        os.close(own)
+        os.close(terminal)
+    assert len(done.stdout.strip()) == 64
+    assert "429 Too Many Requests; trying again in 1 seconds" in shown
+    assert NAME in shown
 
 
 def test_a_killed_download_is_gone_on_with(server, published, model, own_cache):

@@ -122,3 +122,57 @@ def test_bad_input_is_one_line(medigan, arguments, code, message):
     assert found == code
     assert message in err
     assert err.count("\n") == 1
+
+
+def replace_content(server, content=b"another"):
+    """Publish another file under the name of model 5's."""
+    server.add("7031758", "00005_DCGAN_MMG_MASS_ROI.zip", content)
+
+
+def test_what_was_pinned_is_kept_until_it_is_forgotten(medigan, server):
+    medigan("fetch", "5")
+    replace_content(server)
+    assert medigan("clear", "--all")[0] == 0
+    code, _, err = medigan("fetch", "5")
+    assert code == 1
+    assert "medigan weights clear dcgan-mmg-mass-roi-bcdr --pins" in err
+    assert medigan("clear", "5", "--pins")[0] == 0
+    assert medigan("fetch", "5")[0] == 0
+
+
+def test_what_was_carried_may_not_contradict_a_pin(medigan, server, tmp_path, monkeypatch):
+    medigan("fetch", "5")
+    assert medigan("export", str(tmp_path / "carried"), "5")[0] == 0
+    monkeypatch.setenv("MEDIGAN_CACHE", str(tmp_path / "other"))
+    replace_content(server)
+    medigan("fetch", "5")
+    medigan("clear", "5")
+    code, _, err = medigan("import", str(tmp_path / "carried"))
+    assert code == 1
+    assert "forget the pin" in err
+    assert states(medigan)[MODELS[0]] == "absent"
+
+
+def test_a_folder_of_weights_is_added_to(medigan, tmp_path, monkeypatch):
+    medigan("fetch", *MODELS)
+    for model in MODELS:
+        assert medigan("export", str(tmp_path / "carried"), model)[0] == 0
+    monkeypatch.setenv("MEDIGAN_CACHE", str(tmp_path / "other"))
+    found = json.loads(medigan("import", str(tmp_path / "carried"), "--json")[1])
+    assert {entry["model"]: entry["state"] for entry in found} == dict.fromkeys(MODELS, "cached")
+
+
+def test_clearing_all_removes_also_what_is_of_no_known_model(medigan, tmp_path):
+    medigan("fetch", "5")
+    (tmp_path / "cache" / "weights" / "zenodo-1").mkdir()
+    (tmp_path / "cache" / "weights" / "zenodo-1" / "old.zip").write_bytes(b"old")
+    assert medigan("clear", "--all")[0] == 0
+    assert not list((tmp_path / "cache" / "weights").rglob("*.zip"))
+    assert (tmp_path / "cache" / "weights" / "pins.json").is_file()
+
+
+def test_the_list_is_readable(medigan):
+    medigan("fetch", "5")
+    (line,) = [line for line in medigan("list")[1].splitlines() if line.startswith(MODELS[0])]
+    assert "cached" in line
+    assert "https://zenodo.org/records/7031758/files/00005_DCGAN_MMG_MASS_ROI.zip" in line

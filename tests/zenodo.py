@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import json
+import ssl
 import threading
 from collections import defaultdict, deque
 from collections.abc import Mapping
@@ -55,12 +56,20 @@ class Zenodo:
     True
 
     Set ``MEDIGAN_ZENODO_URL`` to ``server.url``. With ``old_spelling``, the record's API
-    gives ``filename`` and a bare checksum; without ``ranges``, every answer is the whole file.
+    gives ``filename`` and a bare checksum; without ``ranges``, every answer is the whole file;
+    with a ``context``, it speaks https.
     """
 
-    def __init__(self, *, old_spelling: bool = False, ranges: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        old_spelling: bool = False,
+        ranges: bool = True,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
         self.old_spelling = old_spelling
         self.ranges = ranges
+        self.context = context
         self.requests: list[Request] = []
         self.redirects: dict[str, str] = {}
         """More redirects, by path."""
@@ -71,7 +80,12 @@ class Zenodo:
     def __enter__(self) -> Zenodo:
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        if self.context is not None:
+            self._server.socket = self.context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        scheme = "http" if self.context is None else "https"
+        self.url = f"{scheme}://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.01}
         )
@@ -129,6 +143,10 @@ LIMITS = {
 def _handler(zenodo: Zenodo) -> type[http.server.BaseHTTPRequestHandler]:
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def handle(self) -> None:
+            with suppress(ConnectionError):  # of who is killed while it keeps a connection open
+                super().handle()
 
         def do_GET(self) -> None:
             zenodo.requests.append(Request(self.command, self.path, dict(self.headers)))

@@ -187,13 +187,18 @@ def _singan(number: int, member: str) -> Iterator[File]:
     yield "singan_seg_polyp/SinGAN/models.py", source.encode()
     names = {"SinGAN": types.ModuleType("SinGAN"), "SinGAN.models": models}
     for checkpoint in (1, 2, 3):
-        torch.manual_seed(checkpoint)
         sizes = [(height + checkpoint, width) for height, width in SIZES]
-        scales = [models.GeneratorConcatSkip2CleanAdd(4, 8).eval() for _ in sizes]
-        noise = [torch.nn.functional.pad(torch.randn(1, 4, *size), (5,) * 4) for size in sizes]
+        with torch.random.fork_rng():
+            torch.manual_seed(checkpoint)
+            scales = [models.GeneratorConcatSkip2CleanAdd(4, 8).eval() for _ in sizes]
+            for layer in (layer for scale in scales for layer in scale.modules()):
+                if isinstance(layer, torch.nn.Conv2d):
+                    torch.nn.init.kaiming_normal_(layer.weight)
+            drawn = [torch.randn(1, 4, *size) for size in sizes]
+        noise = [torch.nn.functional.pad(each, (5,) * 4) for each in drawn]
         noise[0] = noise[0][:, :1].expand(1, 4, -1, -1).clone()
         parts = {"Gs": scales, "Zs": noise, "NoiseAmp": [1, 0.4, np.float64(0.3)]}
-        parts["reals"] = [torch.rand(1, 4, *size) * 2 - 1 for size in sizes]
+        parts["reals"] = [each.tanh() for each in drawn]
         sys.modules.update(names)
         try:
             contents = {name: _saved(part) for name, part in parts.items()}
