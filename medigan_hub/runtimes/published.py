@@ -119,7 +119,7 @@ class Published(ModelPlugin):
         indices: Sequence[int],
         made: Mapping[int, Mapping[str, np.ndarray]],
     ) -> Iterator[SampleBatch]:
-        """Yield made samples, those of one size together."""
+        """Yield made samples, each for itself, since they may differ in size."""
         for index in indices:
             arrays = {name: array[np.newaxis] for name, array in made[index].items()}
             arrays |= {name: images[index][np.newaxis] for name, images in request.inputs.items()}
