@@ -38,6 +38,7 @@ def test_all_published_models_are_there():
 def test_a_document_is_valid_and_named_as_its_file(name):
     assert metadata.validate(DOCUMENTS[name]) == []
     assert DOCUMENTS[name]["name"] == name
+    assert DOCUMENTS[name]["execution"]["evidence"]
 
 
 def test_plugins_of_this_project_are_known_as_they_describe_themselves():
