@@ -94,7 +94,7 @@ class Images(Sequence[np.ndarray]):
         dtypes = set()
         for position, image in enumerate(self):
             channels = image.shape[-1]
-            if self.origin == PUBLISHED or _is_grey(image):
+            if channels != wanted and (self.origin == PUBLISHED or _is_grey(image)):
                 image = with_channels(image, wanted)
             if image.shape[-1] != wanted:
                 advice = "convert it to greyscale first" if wanted == 1 else "choose another image"

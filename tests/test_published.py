@@ -17,6 +17,7 @@ from zenodo import Zenodo
 
 from medigan_hub import Hub, RequestError
 from medigan_hub.contribution.card import readme
+from medigan_hub.runtimes.published import resized
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = {
@@ -196,8 +197,17 @@ def test_our_tumours_are_those_of_the_published_code(hub):
     theirs = samples(hub, 7, 1, runtime="archive", **wishes)
     assert largest_difference(ours, theirs) <= 1
     rows, columns = np.nonzero(ours[0]["mask"][:, :, 0])
-    assert round(rows.mean()), round(columns.mean()) == (100, 140)
+    assert (round(rows.mean()), round(columns.mean())) == (100, 140)
     assert set(np.unique(ours[0]["grade_mask"])) == {0, 127, 191, 255}
+
+
+def test_an_image_is_brought_to_size_alike_in_8_and_16_bits():
+    image = _scene(3)[:, :, np.newaxis]
+    small = resized(image, (40, 30))
+    deep = resized(image.astype(np.uint16) * np.uint16(257), (40, 30))
+    assert (small.shape, small.dtype, deep.dtype) == ((40, 30, 1), np.uint8, np.uint16)
+    assert np.abs(deep / 257 - small).max() <= 1
+    assert resized(image, (64, 48)) is image
 
 
 def test_radii_out_of_order_are_refused(hub):
@@ -308,7 +318,7 @@ def test_the_table_of_models_says_how_each_runs_and_what_that_rests_on():
         vector = re.search(r"reference vector (\S+)", execution["evidence"])
         rests = f"`{vector[1]}`, stand-in" if vector else "stand-in"
         assert row[4].strip() == rests
-        assert row[5].strip() == DOCUMENTS[number]["licence"] or "not stated"
+        assert row[5].strip() == (DOCUMENTS[number]["licence"] or "not stated")
 
 
 def _scene(seed):

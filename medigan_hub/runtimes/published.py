@@ -205,15 +205,15 @@ def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         return image
     from PIL import Image
 
-    shape = (size[1], size[0])
+    values = image if image.dtype == np.uint8 else image.astype(np.float32)
+    channels = [
+        Image.fromarray(channel).resize((size[1], size[0]), Image.Resampling.BICUBIC)
+        for channel in np.moveaxis(values, -1, 0)
+    ]
+    pixels: np.ndarray = np.stack([np.asarray(channel) for channel in channels], axis=-1)
     if image.dtype == np.uint8:
-        channels = [Image.fromarray(channel) for channel in np.moveaxis(image, -1, 0)]
-        smooth = [np.asarray(each.resize(shape, Image.Resampling.BICUBIC)) for each in channels]
-        return np.stack(smooth, axis=-1)
-    exact = [Image.fromarray(each.astype(np.float32)) for each in np.moveaxis(image, -1, 0)]
-    rows = [np.asarray(each.resize(shape, Image.Resampling.BICUBIC)) for each in exact]
-    limits = np.iinfo(image.dtype)
-    pixels: np.ndarray = np.clip(np.rint(np.stack(rows, axis=-1)), limits.min, limits.max)
+        return pixels
+    pixels = np.clip(np.rint(pixels), 0, np.iinfo(image.dtype).max)
     return pixels.astype(image.dtype)
 
 
