@@ -10,6 +10,7 @@ import pytest
 
 from medigan_hub import metadata
 from medigan_hub.catalogue import convert, sources
+from medigan_hub.errors import MetadataError
 
 ROOT = Path(__file__).parent.parent
 FACTS = json.loads((Path(__file__).parent / "reference" / "medigan-list.json").read_text("utf-8"))
@@ -264,7 +265,7 @@ def test_what_the_entry_leaves_open_is_noted():
     ],
 )
 def test_an_entry_that_lacks_something_is_an_error_that_names_it(changes):
-    with pytest.raises(metadata.MetadataError, match="00099_TOY can't be converted"):
+    with pytest.raises(MetadataError, match="00099_TOY can't be converted"):
         convert.convert("00099_TOY", entry(**changes))
 
 

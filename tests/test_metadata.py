@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+import yaml
 
 from medigan_hub import metadata
 from medigan_hub.errors import MetadataError, RequestError
-from medigan_hub.metadata import ModelMetadata, Parameter
+from medigan_hub.metadata import ModelMetadata, Parameter, documents
 
 
 def test_a_valid_document_has_no_faults(document):
@@ -154,7 +160,7 @@ def test_a_verdict_is_remembered_until_the_document_changes(
     metadata.load(path)
     assert len(list((own_cache / "verdicts").iterdir())) == 1
 
-    monkeypatch.setattr(metadata, "validate", lambda document: ["checked again"])
+    monkeypatch.setattr(documents, "validate", lambda document: ["checked again"])
     metadata.load(path)  # remembered: validate is not called
     path.write_text(json.dumps(document | {"title": "Another"}))
     with pytest.raises(MetadataError, match="checked again"):
@@ -254,3 +260,58 @@ def test_a_label_must_be_able_to_hold_its_condition(document, condition, label, 
     output = {"kind": "label", "shape": [], "dtype": "uint8", "range": [0, 255]}
     document["outputs"].append(both | output | label)
     assert any(fault in found for found in metadata.validate(document))
+
+
+def _command(*files, **environment):
+    # As in a shell that is none of GitHub Actions, where the tests themselves may run.
+    outside = {name: value for name, value in os.environ.items() if name != "GITHUB_ACTIONS"}
+    return subprocess.run(
+        [sys.executable, "-m", "medigan_hub.metadata", *map(str, files)],
+        capture_output=True,
+        text=True,
+        env=outside | environment,
+    )
+
+
+def test_the_command_reports_all_mistakes_of_all_files(tmp_path, document):
+    good, bad, none = (tmp_path / f"{name}.json" for name in ("good", "bad", "none"))
+    good.write_text(json.dumps(document))
+    mistakes = {
+        **{"name": "Upper Case", "version": "1", "plugin": "a b", "title": "", "licence": 7},
+        **{"task": "magic", "framework": 1, "organ": [], "modality": "MRI", "year": 1066},
+        **{"training_data": [], "limitations": [], "authors": [{"orcid": "1"}], "doi": "1"},
+        **{"latent": {"size": 0, "distribution": "flat"}, "privacy": "", "schema_version": 2},
+        **{"outputs": [{"name": "X", "kind": "x", "shape": [0], "dtype": "int", "range": [1]}]},
+    }
+    bad.write_text(json.dumps(document | mistakes))
+    result = _command(good, bad, none)
+    lines = result.stdout.splitlines()
+    assert result.returncode == 1
+    assert result.stderr == ""
+    assert lines[0] == f"{good}: valid"
+    about = [line.removeprefix(f"{bad}: ") for line in lines if line.startswith(f"{bad}: ")]
+    assert len(about) >= 20
+    for key in mistakes:
+        assert any(line.startswith((f"{key}:", f"{key}[", f"{key}.")) for line in about), key
+    assert lines[-1].startswith(f"{none}: can't be read")
+    assert _command(good).returncode == 0
+
+
+def test_the_command_annotates_files_in_github_actions(tmp_path, document):
+    bad = tmp_path / "bad.json"
+    bad.write_text(json.dumps(document | {"title": ""}))
+    lines = _command(bad, GITHUB_ACTIONS="true").stdout.splitlines()
+    assert any(line.startswith(f"::error file={bad},title=model metadata::title") for line in lines)
+    assert "::" not in _command(bad).stdout
+
+
+def test_the_hooks_and_workflow_for_maintainers_name_what_is_there():
+    root = Path(__file__).parent.parent
+    (hook,) = yaml.safe_load((root / ".pre-commit-hooks.yaml").read_text())
+    assert re.search(hook["files"], "medigan_model_x/metadata.json")
+    assert hook["entry"] == "python -m medigan_hub.metadata"
+    workflow = yaml.safe_load((root / ".github" / "workflows" / "check-model.yml").read_text())
+    steps = workflow["jobs"]["check"]["steps"]
+    scripts = "\n".join(step.get("run", "") for step in steps)
+    assert "python -m medigan_hub.metadata" in scripts
+    assert "${{" not in scripts, "an input in a script would be code"

@@ -1,0 +1,36 @@
+"""Model metadata: the JSON document of a model, and the hub's view of it.
+
+    python -m medigan_hub.metadata FILE...
+
+validates documents, for whoever's CI.
+"""
+
+from medigan_hub.metadata.documents import checked, load, parse, read
+from medigan_hub.metadata.model import (
+    Archive,
+    Files,
+    Input,
+    Latent,
+    ModelMetadata,
+    Output,
+    Weights,
+)
+from medigan_hub.metadata.parameters import Parameter, parse_parameters
+from medigan_hub.metadata.validation import validate
+
+__all__ = [
+    "Archive",
+    "Files",
+    "Input",
+    "Latent",
+    "ModelMetadata",
+    "Output",
+    "Parameter",
+    "Weights",
+    "checked",
+    "load",
+    "parse",
+    "parse_parameters",
+    "read",
+    "validate",
+]

@@ -1,0 +1,112 @@
+"""Reading documents: from bytes to metadata that is valid."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from medigan_hub import __version__
+from medigan_hub.errors import MetadataError
+from medigan_hub.files import cache_folder, write_atomically
+from medigan_hub.metadata.model import ModelMetadata
+from medigan_hub.metadata.validation import schema_text, validate
+
+
+def load(path: Path) -> ModelMetadata:
+    """Read and validate the metadata document at ``path``.
+
+    The verdict on a document is kept in the cache under the document's hash,
+    so that a document that was found valid costs one hash from then on.
+
+    Raises
+    ------
+    MetadataError
+        The file is missing, is not JSON, or does not fit the schema; the
+        message names every fault.
+    """
+    return checked(read(path), str(path))
+
+
+def read(path: Path) -> Any:
+    """Return the JSON value in a file.
+
+    Raises
+    ------
+    MetadataError
+        The file can't be read, or is not JSON.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise MetadataError(f"{path} can't be read: {error.strerror}") from error
+    return parse(content, str(path))
+
+
+def parse(content: bytes, where: str) -> Any:
+    """Return the JSON value in ``content``; ``where`` it is from is for the message.
+
+    Raises
+    ------
+    MetadataError
+        The content is not JSON.
+    """
+    try:
+        value = json.loads(content, parse_constant=_refuse, parse_float=_float, parse_int=_int)
+        # Half a character of UTF-16 is JSON, and can be neither printed nor stored.
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise MetadataError(f"{where} is not JSON that can be used: {error}") from error
+    return value
+
+
+def checked(document: Any, where: str) -> ModelMetadata:
+    """Return a document as metadata, once it is found to be valid.
+
+    Raises
+    ------
+    MetadataError
+        The document does not fit the schema; the message names every fault.
+    """
+    faults = _faults_remembered(document)
+    if faults:
+        raise MetadataError(f"{where} is not valid: " + "; ".join(faults))
+    return ModelMetadata.from_document(document)
+
+
+def _faults_remembered(document: Any) -> list[str]:
+    key = hashlib.sha256(json.dumps(document).encode())
+    key.update(schema_text().encode())
+    key.update(__version__.encode())
+    verdict = cache_folder() / "verdicts" / f"{key.hexdigest()}.json"
+    try:
+        remembered = json.loads(verdict.read_text("utf-8"))
+        if isinstance(remembered, list) and all(isinstance(fault, str) for fault in remembered):
+            return remembered
+    except (OSError, ValueError):
+        pass
+    faults = validate(document)
+    with suppress(OSError):  # a cache that can't be written costs time, nothing else
+        write_atomically(verdict, json.dumps(faults).encode())
+    return faults
+
+
+def _refuse(name: str) -> None:
+    """Refuse NaN and Infinity, which Python reads and JSON does not have."""
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {text[:20]} is too large")
+    return value
+
+
+def _int(text: str) -> int:
+    if len(text) > 16:  # beyond this, other languages and floats lose digits
+        raise ValueError(f"the number {text[:20]}... is too large")
+    return int(text)

@@ -1,0 +1,209 @@
+"""What is wrong with a document: the schema, and what a schema can't say."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from medigan_hub.metadata.parameters import parameters_of
+
+SCHEMA_NAME = "model-metadata.schema.json"
+OPPOSITE = {"R": "L", "A": "P", "I": "S"}
+
+
+def validate(document: Any) -> list[str]:
+    """Return every fault of a metadata document, or an empty list.
+
+    A fault names the path in the document, the value there, and what is
+    allowed.
+    """
+    errors = sorted(
+        _validator().iter_errors(document), key=lambda error: list(map(str, error.path))
+    )
+    faults = dict.fromkeys(_explain(error) for error in errors)
+    if isinstance(document, dict):
+        broken = {error.absolute_path[0] for error in errors if error.absolute_path}
+        for sections, check in _CONSISTENCY:
+            if not broken.intersection(sections) and all(name in document for name in sections[:1]):
+                faults.update(dict.fromkeys(check(document)))
+    return list(faults)
+
+
+@cache
+def schema_text() -> str:
+    """Return the JSON schema."""
+    installed = Path(__file__).parents[1] / "schemas" / SCHEMA_NAME
+    checkout = Path(__file__).parents[2] / "schemas" / SCHEMA_NAME
+    return (installed if installed.exists() else checkout).read_text("utf-8")
+
+
+@cache
+def _validator() -> Any:
+    import jsonschema
+
+    def is_integer(_: Any, value: Any) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool)  # 2.0 is none
+
+    def matches(_: Any, pattern: str, value: Any, schema: Any) -> Iterator[Any]:
+        # In Python alone, $ also matches before a line break at the end.
+        ends_too_early = pattern.endswith("$") and str(value).endswith("\n")
+        if isinstance(value, str) and (ends_too_early or not re.search(pattern, value)):
+            yield jsonschema.ValidationError(f"{value!r} does not match {pattern!r}")
+
+    draft = jsonschema.Draft202012Validator
+    types = draft.TYPE_CHECKER.redefine("integer", is_integer)
+    validator = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
+        draft, {"pattern": matches}, type_checker=types
+    )
+    return validator(json.loads(schema_text()))
+
+
+def _path(parts: Sequence[str | int]) -> str:
+    """Write a path in a document as one would in JavaScript: ``outputs[0].dtype``."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    return text.removeprefix(".") or "the document"
+
+
+def _explain(error: Any) -> str:
+    where = _path(list(error.absolute_path))
+    value = json.dumps(error.instance)
+    value = value if len(value) <= 60 else value[:57] + "..."
+    rule, limit = error.validator, error.validator_value
+    if rule == "additionalProperties":
+        known = error.schema["properties"]
+        unknown = ", ".join(key for key in error.instance if key not in known)
+        return f"{where}: unknown key {unknown}; known are {', '.join(known)}"
+    if rule == "required":
+        missing = ", ".join(key for key in limit if key not in error.instance)
+        return f"{where}: lacks {missing}"
+    if rule == "anyOf" and all(list(branch) == ["required"] for branch in limit):
+        return f"{where}: lacks {' or '.join(branch['required'][0] for branch in limit)}"
+    if rule == "enum":
+        return f"{where}: {value} is not one of {', '.join(map(str, limit))}"
+    if rule == "const":
+        return f"{where}: {value} must be {json.dumps(limit)}"
+    if rule == "type":
+        allowed = limit if isinstance(limit, str) else " or ".join(limit)
+        return f"{where}: {value} must be of type {allowed}"
+    if rule == "pattern":
+        return f"{where}: {value} does not match the pattern {limit}"
+    return f"{where}: {value}: {rule} is {json.dumps(limit)}"
+
+
+# What a JSON schema can't say: that one part of a document fits another. Each
+# check comes with the parts that it reads, and is left out where those are
+# broken already; only the first of them must be there.
+
+
+def _outputs_fit(document: Mapping[str, Any]) -> Iterator[str]:
+    for i, output in enumerate(document["outputs"]):
+        low, high = output["range"]
+        if low >= high:
+            yield f"outputs[{i}].range: {output['range']} must rise from lowest to highest"
+        channels, shape = output.get("channels"), output["shape"]
+        if channels and shape and shape[-1] not in (None, len(channels)):
+            yield f"outputs[{i}].channels: {len(channels)} names for {shape[-1]} channels"
+        if output["kind"] != "label" and len(shape) < 3:
+            yield f"outputs[{i}].shape: {shape} must be [height, width, channels], or one more"
+        for key in ("spacing_mm", "orientation"):
+            axes = output.get(key)
+            if axes and len(axes) != len(shape) - 1:
+                yield f"outputs[{i}].{key}: {len(axes)} values for {len(shape) - 1} axes"
+        directions = [OPPOSITE.get(way, way) for way in output.get("orientation") or ()]
+        if len(set(directions)) < len(directions):
+            yield f"outputs[{i}].orientation: {output['orientation']} has two axes in one direction"
+    if document["outputs"][0]["kind"] != "image":
+        yield f'outputs[0].kind: "{document["outputs"][0]["kind"]}" must be image: it comes first'
+
+
+def _task_fits(document: Mapping[str, Any]) -> Iterator[str]:
+    task = document["task"]
+    if task in ("image-to-image", "mask-to-image", "inpainting") and not document.get("inputs"):
+        yield f"inputs: a model with task {task} declares at least one"
+    if task == "class-to-image" and not document.get("conditions"):
+        yield "conditions: a model with task class-to-image declares at least one"
+
+
+def _files_fit(document: Mapping[str, Any]) -> Iterator[str]:
+    conditions = {entry["name"] for entry in document.get("conditions", ())}
+    for i, entry in enumerate(document["inputs"]):
+        for files in entry.get("files", ()):
+            unknown = ", ".join(set(files.get("when", ())) - conditions)
+            if unknown:
+                yield f"inputs[{i}].files: {unknown} is no condition of the model"
+
+
+def _runtimes_fit(document: Mapping[str, Any]) -> Iterator[str]:
+    if "archive" in document["execution"]["runtimes"] and "archive" not in document:
+        yield "execution.runtimes: archive needs the section archive"
+
+
+def _arrays_have_names_of_their_own(document: Mapping[str, Any]) -> Iterator[str]:
+    return _repeated(document, ("outputs", "inputs"))
+
+
+def _parameters_have_names_of_their_own(document: Mapping[str, Any]) -> Iterator[str]:
+    return _repeated(document, ("conditions", "options"))
+
+
+def _repeated(document: Mapping[str, Any], groups: Sequence[str]) -> Iterator[str]:
+    seen: set[str] = set()
+    for group in groups:
+        for i, entry in enumerate(document.get(group, ())):
+            if entry["name"] in seen:
+                yield f'{group}[{i}].name: "{entry["name"]}" is the name of another'
+            seen.add(entry["name"])
+
+
+def _conditions_fit(document: Mapping[str, Any]) -> Iterator[str]:
+    return _defaults_fit(document, "conditions")
+
+
+def _labels_fit(document: Mapping[str, Any]) -> Iterator[str]:
+    conditions = {p.name: p for p in parameters_of(document.get("conditions", ()))}
+    for i, output in enumerate(document["outputs"]):
+        condition = conditions.get(output["name"])
+        if output["kind"] != "label" or condition is None:
+            continue
+        missing = set(condition.choices).difference(output.get("classes", ()))
+        if condition.type == "string" and (missing or not condition.choices):
+            words = ", ".join(sorted(missing)) or "the condition's choices"
+            yield f"outputs[{i}].classes: lack {words}: the condition of this name may have them"
+        low, high = output["range"]
+        ends = [end for end in (condition.minimum, condition.maximum) if end is not None]
+        if any(not low <= end <= high for end in ends):
+            yield f"outputs[{i}].range: {output['range']} is narrower than its condition's"
+
+
+def _options_fit(document: Mapping[str, Any]) -> Iterator[str]:
+    return _defaults_fit(document, "options")
+
+
+def _defaults_fit(document: Mapping[str, Any], group: str) -> Iterator[str]:
+    for i, parameter in enumerate(parameters_of(document[group])):
+        low, high = parameter.minimum, parameter.maximum
+        if low is not None and high is not None and low > high:
+            yield f"{group}[{i}].minimum: {low} is above the maximum {high}"
+        elif parameter.turns and (group == "options" or parameter.default is not None):
+            yield f"{group}[{i}].turns: only a condition without a default takes turns"
+        elif not all(map(parameter.accepts, parameter.turns)):
+            yield f"{group}[{i}].turns: {list(parameter.turns)} must each be {parameter.allowed}"
+        elif parameter.default is not None and not parameter.accepts(parameter.default):
+            yield f"{group}[{i}].default: {parameter.default!r} must be {parameter.allowed}"
+
+
+_CONSISTENCY: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, Any]], Iterator[str]]], ...] = (
+    (("outputs",), _outputs_fit),
+    (("task", "inputs", "conditions"), _task_fits),
+    (("inputs", "conditions"), _files_fit),
+    (("execution", "archive"), _runtimes_fit),
+    (("outputs", "inputs"), _arrays_have_names_of_their_own),
+    (("conditions", "options"), _parameters_have_names_of_their_own),
+    (("conditions",), _conditions_fit),
+    (("outputs", "conditions"), _labels_fit),
+    (("options",), _options_fit),
+)
