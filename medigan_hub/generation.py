@@ -187,9 +187,9 @@ def _checked(batches: Iterator[SampleBatch], job: GenerationRequest) -> Iterator
             batch = next(batches, None)
         if batch is None:
             break
-        fault = _fault(batch, job, done)
-        if fault:
-            raise PluginError(f"plugin {name} made a batch that {fault}")
+        problem = fault(batch, job, done)
+        if problem:
+            raise PluginError(f"plugin {name} made a batch that {problem}")
         done += len(batch)
         yield batch
     if done != len(job.indices):
@@ -212,8 +212,8 @@ def _failures_in_words(job: GenerationRequest) -> Iterator[None]:
         ) from error
 
 
-def _fault(batch: Any, job: GenerationRequest, done: int) -> str | None:
-    """Say what is wrong with a batch, or None."""
+def fault(batch: Any, job: GenerationRequest, done: int) -> str | None:
+    """Say what is wrong with a batch that follows ``done`` samples of a job, or None."""
     if not isinstance(batch, SampleBatch):
         return f"is a {type(batch).__name__}, not a SampleBatch"
     if len(batch) == 0:
@@ -247,8 +247,9 @@ def _fault(batch: Any, job: GenerationRequest, done: int) -> str | None:
             for size, actual in zip(shape, array.shape, strict=True)
         ):
             return f"has {output.name} of shape {array.shape}, declared {shape}"
-        # Written so that a NaN, which is neither above nor below, is a fault.
-        if not (array.min() >= output.range[0] and array.max() <= output.range[1]):
+        if not np.isfinite(array).all():
+            return f"has {output.name} with values that are not numbers"
+        if array.min() < output.range[0] or array.max() > output.range[1]:
             low, high = output.range
             return f"has {output.name} beyond its declared range of {low:g} to {high:g}"
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,6 +37,21 @@ class Answer(NamedTuple):
     content: bytes
 
 
+class Reply(NamedTuple):
+    """What a server said to something that was sent."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    def json(self) -> Any:
+        """Return the JSON value of the content, or None where it is none."""
+        try:
+            return json.loads(self.content)
+        except (ValueError, RecursionError):
+            return None
+
+
 class Unavailable(NetworkError):  # noqa: N818 (it may soon be there)
     """A server does not answer as it should, and may do so later."""
 
@@ -43,6 +59,14 @@ class Unavailable(NetworkError):  # noqa: N818 (it may soon be there)
         super().__init__(message)
         self.wait = wait
         """Seconds after which the server wants to be asked again, where it said so."""
+
+
+class Refused(NetworkError):  # noqa: N818 (as its base of the same kind)
+    """A server does not do what it was asked to, and won't do so later."""
+
+    def __init__(self, message: str, reply: Reply) -> None:
+        super().__init__(message)
+        self.reply = reply
 
 
 def offline() -> bool:
@@ -129,6 +153,81 @@ def answer(
         raise NetworkError(f"{name} can't be fetched: it is no valid URL") from error
 
 
+def send(
+    method: str,
+    url: str,
+    *,
+    authorise: Callable[[Any], Any],
+    headers: Mapping[str, str] | None = None,
+    content: Any = None,
+    timeout: float = TIMEOUT,
+) -> Reply:
+    """Ask a server to do something as a user of it, and return what it says.
+
+    Parameters
+    ----------
+    authorise
+        Adds to the request's headers who asks; ``requests`` calls it last of
+        all, so that no ``.netrc`` of the user takes its place.
+    content
+        Bytes, or a stream with a length.
+    timeout
+        Seconds that the server may think before it answers.
+
+    Redirects are not followed: what says who asks is for this server alone.
+
+    Raises
+    ------
+    Unavailable
+        As for ``answer``; what was asked may have been done all the same.
+    Refused
+        The server answers with another error, or with a redirect.
+    NetworkError
+        The network is forbidden, or the URL can't be read.
+    """
+    name = shown(url)
+    if offline():
+        raise NetworkError(f"{name} can't be asked: MEDIGAN_OFFLINE forbids the network")
+    import requests
+    import urllib3
+
+    try:
+        with requests.Session() as session:
+            # A proxy would read what goes to this machine by http.
+            session.trust_env = url.lower().startswith("https:")
+            with session.request(
+                method,
+                url,
+                auth=authorise,
+                headers=dict(headers or {}),
+                data=content,
+                timeout=(TIMEOUT, timeout),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                body = b"" if method == "HEAD" else _content(response, name)
+                reply = Reply(response.status_code, response.headers, body)
+    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
+        lasting = (ValueError, requests.exceptions.SSLError)
+        kind = NetworkError if isinstance(error, lasting) else Unavailable
+        raise kind(f"{name} can't be asked: {_reason(error, timeout)}") from error
+    except ValueError as error:
+        raise NetworkError(f"{name} can't be asked: it is no valid URL") from error
+    return _accepted(reply, name)
+
+
+def _accepted(reply: Reply, name: str) -> Reply:
+    code = reply.status
+    # GitHub says so with 403 where too much was asked.
+    limited = code == 403 and reply.headers.get("X-RateLimit-Remaining") == "0"
+    if code == 429 or code >= 500 or limited:
+        wait = _wait(reply.headers)
+        raise Unavailable(f"{name} can't be asked: {_status(code)}", wait)
+    if code >= 300:
+        raise Refused(f"{name} can't be asked: {_status(code)}", reply)
+    return reply
+
+
 def retry(
     ask: Callable[[], Value],
     say: Callable[[str], None] = lambda _: None,
@@ -211,11 +310,12 @@ def _status(code: int) -> str:
     return f"the server answers {code} {known.get(code, '')}".rstrip()
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, timeout: float = TIMEOUT) -> str:
     """Say in a few words what went wrong; the library's own text may hold the whole URL."""
     kind = type(error).__name__
     if "Timeout" in kind:
-        return f"no answer within {TIMEOUT:g} seconds"
+        seconds = TIMEOUT if "Connect" in kind else timeout
+        return f"no answer within {seconds:g} seconds"
     return {
         "ConnectionError": "the server can't be reached",
         "ChunkedEncodingError": "the connection broke off",

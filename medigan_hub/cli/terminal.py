@@ -6,6 +6,8 @@ import json
 import os
 import sys
 import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -68,3 +70,17 @@ def console(pipe_width: int) -> Console:
 def print_json(value: Any) -> None:
     """Print a value as JSON, in ASCII: every program and every locale can read that."""
     print(json.dumps(value, indent=2))
+
+
+@contextmanager
+def status() -> Iterator[Callable[[str], None]]:
+    """Show on a terminal what is going on, a line that is written over; in a pipe nothing."""
+    from rich.console import Console
+    from rich.text import Text
+
+    screen = Console(stderr=True)
+    if not screen.is_terminal:
+        yield lambda _: None
+        return
+    with screen.status("") as shown:
+        yield lambda words: shown.update(Text(printable(words)))

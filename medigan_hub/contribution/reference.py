@@ -71,7 +71,7 @@ def deviations(hub: Hub, model: str) -> dict[str, float]:
         for index, arrays in batch:
             for name, array in arrays.items():
                 other = expected.get((index, name))
-                found[f"{name}/{index}"] = _share(array, other, _span(plugin.metadata, name, array))
+                found[f"{name}/{index}"] = share(array, other, _span(plugin.metadata, name, array))
     return found
 
 
@@ -92,7 +92,8 @@ def _span(model: ModelMetadata, name: str, array: np.ndarray) -> float:
     return float(np.iinfo(array.dtype).max)  # an input uses the whole range of its type
 
 
-def _share(array: np.ndarray, other: np.ndarray | None, span: float) -> float:
+def share(array: np.ndarray, other: np.ndarray | None, span: float) -> float:
+    """Return the share of the values that differ by more than ``TOLERANCE`` of ``span``, 0 to 1."""
     if other is None or other.shape != array.shape:
         return 1.0
     difference = np.abs(array.astype(np.float64) - other) / span

@@ -1,0 +1,298 @@
+"""What can be told of a package from its files alone; none of its code runs here."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from importlib_metadata import PackageNotFoundError, distribution
+from packaging.requirements import InvalidRequirement, Requirement
+
+from medigan_hub import metadata
+from medigan_hub.contribution.checking import contents
+from medigan_hub.contribution.checking.package import Package
+from medigan_hub.contribution.checking.report import FAILED, PASSED, SKIPPED, Fault, Finding
+from medigan_hub.errors import MetadataError
+from medigan_hub.files import inside, sha256_of
+from medigan_hub.plugins import MODELS
+
+LARGEST_WHEEL = 100 * 2**20
+"""Bytes. PyPI's limit for a file, unless one asks for more."""
+SUFFIXES = {
+    "safetensors": (".safetensors",),
+    "keras-h5": (".weights.h5",),
+    "onnx": (".onnx",),
+}
+"""How the names of bundled weights end, by their format."""
+
+Check = Callable[[Package], Iterator[Fault]]
+
+
+def findings(package: Package, say: Callable[[str], None] = lambda _: None) -> list[Finding]:
+    """Return what all checks of the files find."""
+    found: list[Finding] = []
+    for name, check, needs_model in CHECKS:
+        say(name)
+        if needs_model and (package.model is None or package.folder is None):
+            found.append(Finding(name, SKIPPED, "it needs an entry point and valid metadata"))
+            continue
+        faults = [Finding(name, FAILED, each.message, each.remedy) for each in check(package)]
+        found += faults or [Finding(name, PASSED)]
+    return found
+
+
+def _entry_point(package: Package) -> Iterator[Fault]:
+    points = package.entry_points
+    table = f'[project.entry-points."{MODELS}"]'
+    if len(points) != 1:
+        yield Fault(
+            f"the package has {len(points)} entry points in the group {MODELS}; it needs one",
+            f'add to pyproject.toml: {table} NAME = "IMPORT_PACKAGE:plugin"',
+        )
+        return
+    (point,) = points
+    if package.folder is None:
+        yield Fault(
+            f"the entry point {point.name} names {point.value!r}, which is no package of the wheel",
+            "name the import package in it, and have the build put that into the wheel",
+        )
+        return
+    model = package.model
+    if model is None:
+        return
+    for what, actual, declared in (
+        ("entry point", point.name, model.name),
+        ("distribution", package.distribution.name, model.plugin),
+        ("version of the distribution", package.distribution.version, model.version),
+    ):
+        if actual != declared:
+            yield Fault(
+                f"the {what} is {actual}, and metadata.json says {declared}",
+                "give both the same in pyproject.toml and metadata.json",
+            )
+
+
+def _metadata(package: Package) -> Iterator[Fault]:
+    remedy = "mend metadata.json; schemas/model-metadata.schema.json says what it may hold"
+    if package.folder is None:
+        yield Fault("without a package there is no metadata.json", "mend the entry point first")
+        return
+    try:
+        document = package.document
+    except MetadataError as error:
+        yield Fault(str(error), remedy)
+        return
+    if document is None:
+        yield Fault(
+            f"the wheel has no metadata.json in {package.folder.name}",
+            "put it beside the package's __init__.py, and have the build include it",
+        )
+        return
+    for fault in metadata.validate(document):
+        yield Fault(fault, remedy)
+
+
+def _licence(package: Package) -> Iterator[Fault]:
+    model = package.model
+    # Of what medigan published, a licence may be unknown for good; its document says so.
+    if model is not None and model.licence is None and model.medigan_id is None:
+        yield Fault(
+            "metadata.json names no licence of the weights",
+            "set licence to its SPDX identifier, such as MIT",
+        )
+    named = package.distribution.metadata.get_all("License-File") or []
+    files = [package.info / folder / name for name in named for folder in (".", "licenses")]
+    files += [path for path in package.info.rglob("*") if path.name.upper().startswith("LICEN")]
+    if not any(path.is_file() and path.read_bytes().strip() for path in files):
+        yield Fault(
+            "the wheel has no file with a licence",
+            "add a file LICENSE, and license-files to pyproject.toml",
+        )
+
+
+def _citation(package: Package) -> Iterator[Fault]:
+    document = package.document
+    if not document["authors"] and not document.get("publications"):
+        yield Fault(
+            "metadata.json names neither authors nor publications: nobody can cite the model",
+            "add authors, best with their ORCID, or publications",
+        )
+
+
+def _weights(package: Package) -> Iterator[Fault]:
+    model, folder = package.model, package.folder
+    assert model is not None and folder is not None  # noqa: S101, PT018 (checked before)
+    weights = model.weights
+    if weights.source == "remote":
+        if not (weights.sha256 or weights.md5 or weights.record):
+            yield Fault(
+                f"nothing tells whether {weights.url} still holds the same weights",
+                "give weights.sha256 in metadata.json",
+            )
+        return
+    path = inside(folder, weights.file or "")
+    if path is None or not path.is_file():
+        yield Fault(
+            f"the wheel lacks the weights {weights.file}",
+            "put them there and have the build include them: weights.file is relative to "
+            "the import package",
+        )
+        return
+    found = sha256_of(path)
+    if found != weights.sha256:
+        yield Fault(
+            f"the weights {weights.file} have the SHA-256 {found}, "
+            f"and metadata.json says {weights.sha256}",
+            "they changed after they were hashed: put back the old ones, or give the new SHA-256 "
+            "and raise the version",
+        )
+    suffixes = SUFFIXES.get(weights.format)
+    if suffixes and not weights.file.endswith(suffixes):  # type: ignore[union-attr]
+        yield Fault(
+            f"the weights {weights.file} are named otherwise than {weights.format} weights are",
+            f"let their name end in {' or '.join(suffixes)}, or mend weights.format",
+        )
+    fault = contents.broken_weights(path, weights.format)
+    if fault:
+        yield Fault(
+            f"the weights {weights.file} are no {weights.format} file: {fault}",
+            "write them again, or mend weights.format",
+        )
+    elif weights.format in ("pytorch", "tensorflow"):
+        yield Fault(
+            f"bundled weights of the format {weights.format} can hold code",
+            "write them as safetensors, .weights.h5 or .onnx",
+        )
+
+
+def _pickles(package: Package) -> Iterator[Fault]:
+    for path in _files(package.site):
+        name = path.relative_to(package.site).as_posix()
+        kind = contents.pickled(path)
+        if kind:
+            yield Fault(
+                f"{name} is {kind}, which can run code when it is read",
+                "write it as safetensors, .weights.h5, .onnx, .npz without objects, or JSON",
+            )
+        if path.suffix == ".py":
+            for line, call in contents.unsafe_calls(path.read_bytes()):
+                yield Fault(
+                    f"{name}, line {line}: {call} runs code that the file holds",
+                    "read weights with medigan_hub.weights, arrays with allow_pickle=False",
+                )
+
+
+def _size(package: Package) -> Iterator[Fault]:
+    size = package.wheel.stat().st_size if package.wheel else 0
+    if size > LARGEST_WHEEL:
+        yield Fault(
+            f"the wheel has {size / 2**20:.0f} MiB; PyPI takes {LARGEST_WHEEL // 2**20}",
+            "leave the weights to a Zenodo record: source remote in metadata.json",
+        )
+
+
+def _private(package: Package) -> Iterator[Fault]:
+    seen = set()
+    for place, name, content in _texts(package):
+        for line, what in contents.private(name, content):
+            fault = Fault(
+                f"{name} in the {place}{f', line {line}' if line else ''}: {what}",
+                "take it out; a secret that was ever published must be revoked, too",
+            )
+            key = (name.rpartition("/")[2], line, what)
+            if key not in seen:  # once for the wheel and the source distribution
+                seen.add(key)
+                yield fault
+
+
+def _dependencies(package: Package) -> Iterator[Fault]:
+    for text in package.distribution.requires or ():
+        for fault in _missing(text):
+            where = package.project or package.wheel or package.distribution.name
+            yield Fault(fault, f"install the package with what it needs: pip install {where}")
+
+
+def _missing(text: str, extras: tuple[str, ...] = ("",)) -> Iterator[str]:
+    """Yield what this environment lacks of a requirement, and of the extras in it."""
+    try:
+        wanted = Requirement(text)
+    except InvalidRequirement:
+        yield f"the dependency {text!r} can't be read"
+        return
+    if wanted.marker and not any(wanted.marker.evaluate({"extra": extra}) for extra in extras):
+        return
+    try:
+        found = distribution(wanted.name)
+    except PackageNotFoundError:
+        yield f"the package needs {wanted}, which is not installed here"
+        return
+    if not wanted.specifier.contains(found.version, prereleases=True):
+        yield f"the package needs {wanted}, and {found.version} is installed here"
+    if wanted.extras:
+        for inner in found.requires or ():
+            if "extra" in inner.partition(";")[2]:
+                yield from _missing(inner, tuple(wanted.extras))
+
+
+def _filled_in(package: Package) -> Iterator[Fault]:
+    for name, text in _documents(package):
+        for line, content in enumerate(text.splitlines(), 1):
+            if "TODO" in content:
+                words = " ".join(content.split())
+                yield Fault(
+                    f"{name}, line {line}: {words if len(words) <= 120 else words[:117] + '...'}",
+                    "write what it asks for, and take TODO out",
+                )
+
+
+def _documents(package: Package) -> Iterator[tuple[str, str]]:
+    """Yield what people read of a package: name and text."""
+    if package.folder is not None and (package.folder / "metadata.json").is_file():
+        path = package.folder / "metadata.json"
+        yield "metadata.json", path.read_text("utf-8", "replace")
+    yield "README", str(package.distribution.metadata.get_payload() or "")
+    for path in sorted(package.info.rglob("*")):
+        if path.is_file() and path.name.upper().startswith("LICEN"):
+            yield path.name, path.read_text("utf-8", "replace")
+    if package.project is not None and (package.project / "CITATION.cff").is_file():
+        yield "CITATION.cff", (package.project / "CITATION.cff").read_text("utf-8", "replace")
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if path.is_file()]
+
+
+def _texts(package: Package) -> Iterator[tuple[str, str, bytes]]:
+    """Yield every file of the wheel and of the source distribution: where, name, content."""
+    for path in _files(package.site):
+        yield "wheel", path.relative_to(package.site).as_posix(), path.read_bytes()
+    if package.sdist is not None:
+        with tarfile.open(package.sdist) as archive:
+            for member in archive:
+                stream = archive.extractfile(member)
+                if stream is not None:
+                    yield "source distribution", member.name, stream.read()
+
+
+CHECKS: tuple[tuple[str, Check, bool], ...] = (
+    ("entry point", _entry_point, False),
+    ("metadata is valid", _metadata, False),
+    ("licence is there", _licence, False),
+    ("model can be cited", _citation, True),
+    ("weights are as declared", _weights, True),
+    ("no code is pickled", _pickles, False),
+    ("wheel is of a fitting size", _size, False),
+    ("nothing private", _private, False),
+    ("dependencies are installed", _dependencies, False),
+    ("everything is filled in", _filled_in, False),
+)
+"""Name, what finds the faults, and whether that reads the model and its folder."""
+
+NEEDED = (
+    "entry point",
+    "metadata is valid",
+    "weights are as declared",
+    "dependencies are installed",
+)
+"""Checks without which there is nothing to run."""

@@ -1,0 +1,82 @@
+"""Tokens: found in the environment, the keyring or at a prompt, and shown nowhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from medigan_hub.contribution.publishing.servers import Server
+from medigan_hub.errors import RequestError
+
+SERVICE = "medigan-hub"
+"""Service under which the keyring keeps tokens; the user is the server's address."""
+
+
+class Token:
+    """A token that goes into a header, and is not shown, compared, copied or stored.
+
+    >>> Token("secret", "the keyring")
+    Token(from the keyring)
+    """
+
+    __slots__ = ("_value", "source")
+
+    def __init__(self, value: str, source: str) -> None:
+        self._value = value
+        self.source = source
+        """Where it is from, in words."""
+
+    def __call__(self, request: Any) -> Any:
+        """Add the token to a request, as ``requests`` wants it of who signs one."""
+        request.headers["Authorization"] = f"Bearer {self._value}"
+        return request
+
+    def hidden(self, text: str) -> str:
+        """Return text without the token: a server may repeat what it was sent."""
+        return text.replace(self._value, "...")
+
+    def __repr__(self) -> str:
+        return f"Token(from {self.source})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a token is not stored")
+
+
+def find(server: Server, ask: Callable[[str], str] | None = None) -> Token:
+    """Return the token for a server; ``ask`` prompts for it, if there is somebody to ask.
+
+    Raises
+    ------
+    RequestError
+        There is none, or what is there can't be one.
+    """
+    if value := os.environ.get(server.variable, "").strip():
+        return _checked(value, server.variable)
+    if value := (_from_keyring(server) or "").strip():
+        return _checked(value, "the keyring")
+    if ask is not None and (value := ask(f"Token for {server.host}").strip()):
+        return _checked(value, "the prompt")
+    raise RequestError(
+        f"there is no token for {server.host}: set {server.variable}, or keep it in the system's "
+        f"keyring: keyring set {SERVICE} {server.base}"
+    )
+
+
+def _from_keyring(server: Server) -> str | None:
+    try:
+        import keyring
+
+        return keyring.get_password(SERVICE, server.base)
+    except Exception:  # whatever keeps it from answering, the token can come another way
+        return None
+
+
+def _checked(value: str, source: str) -> Token:
+    # Anything else could not be in a header, or would end it.
+    if not all("!" <= character <= "~" for character in value) or len(value) < 4:
+        raise RequestError(
+            f"what is in {source} can't be a token: it has spaces, other characters than letters, "
+            "digits and signs, or next to none; copy it again"
+        )
+    return Token(value, source)
