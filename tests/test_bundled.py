@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from medigan_hub import Hub, metadata
+from medigan_hub.contribution.checking import check
 from medigan_hub.contribution.reference import SHARE, deviations
 
 PLUGINS = Path(__file__).parent.parent / "plugins"
@@ -116,6 +117,11 @@ def test_its_package_names_its_licence_and_holds_no_more_than_it_needs(model):
     for output in json.loads((package / "metadata.json").read_text())["outputs"]:
         files = sorted(path.name for path in (package / "reference" / output["name"]).glob("*"))
         assert files == ([] if output["kind"] == "label" else ["000000.png", "000001.png"])
+
+
+def test_its_package_passes_the_check(model):
+    report = check(PLUGINS / f"medigan-model-{model}")
+    assert report.ok, report.failures
 
 
 def _arrays(hub, model, count, batch_size, seed=3):

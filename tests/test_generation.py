@@ -118,12 +118,21 @@ def test_a_plugin_that_breaks_its_contract_is_named(install, body, message):
         list(Hub().generate("toy-noise", 2))
 
 
-@pytest.mark.parametrize("value", ["nan", "inf", "2.0", "-1.5"])
-def test_values_beyond_the_declared_range_are_refused(install, document, value):
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("nan", "image with values that are not numbers"),
+        *(
+            (value, "image beyond its declared range of -1 to 1")
+            for value in ("inf", "2.0", "-1.5")
+        ),
+    ],
+)
+def test_values_beyond_the_declared_range_are_refused(install, document, value, message):
     document["outputs"][0] |= {"dtype": "float32", "range": [-1, 1]}
     body = f"image = image.astype('float32'); image[0, 3, 3] = {value!r}; yield batch([0], image)"
     install(document=document, code=PLUGIN.replace("BODY", body))
-    with pytest.raises(PluginError, match="image beyond its declared range of -1 to 1"):
+    with pytest.raises(PluginError, match=message):
         list(Hub().generate("toy-noise", 1))
 
 

@@ -17,6 +17,7 @@ from zenodo import Zenodo
 
 from medigan_hub import Hub, RequestError
 from medigan_hub.contribution.card import readme
+from medigan_hub.contribution.checking import check
 from medigan_hub.runtimes.published import resized
 
 ROOT = Path(__file__).parent.parent
@@ -329,3 +330,11 @@ def _scene(seed):
 
 def _distance(one, other):
     return float(np.abs(one["image"].astype(float) - other["image"].astype(float)).mean())
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_every_package_passes_the_check(number):
+    folder = ROOT / "plugins" / DOCUMENTS[number]["plugin"]
+    report = check(folder, allow_archive_code=True)
+    assert report.ok, report.failures
+    assert {"model generates", "conditions work"} <= {each.check for each in report.findings}

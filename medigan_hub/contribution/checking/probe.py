@@ -21,7 +21,7 @@ from medigan_hub import generation, plugins
 from medigan_hub.contribution.checking import fence
 from medigan_hub.contribution.checking.report import FAILED, PASSED, SKIPPED, Fault
 from medigan_hub.contribution.reference import FOLDER, SHARE, deviations, share
-from medigan_hub.errors import HubError
+from medigan_hub.errors import HubError, RequestError
 from medigan_hub.hub import Hub
 from medigan_hub.metadata import Input, ModelMetadata, Output, Parameter
 from medigan_hub.samples import GenerationRequest, SampleBatch
@@ -112,8 +112,8 @@ class Probe:
                     )
 
     def other_seed(self) -> Iterator[Fault]:
-        if self._given():
-            raise Skip("the images are made from inputs")
+        if generation.prepare(self._request()).inputs:
+            raise Skip("the samples start from images, not from random numbers")
         image = self._images()[0]
         other = _joined(self._checked(self._request(seed=1)))
         if np.array_equal(other[image.name], self._made(image)):
@@ -141,11 +141,16 @@ class Probe:
 
     def _condition(self, parameter: Parameter) -> Iterator[Fault]:
         made: dict[Any, bytes] = {}
+        refused: list[str] = []
         image = self._images()[0]
         for value in _values(parameter):
             job = self._request(count=1, conditions={parameter.name: value})
             try:
                 arrays = _joined(self._checked(job))
+            except RequestError as error:
+                # Such as an end of a range that does not go with another condition's default.
+                refused.append(f"{parameter.name}={value} is refused: {error}")
+                continue
             except HubError as error:
                 yield Fault(
                     f"{parameter.name}={value} fails: {error}",
@@ -162,6 +167,8 @@ class Probe:
                         f"with {parameter.name}={value} the label {label.name} is {found}",
                         "let the label be what was asked for",
                     )
+        if refused and (parameter.values or not made):
+            yield Fault(refused[0], "let every value work that metadata.json declares")
         if len(made) > 1 and len(set(made.values())) == 1:
             yield Fault(
                 f"{parameter.name} changes nothing: sample 0 of seed 0 is the same for "
@@ -250,7 +257,8 @@ def _values(parameter: Parameter) -> list[Any]:
         return values if len(values) <= MANY else [values[0], values[-1]]
     ends = [end for end in (parameter.minimum, parameter.maximum) if end is not None]
     default = [] if parameter.default is None else [parameter.default]
-    return [int(end) if parameter.type == "integer" else end for end in ends] or default
+    typed = [int(end) if parameter.type == "integer" else end for end in ends]
+    return list(dict.fromkeys([*typed, *default]))
 
 
 def _joined(batches: list[SampleBatch]) -> dict[str, np.ndarray]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from importlib_metadata import PackageNotFoundError, distribution
 from packaging.requirements import InvalidRequirement, Requirement
@@ -19,6 +21,8 @@ from medigan_hub.plugins import MODELS
 
 LARGEST_WHEEL = 100 * 2**20
 """Bytes. PyPI's limit for a file, unless one asks for more."""
+SCANNED = 64 * 2**20
+"""Bytes of a file that are searched for what is private: beyond, there are weights."""
 SUFFIXES = {
     "safetensors": (".safetensors",),
     "keras-h5": (".weights.h5",),
@@ -32,10 +36,15 @@ Check = Callable[[Package], Iterator[Fault]]
 def findings(package: Package, say: Callable[[str], None] = lambda _: None) -> list[Finding]:
     """Return what all checks of the files find."""
     found: list[Finding] = []
-    for name, check, needs_model in CHECKS:
+    there = {
+        "": True,
+        "an entry point": package.folder is not None,
+        "valid metadata": package.folder is not None and package.model is not None,
+    }
+    for name, check, needed in CHECKS:
         say(name)
-        if needs_model and (package.model is None or package.folder is None):
-            found.append(Finding(name, SKIPPED, "it needs an entry point and valid metadata"))
+        if not there[needed]:
+            found.append(Finding(name, SKIPPED, f"it needs {needed}"))
             continue
         faults = [Finding(name, FAILED, each.message, each.remedy) for each in check(package)]
         found += faults or [Finding(name, PASSED)]
@@ -75,9 +84,7 @@ def _entry_point(package: Package) -> Iterator[Fault]:
 
 def _metadata(package: Package) -> Iterator[Fault]:
     remedy = "mend metadata.json; schemas/model-metadata.schema.json says what it may hold"
-    if package.folder is None:
-        yield Fault("without a package there is no metadata.json", "mend the entry point first")
-        return
+    assert package.folder is not None  # noqa: S101 (checked before)
     try:
         document = package.document
     except MetadataError as error:
@@ -236,27 +243,40 @@ def _missing(text: str, extras: tuple[str, ...] = ("",)) -> Iterator[str]:
 
 
 def _filled_in(package: Package) -> Iterator[Fault]:
-    for name, text in _documents(package):
-        for line, content in enumerate(text.splitlines(), 1):
-            if "TODO" in content:
-                words = " ".join(content.split())
-                yield Fault(
-                    f"{name}, line {line}: {words if len(words) <= 120 else words[:117] + '...'}",
-                    "write what it asks for, and take TODO out",
-                )
+    for place, text in _passages(package):
+        if "TODO" in text:
+            words = " ".join(text.split())
+            yield Fault(
+                f"{place}: {words if len(words) <= 120 else words[:117] + '...'}",
+                "write what it asks for, and take TODO out",
+            )
 
 
-def _documents(package: Package) -> Iterator[tuple[str, str]]:
-    """Yield what people read of a package: name and text."""
-    if package.folder is not None and (package.folder / "metadata.json").is_file():
-        path = package.folder / "metadata.json"
-        yield "metadata.json", path.read_text("utf-8", "replace")
-    yield "README", str(package.distribution.metadata.get_payload() or "")
+def _passages(package: Package) -> Iterator[tuple[str, str]]:
+    """Yield what people read of a package, piece by piece: where it stands, and the text."""
+    with suppress(MetadataError):  # which another check tells
+        yield from _strings("metadata.json", package.document)
+    documents = {"README": str(package.distribution.metadata.get_payload() or "")}
     for path in sorted(package.info.rglob("*")):
         if path.is_file() and path.name.upper().startswith("LICEN"):
-            yield path.name, path.read_text("utf-8", "replace")
+            documents[path.name] = path.read_text("utf-8", "replace")
     if package.project is not None and (package.project / "CITATION.cff").is_file():
-        yield "CITATION.cff", (package.project / "CITATION.cff").read_text("utf-8", "replace")
+        path = package.project / "CITATION.cff"
+        documents[path.name] = path.read_text("utf-8", "replace")
+    for name, text in documents.items():
+        for number, line in enumerate(text.splitlines(), 1):
+            yield f"{name}, line {number}", line
+
+
+def _strings(place: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield place, value
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield from _strings(f"{place}, {key}" if ", " not in place else f"{place}.{key}", each)
+    elif isinstance(value, list):
+        for position, each in enumerate(value):
+            yield from _strings(f"{place}[{position}]", each)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -264,30 +284,31 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _texts(package: Package) -> Iterator[tuple[str, str, bytes]]:
-    """Yield every file of the wheel and of the source distribution: where, name, content."""
+    """Yield the files of the wheel and of the source distribution: where, name, content."""
     for path in _files(package.site):
-        yield "wheel", path.relative_to(package.site).as_posix(), path.read_bytes()
+        with path.open("rb") as wheel_file:
+            yield "wheel", path.relative_to(package.site).as_posix(), wheel_file.read(SCANNED)
     if package.sdist is not None:
         with tarfile.open(package.sdist) as archive:
             for member in archive:
                 stream = archive.extractfile(member)
                 if stream is not None:
-                    yield "source distribution", member.name, stream.read()
+                    yield "source distribution", member.name, stream.read(SCANNED)
 
 
-CHECKS: tuple[tuple[str, Check, bool], ...] = (
-    ("entry point", _entry_point, False),
-    ("metadata is valid", _metadata, False),
-    ("licence is there", _licence, False),
-    ("model can be cited", _citation, True),
-    ("weights are as declared", _weights, True),
-    ("no code is pickled", _pickles, False),
-    ("wheel is of a fitting size", _size, False),
-    ("nothing private", _private, False),
-    ("dependencies are installed", _dependencies, False),
-    ("everything is filled in", _filled_in, False),
+CHECKS: tuple[tuple[str, Check, str], ...] = (
+    ("entry point", _entry_point, ""),
+    ("metadata is valid", _metadata, "an entry point"),
+    ("licence is there", _licence, ""),
+    ("model can be cited", _citation, "valid metadata"),
+    ("weights are as declared", _weights, "valid metadata"),
+    ("no code is pickled", _pickles, ""),
+    ("wheel is of a fitting size", _size, ""),
+    ("nothing private", _private, ""),
+    ("dependencies are installed", _dependencies, ""),
+    ("everything is filled in", _filled_in, ""),
 )
-"""Name, what finds the faults, and whether that reads the model and its folder."""
+"""Name, what finds the faults, and what there must be for that."""
 
 NEEDED = (
     "entry point",
