@@ -229,13 +229,14 @@ def _missing(text: str, extras: tuple[str, ...] = ("",)) -> Iterator[str]:
         return
     if wanted.marker and not any(wanted.marker.evaluate({"extra": extra}) for extra in extras):
         return
+    name = f"{wanted.name}{wanted.specifier}"
     try:
         found = distribution(wanted.name)
     except PackageNotFoundError:
-        yield f"the package needs {wanted}, which is not installed here"
+        yield f"the package needs {name}, which is not installed here"
         return
     if not wanted.specifier.contains(found.version, prereleases=True):
-        yield f"the package needs {wanted}, and {found.version} is installed here"
+        yield f"the package needs {name}, and {found.version} is installed here"
     if wanted.extras:
         for inner in found.requires or ():
             if "extra" in inner.partition(";")[2]:
