@@ -322,7 +322,7 @@ def test_a_model_that_hangs_leaves_no_process(project, tmp_path):
     mark = f"sleeper{os.getpid()}"
     batch(
         f"import subprocess, sys; subprocess.run([sys.executable, '-c', "
-        f"'import time; time.sleep(60)', '{mark}'])"
+        f"'import time; time.sleep(60)', '{mark}'], start_new_session=True)"
     )(project)
     report = check(project, timeout=3)
     assert "it takes over 3 seconds" in failures(report)["model generates"]

@@ -13,9 +13,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from medigan_hub import weights
 from medigan_hub.contribution.checking import fence, probe
@@ -25,6 +26,9 @@ from medigan_hub.errors import HubError, require
 from medigan_hub.files import cache_folder
 from medigan_hub.metadata import ModelMetadata
 from medigan_hub.runtimes.archive import environments, groups, logs
+
+if TYPE_CHECKING:
+    import psutil
 
 TIMEOUT = 300.0
 """Seconds that a check may take."""
@@ -150,10 +154,16 @@ class Run:
 
     def findings(self) -> list[Finding]:
         """Wait for the end, and return what was found."""
+        import psutil
+
         try:
             current, reason = self._watch()
         finally:
+            started = _tree(self._process.pid)
             groups.end(self._process)
+            for each in started:  # also those that left the group
+                with suppress(psutil.NoSuchProcess):
+                    each.kill()
         self._hearing.join(groups.GRACE)
         if reason is not None:
             self._found.append(Finding(current, FAILED, *reason))
@@ -238,20 +248,25 @@ def _skipped(names: Iterable[str], why: str) -> list[Finding]:
     return [Finding(name, SKIPPED, why) for name in names]
 
 
+def _tree(pid: int) -> list[psutil.Process]:
+    """Return a process and all that it started, as far as they are there."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
 def _memory_of(pid: int) -> int:
     """Return the bytes of memory that a process and its descendants use."""
     import psutil
 
     total = 0
-    try:
-        process = psutil.Process(pid)
-        for each in (process, *process.children(recursive=True)):
-            try:
-                total += each.memory_info().rss
-            except psutil.NoSuchProcess:
-                continue
-    except psutil.NoSuchProcess:
-        return 0
+    for each in _tree(pid):
+        with suppress(psutil.NoSuchProcess):
+            total += each.memory_info().rss
     return total
 
 
