@@ -23,8 +23,8 @@ def bibtex(model: ModelMetadata) -> str:
     """Return what to cite for a model, the most important first, as BibTeX.
 
     A publication of which only a DOI or an address is known takes the model's
-    title. A model without publications is cited itself, by the record that
-    holds its weights, if it has one. Text is UTF-8, as biber and current
+    title. A model without publications is cited itself, by the DOI of its own
+    record, or else by where its weights are, if it has either. Text is UTF-8, as biber and current
     BibTeX styles read it.
     """
     publications = list(model.document.get("publications", ()))
@@ -40,11 +40,13 @@ def bibtex(model: ModelMetadata) -> str:
 
 
 def _of_the_model(model: ModelMetadata) -> dict[str, Any]:
-    document = model.document
+    document, doi = model.document, model.document.get("doi")
     return {
         "authors": [author["name"] for author in document["authors"]],
         "year": document.get("year"),
-        "url": document["weights"].get("url"),
+        "doi": doi,
+        # The address of a DOI stays when that of a file changes.
+        "url": None if doi else document["weights"].get("url"),
     }
 
 

@@ -310,7 +310,8 @@ def test_version_and_help(medigan):
     listed = medigan("--help")[1].rpartition("Commands")[2]
     commands = re.findall(r"^\W*([a-z]+)  ", listed, re.MULTILINE)
     assert commands == [
-        *("list", "search", "info", "install", "generate", "verify", "preview", "weights")
+        *("list", "search", "info", "install", "generate", "verify", "preview"),
+        *("check", "publish", "weights"),
     ]
 
 

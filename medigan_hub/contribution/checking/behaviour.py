@@ -294,6 +294,8 @@ def _variables(site_packages: Path, home: Path) -> dict[str, str]:
         "PYTHONSAFEPATH": "1",
         "HOME": str(home),
         "TMPDIR": str(home),
+        "XDG_CACHE_HOME": str(home),
+        "TORCHINDUCTOR_CACHE_DIR": str(home),  # which PyTorch sets for its children
         "MEDIGAN_CACHE": str(cache_folder().absolute()),
         "MEDIGAN_OFFLINE": "1",
         "MEDIGAN_CATALOGUE": "",

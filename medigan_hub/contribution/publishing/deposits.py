@@ -113,13 +113,8 @@ class Deposits:
             raise
 
     def find(self, marker: str) -> list[Deposit]:
-        """Return the deposits with a marker in their notes."""
-        for wait in (0.0, SETTLING):
-            if wait:
-                network.pause(wait)
-            if found := [deposit for deposit in self._all() if marker in deposit.notes]:
-                return found
-        return []
+        """Return the deposits with a marker in their notes, as far as the list has them yet."""
+        return network.retry(lambda: self._marked(marker), self._connection.say)
 
     def create(self, metadata: Mapping[str, Any], marker: str, *, look: bool) -> Deposit:
         """Return a draft with a marker in its notes: the one that is there, or a new one.
@@ -131,7 +126,7 @@ class Deposits:
 
         def attempt() -> Deposit:
             nonlocal may_be_there
-            found = self.find(marker) if may_be_there else []
+            found = self._settled(lambda: self._marked(marker)) if may_be_there else []
             may_be_there = True
             if found:
                 return found[0]
@@ -150,9 +145,11 @@ class Deposits:
                 reply = self._client.new_version(str(record.id), sleep=False)
             except Refused as error:
                 # Zenodo's current software refuses a second one; the former gave the first again.
-                if error.reply.status not in (400, 409) or not (found := self._open(record)):
+                if error.reply.status not in (400, 409):
                     raise
-                return found
+                if not (found := self._settled(lambda: self._open(record))):
+                    raise
+                return found[0].id
             return _latest_draft(self._connection.value(reply))
 
         number = network.retry(attempt, self._connection.say)
@@ -250,14 +247,24 @@ class Deposits:
             if len(entries) < PAGE:
                 return
 
-    def _open(self, record: Deposit) -> int | None:
-        for wait in (0.0, SETTLING):
-            if wait:
-                network.pause(wait)
-            for deposit in self._all():
-                if not deposit.submitted and deposit.concept == record.concept:
-                    return deposit.id
-        return None
+    def _marked(self, marker: str) -> list[Deposit]:
+        return [deposit for deposit in self._all() if marker in deposit.notes]
+
+    def _open(self, record: Deposit) -> list[Deposit]:
+        """Return the draft of a record's next version, if there is one."""
+        return [
+            deposit
+            for deposit in self._all()
+            if not deposit.submitted and deposit.concept == record.concept
+        ]
+
+    def _settled(self, look: Callable[[], list[Deposit]]) -> list[Deposit]:
+        """Look, and where nothing is found, again once the list has had time to show it."""
+        found = look()
+        if not found:
+            network.pause(SETTLING)
+            found = look()
+        return found
 
     def _listed(self, url: str, of: Callable[[Any], Any]) -> dict[str, Stored]:
         def attempt() -> dict[str, Stored]:

@@ -31,6 +31,8 @@ class Server:
 # The variables are those that zenodo-client reads.
 SANDBOX = Server("https://sandbox.zenodo.org", "ZENODO_SANDBOX_API_TOKEN", "sandbox")
 PRODUCTION = Server("https://zenodo.org", "ZENODO_API_TOKEN", "production")
+OTHER = "MEDIGAN_DEPOSIT_TOKEN"
+GITHUB = "GITHUB_TOKEN"
 
 
 def chosen(*, production: bool, url: str | None) -> Server:
@@ -50,7 +52,7 @@ def chosen(*, production: bool, url: str | None) -> Server:
     if known is not None:
         flag = "leave --server out" if known == SANDBOX else "give --production"
         raise RequestError(f"--server is {base}; {flag}")
-    return Server(base, "MEDIGAN_DEPOSIT_TOKEN", "other")
+    return Server(base, OTHER, "other")
 
 
 def address(url: str, what: str) -> str:

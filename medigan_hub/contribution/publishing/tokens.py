@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from medigan_hub.contribution.publishing.servers import Server
+from medigan_hub.contribution.publishing.servers import GITHUB, OTHER, PRODUCTION, SANDBOX, Server
 from medigan_hub.errors import RequestError
 
 SERVICE = "medigan-hub"
 """Service under which the keyring keeps tokens; the user is the server's address."""
+VARIABLES = (
+    *(SANDBOX.variable, PRODUCTION.variable, OTHER, GITHUB),
+    *("GH_TOKEN", "GITHUB_PAT", "PYPI_TOKEN", "TWINE_PASSWORD"),
+)
+"""Variables of the environment that hold tokens: those read here, and others of their kind."""
 
 
 class Token:
@@ -61,6 +67,16 @@ def find(server: Server, ask: Callable[[str], str] | None = None) -> Token:
         f"there is no token for {server.host}: set {server.variable}, or keep it in the system's "
         f"keyring: keyring set {SERVICE} {server.base}"
     )
+
+
+@contextmanager
+def kept_from_others() -> Iterator[None]:
+    """Keep tokens from the programs that are started here, such as a build or the model itself."""
+    taken = {name: os.environ.pop(name) for name in VARIABLES if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(taken)
 
 
 def _from_keyring(server: Server) -> str | None:
