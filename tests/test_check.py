@@ -271,7 +271,7 @@ DYNAMIC = {
     "reference": (code("latents * scale", "latents * scale * 0.9"),
                   "reference samples are reproduced", "the reference sample image/1 is made other"),
     "no-reference": (lambda p: shutil.rmtree(p / PACKAGE / "reference"),
-                     "reference samples are reproduced", "no readable reference samples"),
+                     "reference samples are reproduced", "the package has no reference samples"),
     "writes": (code(RAN, f"\nopen('/tmp/medigan-stray', 'w')\n{RAN}"), "model loads",
                "wants to write to /tmp/medigan-stray"),
     "writes-quietly": (

@@ -26,6 +26,12 @@ def test_the_wheels_hold_what_is_needed_and_no_more(wheels):
     assert "medigan_hub/schemas/model-metadata.schema.json" in names
     assert "medigan_hub/py.typed" in names
     assert "medigan_hub/catalogue/dcgan-mmg-calc-roi.json" in names
+    templates = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "templates").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert {f"medigan_hub/{name}" for name in templates} <= names
     assert not any(name.startswith(("tests", "plugins")) for name in names)
     assert len(plugins) == len(PLUGINS)
     for wheel in plugins:

@@ -59,7 +59,8 @@ class Published(ModelPlugin):
         wanted, size = request.indices, _block_size(request)
         place = 0
         block, made = -1, dict[int, dict[str, np.ndarray]]()
-        for call, samples in archive.run(self.metadata, request, self._calls(request, size)):
+        calls = self._calls(request, size)
+        for call, samples in archive.run(self.metadata, request, calls, self.folder):
             if call.indices[0] // size != block:
                 block, made = call.indices[0] // size, {}
             for index, items in zip(call.indices, samples, strict=True):

@@ -26,7 +26,7 @@ from medigan_hub.metadata import ModelMetadata
 from medigan_hub.weights.bundled import bundled
 from medigan_hub.weights.download import SPARE, Download, fetch
 from medigan_hub.weights.hashes import sha256_once
-from medigan_hub.weights.places import place_of
+from medigan_hub.weights.places import Place, bundled_place, place_of
 
 MOST_BYTES = 20 * 2**30
 """Bytes that an archive may unpack to."""
@@ -59,26 +59,26 @@ class Listing:
         return sorted(name[len(self.root) :] for name in inside)
 
 
-def names(model: ModelMetadata) -> list[str]:
+def names(model: ModelMetadata, plugin: Path | None = None) -> list[str]:
     """Return the paths of the files in a model's archive, relative to the folder of its code.
 
     That folder is the one with ``__init__.py``: the top, the one that the
     metadata names, or the only one at the top. The archive is fetched when it
-    is not in the cache.
+    is not in the cache; a bundled one lies in the folder of the ``plugin``.
 
     Raises
     ------
     WeightsError
         The file is no archive, is damaged, or could do harm.
     """
-    return _listing(model, fetch(model)).names
+    return _listing(model, _archive(model, plugin)).names
 
 
-def extract(model: ModelMetadata, name: str) -> Path:
+def extract(model: ModelMetadata, name: str, plugin: Path | None = None) -> Path:
     """Return one file of a model's archive, extracted into the cache.
 
     Its name is one of ``names``. It is extracted once, and again where the copy
-    is damaged.
+    is damaged. A bundled archive lies in the folder of the ``plugin``.
 
     Raises
     ------
@@ -87,14 +87,14 @@ def extract(model: ModelMetadata, name: str) -> Path:
     OutputError
         The cache can't be written.
     """
-    archive = fetch(model)
+    archive = _archive(model, plugin)
     listing = _listing(model, archive)
     if name not in listing.names:
         close = close_to(name, listing.names) or [each for each in listing.names if each != CODE]
         raise WeightsError(
             f"the archive of {model.name} holds no {name}; it has {', '.join(close[:5]) or 'none'}"
         )
-    place = place_of(model)
+    place = _place(model, archive)
     folder = place.members / archive.sha256
     target, memory = folder / "files" / name, folder / "sums" / name
     if _is_whole(target, memory):
@@ -119,25 +119,24 @@ def locate(model: ModelMetadata, folder: Path, name: str | None = None) -> Path:
     NetworkError, WeightsError, OutputError
         As ``bundled``, ``fetch`` and ``extract``.
     """
-    if model.weights.source == "bundled":
-        return bundled(model, folder)
     name = model.weights.member if name is None else name
-    return fetch(model).path if name is None else extract(model, name)
+    return _archive(model, folder).path if name is None else extract(model, name, folder)
 
 
-def unpack(model: ModelMetadata) -> Path:
+def unpack(model: ModelMetadata, plugin: Path | None = None) -> Path:
     """Return the folder with the code of a model's archive, all of which is unpacked in the cache.
 
-    It is there whole or not at all. What was changed since is unpacked anew.
+    It is there whole or not at all. What was changed since is unpacked anew. A
+    bundled archive lies in the folder of the ``plugin``.
 
     Raises
     ------
     NetworkError, WeightsError, OutputError
         As ``extract``.
     """
-    archive = fetch(model)
+    archive = _archive(model, plugin)
     listing = _listing(model, archive)
-    place = place_of(model)
+    place = _place(model, archive)
     folder = place.unpacked / archive.sha256
     memory = folder.with_suffix(".json")
     if not _is_intact(folder, memory):
@@ -145,6 +144,18 @@ def unpack(model: ModelMetadata) -> Path:
             if not _is_intact(folder, memory):
                 _unpack(archive.path, listing, folder, memory)
     return folder / listing.root
+
+
+def _archive(model: ModelMetadata, plugin: Path | None) -> Download:
+    """Return a model's archive, verified: from the cache, or from its plugin's package."""
+    if plugin is None or model.weights.source == "remote":
+        return fetch(model)
+    return Download(bundled(model, plugin), model.weights.sha256 or "")
+
+
+def _place(model: ModelMetadata, archive: Download) -> Place:
+    """Return where in the cache goes what an archive holds."""
+    return place_of(model) if model.weights.source == "remote" else bundled_place(archive.path)
 
 
 def _unpack(path: Path, listing: Listing, folder: Path, memory: Path) -> None:

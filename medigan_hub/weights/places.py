@@ -105,6 +105,21 @@ def place_of(model: ModelMetadata) -> Place:
     )
 
 
+def bundled_place(path: Path) -> Place:
+    """Return where goes what is extracted from an archive in a plugin's package.
+
+    Plugins may have files of one name; their content goes by its hash.
+    """
+    return Place(
+        key=str(path),
+        url="",
+        api=None,
+        record=None,
+        name=path.name,
+        path=folder() / "bundled" / path.name,
+    )
+
+
 def is_private(url: str) -> bool:
     """Tell whether nobody can change what comes from a URL on its way: https, or this machine."""
     parts = _split(url)

@@ -129,8 +129,16 @@ class Probe:
             yield from self._condition(parameter)
 
     def reference(self) -> Iterator[Fault]:
-        if not (self.plugin.folder / FOLDER).is_dir() and self.model.weights.source == "remote":
-            raise Skip("the package ships none")
+        if not (self.plugin.folder / FOLDER).is_dir():
+            if self.model.weights.source == "remote":
+                raise Skip("the package ships none")
+            yield Fault(
+                "the package has no reference samples, by which it can be told that it still "
+                "makes what its author saw",
+                f"make them once the weights are final: medigan generate {self.name} -n 2 --seed 0 "
+                f"-o {self.plugin.folder.name}/{FOLDER}",
+            )
+            return
         for name, part in deviations(self.hub, self.name).items():
             if part > SHARE:
                 yield Fault(

@@ -53,14 +53,18 @@ class Call:
 
 
 def run(
-    model: ModelMetadata, request: GenerationRequest, calls: Iterable[Call]
+    model: ModelMetadata,
+    request: GenerationRequest,
+    calls: Iterable[Call],
+    plugin: Path | None = None,
 ) -> Generator[tuple[Call, list[list[Item]]]]:
     """Make some calls in one process, each when it is asked for; yield each with its samples.
 
     A sample is what the function returned for it: a list of arrays, numbers or
     words. What it draws at random depends on the request's seed and on the
     call's first sample alone. The process, with all that it started, ends with
-    the iteration, or with the hub.
+    the iteration, or with the hub. An archive that is bundled lies in the
+    folder of the ``plugin``.
 
     Raises
     ------
@@ -78,8 +82,7 @@ def run(
     if request.device == "mps":
         raise RequestError(f"the published code of {model.name} runs on cpu or cuda, not on mps")
     limit = time_limit()
-    permission.check(model, request, weights.fetch(model).sha256)
-    unpacked = weights.unpack(model)
+    unpacked = _unpacked(model, request, plugin)
     python = environments.environment(model.archive.dependencies, _say)
     with _working_folder() as folder:
         # A copy, since the code may write beside its own files, and what is in the cache
@@ -108,6 +111,16 @@ def run(
                 found = worker.call(message, place / "results", len(call.indices))
                 shutil.rmtree(place, ignore_errors=True)
                 yield call, found
+
+
+def _unpacked(model: ModelMetadata, request: GenerationRequest, plugin: Path | None) -> Path:
+    """Return the folder of the archive's code, once that may run."""
+    if plugin is None or model.weights.source == "remote":
+        permission.check(model, request, weights.fetch(model).sha256)
+        return weights.unpack(model)
+    weights.bundled(model, plugin)
+    permission.check(model, request, model.weights.sha256 or "")
+    return weights.unpack(model, plugin)
 
 
 def _arguments(model: ModelMetadata, call: Call, code: Path, place: Path) -> dict[str, Any]:

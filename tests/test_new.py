@@ -1,0 +1,141 @@
+"""From `medigan new` to a package that is checked: what an author does first."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import archives
+import pytest
+
+from medigan_hub import metadata
+
+ROOT = Path(__file__).parent.parent
+TITLE = 'Noise "in" \\ ü {{ title }}'
+FILLED = ("organ=breast", "modality=mammography", f"title={TITLE}", "author=Ada Example")
+
+
+@pytest.fixture
+def medigan(tmp_path):
+    def run(*arguments: str, python: str = sys.executable, **variables: str):
+        return subprocess.run(
+            [python, "-m", "medigan_hub", *arguments],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ, "HOME": str(tmp_path / "home"), **variables},
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def index(tmp_path_factory):
+    return archives.stub_index(tmp_path_factory.mktemp("index"))
+
+
+@pytest.fixture(scope="session")
+def hub_wheel(wheels):
+    return next(wheel for wheel in wheels if wheel.name.startswith("medigan_hub-"))
+
+
+@pytest.mark.parametrize(
+    ("framework", "task"),
+    [
+        ("torch", "noise-to-image"),
+        ("torch", "image-to-image"),
+        ("tensorflow", "class-to-image"),
+        ("onnx", "class-to-image"),
+        ("onnx", "inpainting"),
+        ("archive", "noise-to-image"),
+    ],
+)
+def test_a_fresh_scaffold_is_installed_runs_and_lacks_what_its_author_must_fill_in(
+    medigan, tmp_path, hub_wheel, index, framework, task
+):
+    name = f"my-{framework}"
+    made = medigan(
+        "new", "--no-input", f"name={name}", f"framework={framework}", f"task={task}", *FILLED
+    )
+    assert made.returncode == 0, made.stderr
+    project = tmp_path / f"medigan-model-{name}"
+    package = project / f"medigan_model_my_{framework}"
+    document = json.loads((package / "metadata.json").read_text("utf-8"))
+    assert metadata.validate(document) == []
+    assert (document["title"], document["task"]) == (TITLE, task)
+    for path in project.rglob("*"):
+        if path.is_file() and path.suffix not in (".h5", ".npz", ".onnx", ".safetensors", ".zip"):
+            assert "cookiecutter" not in path.read_text("utf-8"), path
+
+    # An environment of its own, which has this one's frameworks behind its own packages.
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
+    python = str(venv / "bin" / "python")
+    (site,) = venv.glob("lib/python*/site-packages")
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps"]
+    offline = ["--no-index", "--no-build-isolation"]
+    (site / "frameworks.pth").write_text(f"{Path(pytest.__file__).parents[1]}\n")
+    installed = subprocess.run(
+        [*pip, *offline, str(hub_wheel), str(project)], capture_output=True, text=True
+    )
+    assert installed.returncode == 0, installed.stderr
+
+    variables = archives.without_network(index)
+    allow = ["--allow-archive-code"] if framework == "archive" else []
+    inputs = []
+    if task in ("image-to-image", "inpainting"):
+        (tmp_path / "in.npy").write_bytes(b"")
+        code = (
+            "import numpy; numpy.save('in.npy', numpy.arange(1024, dtype='uint8').reshape(32, 32))"
+        )
+        subprocess.run([python, "-c", code], check=True, cwd=tmp_path)
+        inputs = [f"--input={entry['name']}=in.npy" for entry in document["inputs"]]
+    count = "1" if inputs else "4"
+    done = medigan(
+        *("generate", name, "-n", count, "-o", "out", *inputs, *allow), python=python, **variables
+    )
+    assert done.returncode == 0, done.stderr
+    report = medigan("check", str(project), "--json", *allow, python=python, **variables)
+    findings = json.loads(report.stdout)["findings"]
+    failed = {each["check"] for each in findings if each["status"] == "failed"}
+    assert failed == {"everything is filled in", "reference samples are reproduced"}, [
+        each for each in findings if each["status"] == "failed"
+    ]
+    to_do = [each["message"] for each in findings if each["check"] == "everything is filled in"]
+    assert any(words.startswith("metadata.json, limitations") for words in to_do)
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        (["name=cyclegan-dbt"], "cyclegan-dbt"),
+        (["name=Upper Case"], "Upper Case"),
+        (["name=class"], "class"),
+        (["name=con"], "con"),
+        (["name=x", "task=magic"], "magic"),
+        (["name=x", "orcid=0000-0002-1825-0098"], "0000-0002-1825-0098"),
+        (["name=x", "colour=red"], "colour"),
+        ([], "name"),
+    ],
+)
+def test_an_answer_that_cannot_be_is_one_line(medigan, tmp_path, answers, message):
+    result = medigan("new", "--no-input", *answers)
+    assert result.returncode in (1, 2)
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("error: ")
+    assert message in result.stderr
+    assert not list(tmp_path.glob("medigan-model-*"))
+
+
+def test_a_folder_that_is_not_empty_is_left_alone(medigan, tmp_path):
+    folder = tmp_path / "medigan-model-mine"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+    result = medigan("new", "--no-input", "name=mine")
+    assert result.returncode == 1
+    assert "medigan-model-mine" in result.stderr
+    assert [path.name for path in tmp_path.rglob("medigan-model-mine/*")] == ["notes.txt"]
+    assert not (tmp_path / "home").exists() or not list((tmp_path / "home").iterdir())
