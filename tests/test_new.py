@@ -10,8 +10,11 @@ from pathlib import Path
 
 import archives
 import pytest
+import safetensors.torch
+import torch
 
 from medigan_hub import metadata
+from medigan_hub.networks.dcgan import Dcgan
 
 ROOT = Path(__file__).parent.parent
 TITLE = 'Noise "in" \\ ü {{ title }}'
@@ -139,3 +142,68 @@ def test_a_folder_that_is_not_empty_is_left_alone(medigan, tmp_path):
     assert "medigan-model-mine" in result.stderr
     assert [path.name for path in tmp_path.rglob("medigan-model-mine/*")] == ["notes.txt"]
     assert not (tmp_path / "home").exists() or not list((tmp_path / "home").iterdir())
+
+
+def test_a_checkpoint_tells_its_network_and_becomes_weights(medigan, tmp_path):
+    torch.manual_seed(0)
+    trained = Dcgan(100, (64, 32, 16, 8), 1).state_dict()
+    torch.save(trained, tmp_path / "generator.pt")
+    made = medigan("new", "--no-input", "--from-checkpoint", "generator.pt", "name=my-gan", *FILLED)
+    assert made.returncode == 0, made.stderr
+    assert "dcgan" in made.stdout
+    package = tmp_path / "medigan-model-my-gan" / "medigan_model_my_gan"
+    document = json.loads((package / "metadata.json").read_text("utf-8"))
+    assert metadata.validate(document) == []
+    assert document["latent"]["size"] == 100
+    assert document["outputs"][0]["shape"] == [64, 64, 1]
+    weights = safetensors.torch.load_file(package / document["weights"]["file"])
+    assert all(torch.equal(weights[name], trained[name]) for name in weights)
+    assert len(weights) >= 5
+
+
+def test_a_checkpoint_of_no_known_network_is_kept_to_be_filled_in(medigan, tmp_path):
+    torch.save({"state_dict": {"x.weight": torch.zeros(3, 3)}}, tmp_path / "unknown.pt")
+    made = medigan("new", "--no-input", "--from-checkpoint", "unknown.pt", "name=my-net", *FILLED)
+    assert made.returncode == 0, made.stderr
+    assert "fits none of the hub's networks" in made.stdout
+    assert "x.weight 3x3" in made.stdout
+    package = tmp_path / "medigan-model-my-net" / "medigan_model_my_net"
+    document = json.loads((package / "metadata.json").read_text("utf-8"))
+    weights = safetensors.torch.load_file(package / document["weights"]["file"])
+    assert weights["x.weight"].shape == (3, 3)
+
+
+def test_a_checkpoint_with_code_is_refused(medigan, tmp_path):
+    (tmp_path / "evil.pt").write_bytes(
+        b"cposix\nsystem\n(S'touch " + str(tmp_path / "ran").encode() + b"'\ntR."
+    )
+    made = medigan("new", "--no-input", "--from-checkpoint", "evil.pt", "name=evil", *FILLED)
+    assert made.returncode == 1
+    assert made.stderr.count("\n") == 1
+    assert not (tmp_path / "ran").exists()
+    assert not (tmp_path / "medigan-model-evil").exists()
+
+
+def test_what_is_no_entry_of_medigans_list_is_one_line(medigan, tmp_path):
+    (tmp_path / "list.json").write_text("{}")
+    made = medigan("new", "--no-input", "--from-medigan", "list.json", "name=x")
+    assert (made.returncode, made.stderr) == (
+        1,
+        "error: list.json is not an entry of medigan's list, or a mapping of several\n",
+    )
+
+
+def test_the_template_works_with_cookiecutter_alone(tmp_path):
+    command = [sys.executable, "-m", "cookiecutter", str(ROOT / "templates" / "model_package")]
+    done = subprocess.run(
+        [*command, "--no-input", "name=plain", "framework=onnx"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "HOME": str(tmp_path / "home")},
+    )
+    assert done.returncode == 0, done.stderr
+    project = tmp_path / "medigan-model-plain"
+    document = metadata.read(project / "medigan_model_plain" / "metadata.json")
+    assert metadata.validate(document) == []
+    assert (project / "medigan_model_plain" / document["weights"]["file"]).is_file()

@@ -30,6 +30,9 @@ from collections.abc import Sequence
 {% endif %}
 import numpy as np
 {% endif %}
+{% if not own and kind == "noise" and not inpaint and not singan %}
+
+{% endif %}
 {% if not own %}
 import torch
 {% endif %}
