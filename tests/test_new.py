@@ -12,6 +12,7 @@ import archives
 import pytest
 import safetensors.torch
 import torch
+from test_documents import entry
 
 from medigan_hub import metadata
 from medigan_hub.networks.dcgan import Dcgan
@@ -207,3 +208,15 @@ def test_the_template_works_with_cookiecutter_alone(tmp_path):
     document = metadata.read(project / "medigan_model_plain" / "metadata.json")
     assert metadata.validate(document) == []
     assert (project / "medigan_model_plain" / document["weights"]["file"]).is_file()
+
+
+def test_an_entry_of_medigans_list_becomes_a_package_of_its_published_code(medigan, tmp_path):
+    (tmp_path / "list.json").write_text(json.dumps({"00099_TOY": entry()}))
+    made = medigan("new", "--no-input", "--from-medigan", "list.json")
+    assert made.returncode == 0, made.stderr
+    project = tmp_path / "medigan-model-toy"
+    document = metadata.read(project / "medigan_model_toy" / "metadata.json")
+    assert metadata.validate(document) == []
+    assert document["medigan_id"] == "00099_TOY"
+    assert document["execution"]["runtimes"] == ["archive"]
+    assert "ArchiveOnly" in (project / "medigan_model_toy" / "__init__.py").read_text()
