@@ -233,6 +233,8 @@ class Zenodo(Loopback):
         self.former, self.lag = former, lag
         self.deposits: dict[int, Deposit] = {}
         self._next = first
+        self.made = 0
+        """Drafts that were ever made."""
 
     @property
     def records(self) -> list[Deposit]:
@@ -357,6 +359,7 @@ class Zenodo(Loopback):
         self._next += 2
         deposit = Deposit(number, concept, user, metadata, hidden=self.lag)
         self.deposits[number] = deposit
+        self.made += 1
         return Answer(201, self._value(deposit))
 
     def _new_version(self, deposit: Deposit) -> Answer:
@@ -372,6 +375,7 @@ class Zenodo(Loopback):
             )
             draft.hidden = self.lag
             self._next += 1
+            self.made += 1
             self.deposits[draft.id] = draft
             there = [draft]
         value = self._value(deposit if self.former else there[0])

@@ -499,6 +499,14 @@ def test_an_open_new_version_is_gone_on_with(published, publish, zenodo, project
     assert (len(zenodo.records), len(zenodo.drafts)) == (2, 0)
 
 
+def test_another_model_in_the_folder_is_a_record_of_its_own(published, publish, zenodo, project):
+    projects.edit(project, name="toy-others")
+    projects.change(project, "pyproject.toml", ("toy-levels =", "toy-others ="))
+    assert publish("--yes").code == 0
+    first, second = zenodo.records
+    assert first.concept != second.concept
+
+
 def test_the_plan_names_the_record_that_is_replaced(published, publish, project):
     raise_version(project, "1.1.0")
     assert f"new_version_of  {published['doi']}" in publish().out.replace("   ", "  ")

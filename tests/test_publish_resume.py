@@ -133,6 +133,7 @@ def test_killed_at_any_request_and_run_again_there_is_one_record(
                 launchers.put(launcher)
             assert again == 0, (number, (folder / "log").read_text())
             check_one_record(server, copy, 1 if version == "first" else 2)
+            assert server.made == 1
             return end == -signal.SIGKILL
 
     killed: list[bool] = []
@@ -299,6 +300,23 @@ def test_a_draft_that_is_not_what_was_sent_is_not_published(publish, zenodo):
     assert not zenodo.records
     assert publish("--yes").code == 0
     assert len(zenodo.records[0].files) == 4
+
+
+def test_another_doi_than_was_reserved_goes_into_the_metadata_first(publish, zenodo):
+    def renumber() -> None:
+        right = zenodo._value
+        zenodo._value = lambda deposit: json.loads(
+            json.dumps(right(deposit)).replace("10.5072/", "10.5281/")
+        )
+
+    zenodo.fail("PUT", f"{DEPOSITS}/[0-9]+", act=renumber)
+    done = publish("--yes")
+    assert done.code == 1
+    assert "10.5281/zenodo.1001 is reserved for it now" in done.err
+    assert not zenodo.records
+    assert publish("--yes").code == 0
+    [there] = zenodo.records
+    assert json.loads(there.files["metadata.json"].content)["doi"] == "10.5281/zenodo.1001"
 
 
 def test_another_server_that_an_answer_names_is_sent_nothing(publish, zenodo):

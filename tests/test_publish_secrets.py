@@ -9,6 +9,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 
 import projects
 import pytest
@@ -170,3 +171,36 @@ def test_a_token_is_not_shown_copied_or_stored(caplog):
     for way in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(TypeError, match="not stored"):
             way(token)
+
+
+def test_a_token_that_is_typed_is_not_shown(tmp_path, project, zenodo):
+    """On a real terminal, where the name is then typed to publish."""
+    environment = {**os.environ, **ENVIRONMENT, "HOME": str(tmp_path), "TERM": "dumb"}
+    del environment["MEDIGAN_DEPOSIT_TOKEN"]
+    script = str(Path(__file__).with_name("publishing.py"))
+    command = [sys.executable, script, str(project), "--server", zenodo.url]
+    spawn = f"import pty, sys; sys.exit(pty.spawn({command!r}) >> 8)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", spawn],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    guard = Timer(60, process.kill)
+    guard.start()
+    said = b""
+    for question, reply in ((b"Token for", TOKEN), (b"Publishing is final", "toy-levels")):
+        # The space comes once the terminal does not show any more what is typed.
+        while question not in said or not said.endswith(b": "):
+            piece = os.read(process.stdout.fileno(), 4096)
+            assert piece, said.decode()
+            said += piece
+        process.stdin.write(f"{reply}\n".encode())
+        process.stdin.flush()
+    rest, _ = process.communicate(timeout=60)
+    guard.cancel()
+    said += rest
+    assert process.returncode == 0, said.decode()
+    assert b"toy-levels 1.0.0 is published" in said
+    assert len(zenodo.records) == 1
+    check_no_token(said.decode(), tmp_path, zenodo)

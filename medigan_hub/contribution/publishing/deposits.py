@@ -164,12 +164,12 @@ class Deposits:
     def files(self, number: int) -> dict[str, Stored]:
         """Return the files of a draft, by name."""
         url = f"{self._client.depositions_base}/{number}/files"
-        return self._listed(url, lambda answer: answer)
+        return self._listed(url)
 
     def record_files(self, number: int) -> dict[str, Stored]:
         """Return the files of a published record, by name."""
         url = f"{self._client.api_base}/records/{number}"
-        return self._listed(url, lambda answer: answer["files"])
+        return self._listed(url)
 
     def remove(self, number: int, file: Stored) -> None:
         """Remove a file from a draft, if it is there."""
@@ -266,13 +266,12 @@ class Deposits:
             found = look()
         return found
 
-    def _listed(self, url: str, of: Callable[[Any], Any]) -> dict[str, Stored]:
+    def _listed(self, url: str) -> dict[str, Stored]:
         def attempt() -> dict[str, Stored]:
             answer = self._connection.value(self._connection.once("GET", url))
             try:
-                return {
-                    str(_first(entry, "key", "filename")): _stored(entry) for entry in of(answer)
-                }
+                files = answer if isinstance(answer, list) else answer["files"]
+                return {str(_first(file, "key", "filename")): _stored(file) for file in files}
             except (KeyError, TypeError) as error:
                 raise NetworkError(f"{network.shown(url)} does not list files") from error
 

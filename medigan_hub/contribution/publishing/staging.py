@@ -20,6 +20,7 @@ from medigan_hub.contribution.publishing.project import DOCUMENT, Project
 from medigan_hub.contribution.reference import FOLDER as REFERENCE
 from medigan_hub.errors import PluginError, RequestError
 from medigan_hub.files import write_atomically
+from medigan_hub.metadata import checked
 from medigan_hub.weights.hashes import Digests, digests_of
 
 PICTURES = 4
@@ -99,6 +100,8 @@ def build(project: Project, made: Mapping[str, Any], folder: Path) -> list[File]
 
     Raises
     ------
+    MetadataError
+        The document does not fit the schema.
     PluginError
         The package can't be built, or what is built is not what the document says.
     MissingDependencyError
@@ -108,6 +111,7 @@ def build(project: Project, made: Mapping[str, Any], folder: Path) -> list[File]
     source, target = folder / "source", folder / "files"
     _copy(project.folder, source)
     package = source / project.package.relative_to(project.folder)
+    checked(made, f"{DOCUMENT} as it is to be published")
     content = projects.written(made)
     write_atomically(package / DOCUMENT, content)
     weights = project.weights
@@ -124,7 +128,7 @@ def build(project: Project, made: Mapping[str, Any], folder: Path) -> list[File]
         if weights.name in {path.name for path in paths}:
             raise PluginError(f"{weights} has the name of another file of the record; rename it")
         paths.append(_put(weights, target / weights.name))
-    for picture in sorted((project.package / REFERENCE).rglob("*.png"))[:PICTURES]:
+    for picture in _pictures(project):
         parts = picture.relative_to(project.package).parts
         paths.append(_put(picture, target / "-".join(parts)))
     return [File(path, digests_of(path)) for path in paths]
@@ -139,6 +143,13 @@ def kept(folder: Path, known: Mapping[str, Digests]) -> list[File] | None:
             return None
         files.append(File(path, digests))
     return files or None
+
+
+def _pictures(project: Project) -> list[Path]:
+    """Return some of the reference samples, those of the main image first."""
+    main = project.model.outputs[0].name
+    found = (project.package / REFERENCE).rglob("*.png")
+    return sorted(found, key=lambda path: (path.parent.name != main, path))[:PICTURES]
 
 
 def _put(path: Path, target: Path) -> Path:

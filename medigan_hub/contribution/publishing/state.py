@@ -40,6 +40,7 @@ class Attempt:
 class Record:
     """A published version."""
 
+    model: str
     version: str
     deposit: int
     doi: str

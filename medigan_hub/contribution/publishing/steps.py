@@ -121,14 +121,14 @@ def rehearse(order: Order, voice: Voice) -> Plan:
             _check(project, order, voice)
             files = staging.build(project, made, Path(folder) / "staged")
         known = state.load(project.folder, order.server.base)
-        attempt = known.attempt
+        attempt, records = known.attempt, _of(known, project.model)
         plan = _plan(
             order,
             project.model,
             metadata,
             files,
             doi=attempt.doi if attempt else None,
-            replaces=known.records[-1].doi if known.records else None,
+            replaces=records[-1].doi if records else None,
         )
     voice.show(plan)
     return plan
@@ -192,13 +192,17 @@ class _Way:
     def _of_this_version(self) -> Record | None:
         """Return the record of this version, if it is published as it is here."""
         model = self._project.model
-        for done in self._state.records:
+        for done in self._records():
             if done.version == model.version:
                 if done.source == self._source:
                     self._voice.say(f"{model.name} {model.version} is published: {done.doi}")
                     return done
                 self._refuse_again(done.doi)
         return None
+
+    def _records(self) -> list[Record]:
+        """Return the published versions of this model; it may have had another name before."""
+        return _of(self._state, self._project.model)
 
     def _refuse_again(self, doi: str) -> NoReturn:
         model = self._project.model
@@ -209,7 +213,7 @@ class _Way:
 
     def _previous(self) -> Deposit | None:
         """Return the record of which this becomes a new version, or a draft made by hand for it."""
-        model, known = self._project.model, self._state.records
+        model, known = self._project.model, self._records()
         stated = ZENODO_DOI.fullmatch(model.document.get("doi", ""))
         if known:
             number = known[-1].deposit
@@ -253,7 +257,13 @@ class _Way:
             self._remove_others(draft)
             self._compare(draft, files)
             self._voice.confirm(plan)
-            return self._remember(self._deposits.publish(draft.id), self._source, files)
+            done = self._deposits.publish(draft.id)
+            if done.doi != draft.doi:
+                self._voice.say(
+                    f"warning: {self._order.server.host} registered {done.doi}, and not "
+                    f"{draft.doi}, which it had reserved and which is in the uploaded metadata"
+                )
+            return self._remember(done, self._source, files)
         return settled[0]
 
     def _draft(self) -> tuple[Attempt, Deposit, Deposit | None]:
@@ -267,6 +277,10 @@ class _Way:
                     "meanwhile; a new one is made"
                 )
                 attempt = None
+            elif draft.doi != attempt.doi:
+                # What was built with the other is built again.
+                attempt = replace(attempt, doi=draft.doi, source=None)
+                self._save(attempt)
         previous = None if draft is not None and draft.submitted else self._previous()
         resumed = attempt is not None
         if attempt is None:
@@ -332,6 +346,8 @@ class _Way:
         model = self._project.model
         if not wrong and found is not None and found.version != model.version:
             wrong = [f"it has the version {found.version or 'none'}, and not {model.version}"]
+        if not wrong and found is not None and found.doi != draft.doi:
+            wrong = [f"{found.doi} is reserved for it now, and {draft.doi} is in its metadata"]
         if wrong:
             raise NetworkError(
                 f"the draft {draft.url} is not what was sent, and is not published: "
@@ -378,7 +394,8 @@ class _Way:
     ) -> Record:
         digests = _digests(files) if isinstance(files, list) else files
         version = self._project.model.version if source else found.version
-        done = Record(version, found.id, found.doi, found.url, source, digests)
+        name = self._project.model.name
+        done = Record(name, version, found.id, found.doi, found.url, source, digests)
         self._keep(State(None, (*self._state.records, done)))
         return done
 
@@ -423,6 +440,10 @@ class _Way:
     def _keep(self, found: State) -> None:
         state.save(self._project.folder, self._order.server.base, found)
         self._state = found
+
+
+def _of(known: State, model: ModelMetadata) -> list[Record]:
+    return [done for done in known.records if done.model == model.name]
 
 
 def _check(project: Project, order: Order, voice: Voice) -> None:
