@@ -160,7 +160,7 @@ def send(
     authorise: Callable[[Any], Any],
     headers: Mapping[str, str] | None = None,
     content: Any = None,
-    timeout: float = TIMEOUT,
+    timeout: float | None = None,
 ) -> Reply:
     """Ask a server to do something as a user of it, and return what it says.
 
@@ -172,7 +172,7 @@ def send(
     content
         Bytes, or a stream with a length.
     timeout
-        Seconds that the server may think before it answers.
+        Seconds that the server may think before it answers; by default ``TIMEOUT``.
 
     Redirects are not followed: what says who asks is for this server alone.
 
@@ -201,7 +201,7 @@ def send(
                 auth=authorise,
                 headers=dict(headers or {}),
                 data=content,
-                timeout=(TIMEOUT, timeout),
+                timeout=(TIMEOUT, timeout or TIMEOUT),
                 allow_redirects=False,
                 stream=True,
             ) as response:
@@ -310,11 +310,11 @@ def _status(code: int) -> str:
     return f"the server answers {code} {known.get(code, '')}".rstrip()
 
 
-def _reason(error: Exception, timeout: float = TIMEOUT) -> str:
+def _reason(error: Exception, timeout: float | None = None) -> str:
     """Say in a few words what went wrong; the library's own text may hold the whole URL."""
     kind = type(error).__name__
     if "Timeout" in kind:
-        seconds = TIMEOUT if "Connect" in kind else timeout
+        seconds = TIMEOUT if "Connect" in kind or timeout is None else timeout
         return f"no answer within {seconds:g} seconds"
     return {
         "ConnectionError": "the server can't be reached",
