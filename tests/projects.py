@@ -162,3 +162,10 @@ def change(project: Path, name: str, *pairs: tuple[str, str]) -> None:
         assert old in text, old
         text = text.replace(old, new)
     path.write_text(text)
+
+
+def raise_version(project: Path, version: str = "1.1.0") -> None:
+    """Give a project another version."""
+    old = json.loads((project / PACKAGE / "metadata.json").read_text())["version"]
+    edit(project, version=version)
+    change(project, "pyproject.toml", (f'version = "{old}"', f'version = "{version}"'))

@@ -270,6 +270,11 @@ DYNAMIC = {
     ),
     "reference": (code("latents * scale", "latents * scale * 0.9"),
                   "reference samples are reproduced", "the reference sample image/1 is made other"),
+    "old-reference": (
+        lambda p: change(p, f"{PACKAGE}/reference/dataset.json", ('"1.0.0"', '"0.9.0"')),
+        "reference samples are reproduced",
+        f"of another version .* -o {PACKAGE}/reference --overwrite",
+    ),
     "no-reference": (lambda p: shutil.rmtree(p / PACKAGE / "reference"),
                      "reference samples are reproduced", "the package has no reference samples"),
     "writes": (code(RAN, f"\nopen('/tmp/medigan-stray', 'w')\n{RAN}"), "model loads",
@@ -304,6 +309,7 @@ def test_what_is_wrong_with_what_it_makes_is_told(project, name):
     assert where in found
     messages = [each.message for each in report.failures if each.check == where]
     assert any(re.search(reason, message) for message in messages), messages
+    assert not any("medigan-check-" in message for message in messages), "a folder that is gone"
     static = {"metadata is valid", "weights are as declared", "entry point", "nothing private"}
     assert not static & set(found)
     assert next(iter(failures(report))) in (where, "samples differ"), (

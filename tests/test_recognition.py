@@ -42,9 +42,13 @@ def test_a_network_is_recognised_by_its_tensors(name, save):
     assert list(found.tensors) == list(tensors)
 
 
-def test_small_weights_are_the_same_every_time():
+def test_small_weights_are_the_same_every_time_and_leave_the_random_state():
+    torch.manual_seed(7)
+    expected = torch.rand(1)
+    torch.manual_seed(7)
     once, again = (small("dcgan128").tensors for _ in range(2))
     assert all(map(torch.equal, once.values(), again.values()))
+    assert torch.equal(torch.rand(1), expected)
 
 
 def test_sizes_are_learnt_from_the_tensors(save):

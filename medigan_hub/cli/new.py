@@ -6,17 +6,18 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from medigan_hub.cli.arguments import Json
 from medigan_hub.cli.terminal import print_json, printable
-from medigan_hub.contribution import scaffold
-from medigan_hub.contribution.scaffold import Question, Start
 from medigan_hub.errors import RequestError
 
-Ask = Callable[[Question, str], str]
+if TYPE_CHECKING:
+    from medigan_hub.contribution.scaffold import Question, Start
+
+Ask = Callable[["Question", str], str]
 """Returns what somebody answers to a question with a default."""
 
 
@@ -52,6 +53,8 @@ def new(
     as_json: Json = False,
 ) -> None:
     """Make a package for a model: code, metadata, tests, model card, licence and CI."""
+    from medigan_hub.contribution import scaffold
+
     given = _given(answers or [])
     start = _start(given, from_checkpoint, from_medigan, model)
     made = scaffold.create(_answered(given, start, None if no_input else _ask), output, start)
@@ -82,6 +85,8 @@ def _given(words: list[str]) -> dict[str, str]:
 def _start(
     given: Mapping[str, str], checkpoint: Path | None, entry: Path | None, model: str | None
 ) -> Start:
+    from medigan_hub.contribution import scaffold
+
     if checkpoint is not None and entry is not None:
         raise RequestError("--from-checkpoint and --from-medigan don't go together; give one")
     if model is not None and entry is None:
@@ -90,11 +95,13 @@ def _start(
         return scaffold.from_checkpoint(checkpoint, given.get("network"))
     if entry is not None:
         return scaffold.from_medigan(entry, model)
-    return Start()
+    return scaffold.Start()
 
 
 def _answered(given: Mapping[str, str], start: Start, ask: Ask | None) -> dict[str, str]:
     """Return an answer to each question: the one given, the one that follows, or the one asked."""
+    from medigan_hub.contribution import scaffold
+
     found: dict[str, str] = {}
     known = {question.key for question in scaffold.questions()}
     for key in given:
@@ -118,6 +125,8 @@ def _answered(given: Mapping[str, str], start: Start, ask: Ask | None) -> dict[s
 def _asked(
     question: Question, default: str, found: Mapping[str, str], start: Start, ask: Ask
 ) -> str:
+    from medigan_hub.contribution import scaffold
+
     while True:
         try:
             return scaffold.check(question.key, ask(question, default), found, start)

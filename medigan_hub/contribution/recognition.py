@@ -151,8 +151,8 @@ def small(name: str) -> Recognised:
         with torch.no_grad():
             for _ in range(8):
                 module.train()(*_example(name, module, 8))
-    tensors = _tensors(module.eval())
-    return Recognised(name, (), "", tensors, measure(name, networks.build(name, tensors)))
+        tensors = _tensors(module.eval())
+        return Recognised(name, (), "", tensors, measure(name, networks.build(name, tensors)))
 
 
 def family_of(name: str) -> Family:

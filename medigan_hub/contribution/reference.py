@@ -71,7 +71,7 @@ def deviations(hub: Hub, model: str) -> dict[str, float]:
         for index, arrays in batch:
             for name, array in arrays.items():
                 other = expected.get((index, name))
-                found[f"{name}/{index}"] = share(array, other, _span(plugin.metadata, name, array))
+                found[f"{name}/{index}"] = share(array, other, span(plugin.metadata, name, array))
     return found
 
 
@@ -85,16 +85,17 @@ def _arrays(folder: Path, row: dict[str, Any]) -> list[tuple[str, np.ndarray]]:
     return arrays + [(name, np.asarray(value)) for name, value in row.get("labels", {}).items()]
 
 
-def _span(model: ModelMetadata, name: str, array: np.ndarray) -> float:
+def span(model: ModelMetadata, name: str, array: np.ndarray) -> float:
+    """Return how far apart the lowest and highest value of an output or input are."""
     for output in model.outputs:
         if output.name == name:
             return output.range[1] - output.range[0]
     return float(np.iinfo(array.dtype).max)  # an input uses the whole range of its type
 
 
-def share(array: np.ndarray, other: np.ndarray | None, span: float) -> float:
-    """Return the share of the values that differ by more than ``TOLERANCE`` of ``span``, 0 to 1."""
+def share(array: np.ndarray, other: np.ndarray | None, extent: float) -> float:
+    """Return the share of values that differ by more than ``TOLERANCE`` of ``extent``, 0 to 1."""
     if other is None or other.shape != array.shape:
         return 1.0
-    difference = np.abs(array.astype(np.float64) - other) / span
+    difference = np.abs(array.astype(np.float64) - other) / extent
     return float((difference > TOLERANCE * (1 + 1e-6)).mean())

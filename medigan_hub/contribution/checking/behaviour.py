@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import queue
-import re
 import shutil
 import site
 import subprocess
@@ -26,6 +25,7 @@ from medigan_hub.errors import HubError, require
 from medigan_hub.files import cache_folder
 from medigan_hub.metadata import ModelMetadata
 from medigan_hub.runtimes.archive import environments, groups, logs
+from medigan_hub.runtimes.archive.client import SECRET
 
 if TYPE_CHECKING:
     import psutil
@@ -42,8 +42,6 @@ KEPT = 2**16
 """Bytes of its last words that are kept."""
 INTERVAL = 0.05
 """Seconds between two looks."""
-SECRET = re.compile(r".*(TOKEN|SECRET|PASSWORD|PASSWD|KEY|CREDENTIAL).*", re.IGNORECASE)
-"""Environment variables that are none of a model's business."""
 QUIET = "model is quiet"
 FETCHED = "remote weights can be had"
 NAMES = (*(name for name, *_ in probe.CHECKS), fence.WRITES, fence.ASKS)

@@ -20,10 +20,11 @@ import numpy as np
 from medigan_hub import generation, plugins
 from medigan_hub.contribution.checking import fence
 from medigan_hub.contribution.checking.report import FAILED, PASSED, SKIPPED, Fault
-from medigan_hub.contribution.reference import FOLDER, SHARE, deviations, share
-from medigan_hub.errors import HubError, RequestError
+from medigan_hub.contribution.reference import FOLDER, SHARE, deviations, share, span
+from medigan_hub.errors import HubError, PluginError, RequestError
 from medigan_hub.hub import Hub
 from medigan_hub.metadata import Input, ModelMetadata, Output, Parameter
+from medigan_hub.runtimes.published import resized
 from medigan_hub.samples import GenerationRequest, SampleBatch
 
 COUNT = 4
@@ -101,7 +102,7 @@ class Probe:
             again = _joined(self._checked(self._request(batch_size=size)))
             for name, array in again.items():
                 worst = max(
-                    share(one, other, self._span(name, one))
+                    share(one, other, span(self.model, name, one))
                     for one, other in zip(array, self._arrays()[name], strict=True)
                 )
                 if worst > SHARE:
@@ -139,7 +140,14 @@ class Probe:
                 f"-o {self.plugin.folder.name}/{FOLDER}",
             )
             return
-        for name, part in deviations(self.hub, self.name).items():
+        try:
+            found = deviations(self.hub, self.name)
+        except PluginError as error:
+            # The package lies in a passing folder; what is to be mended is in the project's.
+            words = str(error).replace(f"{self.plugin.folder.parent}{os.sep}", "")
+            yield Fault(words, "run that in the project's folder, once the weights are final")
+            return
+        for name, part in found.items():
             if part > SHARE:
                 yield Fault(
                     f"the reference sample {name} is made otherwise: {part:.1%} of it differs",
@@ -216,28 +224,11 @@ class Probe:
 
     def _input(self, entry: Input, position: int) -> np.ndarray:
         """Return smooth random images of one input; of a mask, what is bright in them."""
-        from PIL import Image
-
         sizes = self._images()[0].shape[-3:-1]
         height, width = (size or SIDE for size in sizes)
         rng = np.random.Generator(np.random.Philox(key=position))
         coarse = rng.integers(0, 256, (COUNT, 8, 8, len(entry.channels)), np.uint8)
-        images = np.stack(
-            [
-                np.stack(
-                    [
-                        np.asarray(
-                            Image.fromarray(channel).resize(
-                                (width, height), Image.Resampling.BICUBIC
-                            )
-                        )
-                        for channel in np.moveaxis(image, -1, 0)
-                    ],
-                    axis=-1,
-                )
-                for image in coarse
-            ]
-        )
+        images = np.stack([resized(image, (height, width)) for image in coarse])
         return np.where(images > 127, 255, 0).astype(np.uint8) if entry.kind == "mask" else images
 
     def _images(self) -> list[Output]:
@@ -250,12 +241,6 @@ class Probe:
 
     def _made(self, output: Output) -> np.ndarray:
         return self._arrays()[output.name]
-
-    def _span(self, name: str, array: np.ndarray) -> float:
-        for output in self.model.outputs:
-            if output.name == name:
-                return output.range[1] - output.range[0]
-        return float(np.iinfo(array.dtype).max)
 
 
 def _values(parameter: Parameter) -> list[Any]:

@@ -26,8 +26,10 @@ from medigan_hub.runtimes.archive.results import Item, fault
 
 LONGEST = 2**24
 """Bytes that an answer may have; what it holds beside the arrays is short."""
-SECRET = re.compile(r"PYTHON.*|VIRTUAL_ENV|.*(TOKEN|SECRET|PASSWORD|PASSWD|KEY|CREDENTIAL).*", re.I)
-"""Environment variables that are none of published code's business."""
+SECRET = re.compile(r".*(TOKEN|SECRET|PASSWORD|PASSWD|KEY|CREDENTIAL).*", re.IGNORECASE)
+"""Environment variables that are none of a model's business."""
+OWN = re.compile(r"PYTHON.*|VIRTUAL_ENV", re.IGNORECASE)
+"""Environment variables that are about the hub's Python."""
 INTERVAL = 0.2
 """Seconds between two looks at whether a silent worker is still there."""
 LAST = 5.0
@@ -232,7 +234,11 @@ def _listen(stream: IO[bytes], answers: queue.Queue[bytes]) -> None:
 
 def _variables(python: Path, seed: int, device: str) -> dict[str, str]:
     """Return the environment variables of a worker."""
-    kept = {name: value for name, value in os.environ.items() if not SECRET.fullmatch(name)}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not SECRET.fullmatch(name) and not OWN.fullmatch(name)
+    }
     kept |= {
         # A Python that the code starts by its name is to be this one, not the hub's.
         "PATH": os.pathsep.join([str(python.parent), os.environ.get("PATH", os.defpath)]),

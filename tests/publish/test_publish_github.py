@@ -4,9 +4,8 @@ import json
 
 import projects
 import pytest
-from deposits import Zenodo
 from github import GitHub, Repository
-from publishing import HUB_TOKEN, TOKEN, Run, hurry, run
+from publishing import HUB_TOKEN, Run, run
 
 from medigan_hub.contribution.publishing import github
 
@@ -14,22 +13,6 @@ HUB = "example/medigan-hub"
 FORK = "ada/medigan-hub"
 PATH = "medigan_hub/catalogue/toy-levels.json"
 BRANCH = "add-toy-levels-1.0.0"
-
-
-@pytest.fixture
-def waits(monkeypatch):
-    return hurry(monkeypatch)
-
-
-@pytest.fixture
-def project(tmp_path, waits):
-    return projects.make(tmp_path / "project", reference=False)
-
-
-@pytest.fixture
-def zenodo():
-    with Zenodo({TOKEN: "ada"}) as server:
-        yield server
 
 
 @pytest.fixture

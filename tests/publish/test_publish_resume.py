@@ -16,7 +16,7 @@ from threading import Event
 import projects
 import pytest
 from deposits import Dropped, Zenodo
-from publishing import TOKEN, Launcher, Run, hurry, run
+from publishing import TOKEN, Launcher, run
 
 from medigan_hub.contribution.publishing import state
 
@@ -25,35 +25,6 @@ WEIGHTS = "generator.safetensors"
 CORES = min(4, os.cpu_count() or 1)
 STATE = ".medigan-publish.json"
 DEPOSITS = "/api/deposit/depositions"
-
-
-@pytest.fixture
-def waits(monkeypatch):
-    return hurry(monkeypatch)
-
-
-@pytest.fixture
-def project(tmp_path, waits):
-    return projects.make(tmp_path / "project", reference=False)
-
-
-@pytest.fixture
-def zenodo():
-    with Zenodo({TOKEN: "ada"}) as server:
-        yield server
-
-
-@pytest.fixture
-def publish(capsys, project, zenodo):
-    def publish_project(*more: object) -> Run:
-        return run(capsys, project, "--server", zenodo.url, *more)
-
-    return publish_project
-
-
-def raise_version(project: Path, version: str = "1.1.0") -> None:
-    projects.edit(project, version=version)
-    projects.change(project, "pyproject.toml", ('version = "1.0.0"', f'version = "{version}"'))
 
 
 def check_one_record(zenodo: Zenodo, project: Path, records: int = 1) -> None:
@@ -94,7 +65,7 @@ def test_killed_at_any_request_and_run_again_there_is_one_record(
     """The process is killed when the server is asked for the nth time, or has done it."""
     if version == "next":
         assert publish("--yes").code == 0
-        raise_version(project)
+        projects.raise_version(project)
 
     def scenario(number: int) -> bool:
         """Return whether the process lived to be killed at this request."""
@@ -214,7 +185,7 @@ def test_a_lost_answer_to_a_new_version_makes_no_second_draft(
 ):
     zenodo.former = former
     assert publish("--yes").code == 0
-    raise_version(project)
+    projects.raise_version(project)
     zenodo.fail("POST", ".*/newversion", drop=True, after=after)
     assert publish("--yes").code == 0
     check_one_record(zenodo, project, 2)
@@ -392,7 +363,7 @@ def test_a_draft_that_was_published_incomplete_is_said(publish, zenodo, project)
     assert "raise the version" in done.err
     done = publish("--yes")
     assert (done.code, "raise the version" in done.err) == (1, True)
-    raise_version(project)
+    projects.raise_version(project)
     assert publish("--yes").code == 0
     first, second = zenodo.records
     assert first.concept == second.concept
@@ -447,7 +418,7 @@ def test_a_draft_of_another_account_is_one_line(publish, zenodo, monkeypatch):
 def test_a_project_that_changed_since_goes_into_the_same_draft(publish, zenodo, project):
     assert publish().code == 1
     projects.edit(project, title="Other noise")
-    raise_version(project)
+    projects.raise_version(project)
     assert publish("--yes").code == 0
     [there] = zenodo.records
     assert not zenodo.drafts

@@ -39,12 +39,6 @@ def project(tmp_path):
 
 
 @pytest.fixture
-def zenodo():
-    with Zenodo({TOKEN: "ada"}) as server:
-        yield server
-
-
-@pytest.fixture
 def hub():
     with GitHub({HUB_TOKEN: "ada"}, Repository(HUB)) as server:
         yield server
@@ -57,7 +51,7 @@ def loud(tmp_path, project, zenodo, hub):
         (tmp_path / name).mkdir()
 
     def publish(*arguments: str, **environment: str) -> tuple[str, int]:
-        code = LOUD.format(tests=str(Path(__file__).parent))
+        code = LOUD.format(tests=str(Path(__file__).parents[1]))
         command = [sys.executable, "-c", code, str(project), "--server", zenodo.url]
         done = subprocess.run(
             [*command, "--yes", "--debug", "--github", HUB, *arguments],
@@ -177,7 +171,7 @@ def test_a_token_that_is_typed_is_not_shown(tmp_path, project, zenodo):
     """On a real terminal, where the name is then typed to publish."""
     environment = {**os.environ, **ENVIRONMENT, "HOME": str(tmp_path), "TERM": "dumb"}
     del environment["MEDIGAN_DEPOSIT_TOKEN"]
-    script = str(Path(__file__).with_name("publishing.py"))
+    script = str(Path(__file__).parents[1] / "publishing.py")
     command = [sys.executable, script, str(project), "--server", zenodo.url]
     spawn = f"import pty, sys; sys.exit(pty.spawn({command!r}) >> 8)"
     process = subprocess.Popen(

@@ -5,13 +5,11 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from urllib.request import urlopen
 
 import projects
 import pytest
-from deposits import Zenodo
-from publishing import TOKEN, Run, build_here, hurry, run, start
+from publishing import TOKEN, build_here, run, start
 
 from medigan_hub.contribution import building
 from medigan_hub.contribution.publishing import gate, record, servers, steps
@@ -26,42 +24,11 @@ STATE = ".medigan-publish.json"
 
 
 @pytest.fixture
-def waits(monkeypatch):
-    return hurry(monkeypatch)
-
-
-@pytest.fixture
-def project(tmp_path, waits):
-    return projects.make(tmp_path / "project", reference=False)
-
-
-@pytest.fixture
-def zenodo():
-    with Zenodo({TOKEN: "ada"}) as server:
-        yield server
-
-
-@pytest.fixture
-def publish(capsys, project, zenodo):
-    def publish_project(*more: object) -> Run:
-        return run(capsys, project, "--server", zenodo.url, *more)
-
-    return publish_project
-
-
-@pytest.fixture
 def published(publish, zenodo):
     """The only record, of the project as it is."""
     done = publish("--yes", "--json")
     assert done.code == 0, done.err
     return done.json
-
-
-def raise_version(project: Path, version: str) -> None:
-    document = json.loads((project / PACKAGE / "metadata.json").read_text())
-    old = document["version"]
-    projects.edit(project, version=version)
-    projects.change(project, "pyproject.toml", (f'version = "{old}"', f'version = "{version}"'))
 
 
 # What is in the record.
@@ -473,7 +440,7 @@ def test_builds_and_checks_are_not_given_the_token(publish, monkeypatch):
 @pytest.mark.parametrize("former", [False, True])
 def test_a_new_version_becomes_a_version_of_its_record(published, publish, zenodo, project, former):
     zenodo.former = former
-    raise_version(project, "1.1.0")
+    projects.raise_version(project, "1.1.0")
     done = publish("--yes", "--json")
     assert done.code == 0, done.err
     first, second = zenodo.records
@@ -494,7 +461,7 @@ def test_an_open_new_version_is_gone_on_with(published, publish, zenodo, project
     zenodo.former = former
     [first] = zenodo.records
     zenodo._new_version(first)  # in a browser
-    raise_version(project, "1.1.0")
+    projects.raise_version(project, "1.1.0")
     assert publish("--yes").code == 0
     assert (len(zenodo.records), len(zenodo.drafts)) == (2, 0)
 
@@ -508,7 +475,7 @@ def test_another_model_in_the_folder_is_a_record_of_its_own(published, publish, 
 
 
 def test_the_plan_names_the_record_that_is_replaced(published, publish, project):
-    raise_version(project, "1.1.0")
+    projects.raise_version(project, "1.1.0")
     assert f"new_version_of  {published['doi']}" in publish().out.replace("   ", "  ")
     assert publish("--dry-run", "--json").json["new_version_of"] == published["doi"]
 
@@ -540,7 +507,7 @@ def test_production_writes_the_doi_into_the_project(
     projects.edit(project, doi=published["doi"])
     done = publish("--yes")
     assert (done.code, "is published already" in done.err) == (1, True)
-    raise_version(project, "1.1.0")
+    projects.raise_version(project, "1.1.0")
     assert publish("--yes").code == 0
     first, second = zenodo.records
     assert first.concept == second.concept
