@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from importlib_metadata import PackageNotFoundError, version
 
 from medigan_hub import __version__
@@ -65,9 +66,7 @@ def header(job: GenerationRequest) -> dict[str, Any]:
             name: list(value) if isinstance(value, tuple) else value
             for name, value in job.conditions.items()
         },
-        "latents_sha256": None
-        if latents is None
-        else hashlib.sha256(latents.tobytes()).hexdigest(),
+        "latents_sha256": None if latents is None else _sha256(latents),
         "options": dict(job.options),
         "precision": job.precision,
         "batch_size": job.batch_size,
@@ -102,7 +101,7 @@ def facts(job: GenerationRequest, index: int, labels: Mapping[str, Any]) -> dict
 def text(job: GenerationRequest) -> dict[str, str]:
     """Return what is to be said inside every picture of a job."""
     model = job.metadata
-    return {
+    words = {
         "Synthetic": "yes",
         "Description": NOTICE,
         "Model": f"{model.name} {model.version}",
@@ -110,6 +109,9 @@ def text(job: GenerationRequest) -> dict[str, str]:
         "Licence": model.licence or "not stated",
         "Software": f"medigan-hub {__version__}",
     }
+    if job.given_latents is not None:  # the seed alone does not make it again
+        words["Latent vectors"] = f"given, SHA-256 {_sha256(job.given_latents)}"
+    return words
 
 
 def sample_text(job: GenerationRequest, index: int, array: str) -> dict[str, str]:
@@ -122,6 +124,10 @@ def sample_text(job: GenerationRequest, index: int, array: str) -> dict[str, str
         words |= {"Synthetic": "not known", "Description": GIVEN_INPUT.format(origin=origin)}
         del words["Licence"]  # the model's licence says nothing about the user's image
     return words
+
+
+def _sha256(array: np.ndarray) -> str:
+    return hashlib.sha256(array.tobytes()).hexdigest()
 
 
 def _input(job: GenerationRequest, name: str) -> dict[str, Any]:

@@ -9,7 +9,17 @@ from typing import Any
 import typer
 
 from medigan_hub import __version__
-from medigan_hub.cli import catalogue, check, dataset, generate, new, publish, terminal, weights
+from medigan_hub.cli import app as page
+from medigan_hub.cli import (
+    catalogue,
+    check,
+    dataset,
+    generate,
+    new,
+    publish,
+    terminal,
+    weights,
+)
 from medigan_hub.errors import HubError, HubWarning
 
 # Typer's own errors of wrong usage, whichever copy of click it is built on.
@@ -30,6 +40,7 @@ app.command("install")(catalogue.install)
 app.command("generate")(generate.generate)
 app.command("verify")(dataset.verify)
 app.command("preview")(generate.preview)
+app.command("app")(page.app)
 app.command("new")(new.new)
 app.command("check")(check.check)
 app.command("publish")(publish.publish)

@@ -1,0 +1,69 @@
+"""What the tabs of a page share."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from medigan_hub.app.settings import Settings
+from medigan_hub.hub import Hub
+from medigan_hub.search import Index
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+    from medigan_hub.catalogue import Entry
+    from medigan_hub.generation import Wishes
+    from medigan_hub.plugins import Plugin
+    from medigan_hub.samples import GenerationRequest
+
+QUIETLY: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+"""Of every event: no part of an interface for programs, and progress is told in words."""
+AT_ONCE: dict[str, Any] = {**QUIETLY, "queue": False}
+"""Of events that take a moment: they pass by the queue, which takes longer than they do."""
+
+
+@dataclass
+class Context:
+    """The hub, and the parts of the page that every tab uses."""
+
+    hub: Hub
+    settings: Settings
+    session: gr.State
+    model: gr.Dropdown
+    """Which model the tabs are about."""
+    tabs: gr.Tabs
+    shown: list[Any]
+    """How pictures are shown: the fields of ``display.settings``."""
+    loads: list[tuple[Callable[..., Any], list[Any], list[Any]]] = field(default_factory=list)
+    """What is to be done when a page is opened: with which inputs, for which outputs."""
+
+    @cached_property
+    def index(self) -> Index:
+        return Index(self.hub.models())
+
+    def refresh(self) -> None:
+        """Look for models anew: some may have been installed since."""
+        importlib.invalidate_caches()
+        self.hub = Hub()
+        self.__dict__.pop("index", None)
+
+    def entry(self, model: str) -> Entry:
+        return self.hub.model(model)
+
+    def job(
+        self, model: str, count: int | None, wishes: Wishes
+    ) -> tuple[Plugin, GenerationRequest]:
+        """Return what is to be run for wishes of the page."""
+        return self.hub._job(model, count, self.wishes(wishes))
+
+    def wishes(self, wishes: Wishes) -> Wishes:
+        """Return wishes of the page, with what is set for all."""
+        return cast("Wishes", {**self.settings.wishes, **wishes})
+
+    def installed(self) -> list[str]:
+        """Return the names of the models that can run here."""
+        return [entry.metadata.name for entry in self.hub.models() if entry.plugin is not None]

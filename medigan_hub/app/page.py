@@ -1,0 +1,89 @@
+"""The page: what every tab shares, and the tabs."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Any
+
+import gradio as gr
+
+from medigan_hub import __version__
+from medigan_hub.app import compare, display, explore, generate, steer, takeaway
+from medigan_hub.app.context import QUIETLY, Context
+from medigan_hub.app.session import Session
+from medigan_hub.app.settings import Settings
+from medigan_hub.hub import Hub
+
+NOTICE = (
+    "Every picture that a model makes here is **synthetic**: it shows no patient and is not fit "
+    "for diagnosis."
+)
+# The machine's own fonts: none is fetched from anywhere.
+FONT = ["system-ui", "Segoe UI", "Roboto", "sans-serif"]
+FIXED = ["ui-monospace", "Menlo", "Consolas", "monospace"]
+
+
+def build(hub: Hub, settings: Settings) -> gr.Blocks:
+    """Return the page of a hub."""
+    chosen = hub.model(settings.model).metadata.name if settings.model is not None else None
+    page: gr.Blocks
+    with gr.Blocks(title="medigan-hub", analytics_enabled=False, delete_cache=(600, 3600)) as page:
+        gr.Markdown(f"# medigan-hub\n\n{NOTICE}", elem_id="notice")
+        session = gr.State(Session, delete_callback=Session.close)
+        first = next((entry for entry in hub.models() if entry.plugin), hub.models()[0])
+        model = gr.Dropdown(
+            _choices(hub), value=chosen or first.metadata.name, label="Model", elem_id="model"
+        )
+        shown = display.settings()
+        tabs = gr.Tabs(selected="explore" if chosen is None else "generate")
+        context = Context(hub, settings, session, model, tabs, shown)
+        parts = {
+            "Explore": explore,
+            "Generate": generate,
+            "Steer": steer,
+            "Compare": compare,
+            "Take away": takeaway,
+        }
+        with tabs:
+            for title, part in parts.items():
+                with gr.Tab(title, id=title.lower().replace(" ", "-")) as tab:
+                    part.build(context, tab)
+        gr.Markdown(f"medigan-hub {__version__}", elem_id="foot")
+
+        def open_page() -> dict[Any, Any]:
+            context.refresh()
+            return {model: gr.Dropdown(_choices(context.hub))}
+
+        page.load(open_page, None, [model], **QUIETLY)
+        for handler, asked, changed in context.loads:
+            page.load(handler, asked, changed, **QUIETLY)
+    return page
+
+
+def looks() -> dict[str, Any]:
+    """Return how the page looks, as ``gr.Blocks.launch`` takes it."""
+    folder = resources.files("medigan_hub.app")
+    return {
+        "theme": gr.themes.Default(primary_hue="teal", font=FONT, font_mono=FIXED).set(
+            # Darker, and lighter in the dark, than usual: to be read by everyone.
+            block_info_text_color="*neutral_600",
+            block_info_text_color_dark="*neutral_300",
+            body_text_color_subdued="*neutral_600",
+            body_text_color_subdued_dark="*neutral_300",
+            block_label_text_color="*neutral_700",
+            block_title_text_color="*neutral_700",
+        ),
+        "css": (folder / "page.css").read_text("utf-8"),
+    }
+
+
+def _choices(hub: Hub) -> list[tuple[str, str]]:
+    """Return the models to choose from, those that can run here first."""
+    entries = sorted(hub.models(), key=lambda entry: entry.plugin is None)
+    return [
+        (
+            f"{entry.metadata.name}{'' if entry.plugin else ' (not installed)'}",
+            entry.metadata.name,
+        )
+        for entry in entries
+    ]

@@ -1,0 +1,185 @@
+"""Where the app listens, and to whom: this machine alone, or whoever has the token."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+import socket
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from medigan_hub.app.settings import MOST_BYTES, USERS_AT_A_TIME, Settings
+from medigan_hub.errors import HubError, RequestError, require
+from medigan_hub.hub import Hub
+
+if TYPE_CHECKING:
+    import uvicorn
+
+TOKEN = "MEDIGAN_APP_TOKEN"  # noqa: S105 (the name of a variable)
+LEAST_TOKEN = 16
+"""Characters of a token that a user chooses."""
+FIRST_PORT = 7860
+PORTS = 100
+"""How many ports are tried where none is named."""
+LOOPBACK_NAMES = ["127.0.0.1", "localhost", "[::1]"]
+
+
+@dataclass(eq=False)
+class Running:
+    """An app that is running."""
+
+    url: str
+    token: str | None
+    """What its users have to know; None where it listens to this machine alone."""
+    token_is_new: bool
+    """Whether it was made for this run; otherwise it is the one in ``MEDIGAN_APP_TOKEN``."""
+    _server: uvicorn.Server
+    _thread: threading.Thread
+    _files: tempfile.TemporaryDirectory[str]
+
+    def __repr__(self) -> str:
+        return f"<Running {self.url}>"  # without the token
+
+    def wait(self) -> None:
+        """Return when the app has ended."""
+        while self._thread.is_alive():
+            self._thread.join(0.2)  # in pieces, so that Ctrl-C comes through everywhere
+
+    def close(self) -> None:
+        """End the app, and remove what its users uploaded."""
+        self._server.should_exit = True
+        self._server.force_exit = True  # pages that are open keep a connection for ever
+        self._thread.join(10)
+        self._files.cleanup()
+
+
+def serve(
+    hub: Hub, settings: Settings, *, host: str = "127.0.0.1", port: int | None = None
+) -> Running:
+    """Start the app on another thread, and return when it answers.
+
+    Parameters
+    ----------
+    host
+        Address to listen to. Beyond loopback a token is demanded: that in
+        ``MEDIGAN_APP_TOKEN``, or a new one.
+    port
+        By default the first free one from 7860 on; 0 is any free one.
+
+    Raises
+    ------
+    MissingDependencyError
+        The extra ``app`` is not installed.
+    RequestError
+        The address or the port can't be used.
+    """
+    gradio = require("gradio", extra="app", purpose="the app")
+    import uvicorn
+    from fastapi import FastAPI
+    from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    from medigan_hub.app import page
+    from medigan_hub.app.gate import Gate
+
+    token = _token(host)
+    files = tempfile.TemporaryDirectory(prefix="medigan-app-")
+    # Where uploads and downloads pass through: readable by this user alone, and removed.
+    os.environ["GRADIO_TEMP_DIR"] = files.name
+    listening = _listen(host, port)
+    bound = listening.getsockname()[1]
+    # A name that leads to loopback by another's doing is none of ours ("DNS rebinding").
+    names = ["*"] if token is not None else [*LOOPBACK_NAMES, host]
+    around = [
+        Middleware(TrustedHostMiddleware, allowed_hosts=names),
+        Middleware(Gate, token=token),
+    ]
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, middleware=around)
+    blocks = page.build(hub, settings)
+    blocks.queue(default_concurrency_limit=USERS_AT_A_TIME, api_open=False)
+    gradio.mount_gradio_app(
+        app,
+        blocks,
+        path="/",
+        server_name=host,
+        server_port=bound,
+        footer_links=[],
+        run_history=False,
+        max_file_size=MOST_BYTES,
+        show_error=True,
+        ssr_mode=False,
+        mcp_server=False,
+        enable_monitoring=False,
+        pwa=False,
+        **page.looks(),
+    )
+    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(
+        target=server.run, kwargs={"sockets": [listening]}, name="app", daemon=True
+    )
+    thread.start()
+    while not server.started:
+        if not thread.is_alive():
+            raise HubError("the app could not be started; its messages above say why")
+        time.sleep(0.01)
+    shown = f"[{host}]" if ":" in host else host
+    new = token is not None and TOKEN not in os.environ
+    return Running(f"http://{shown}:{bound}/", token, new, server, thread, files)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches ``host``.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("0.0.0.0")
+    (True, False)
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name may lead anywhere
+        return False
+
+
+def _token(host: str) -> str | None:
+    given = os.environ.get(TOKEN)
+    if given is None:
+        return None if is_loopback(host) else secrets.token_urlsafe(24)
+    if len(given) < LEAST_TOKEN:
+        raise RequestError(
+            f"the token in {TOKEN} has {len(given)} characters; take {LEAST_TOKEN} or more"
+        )
+    return given
+
+
+def _listen(host: str, port: int | None) -> socket.socket:
+    """Return a socket that listens at an address."""
+    if port is not None and not 0 <= port <= 65535:
+        raise RequestError(f"there is no port {port}; use 1 to 65535, or 0 for any free one")
+    ports = range(FIRST_PORT, FIRST_PORT + PORTS) if port is None else [port]
+    problem: OSError | None = None
+    for each in ports:
+        try:
+            family, kind, *_, address = socket.getaddrinfo(
+                host, each, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+            found = socket.socket(family, kind)
+            if os.name == "posix":  # elsewhere it would take a port from whoever has it
+                found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            found.bind(address)
+            found.listen(128)
+        except OSError as error:
+            problem = error
+            continue
+        return found
+    reason = problem.strerror if problem is not None else "no port is free"
+    where = port if port is not None else f"{FIRST_PORT} to {FIRST_PORT + PORTS - 1}"
+    raise RequestError(
+        f"the app can't listen at {host}, port {where}: {reason}; "
+        "name others with --host and --port"
+    )

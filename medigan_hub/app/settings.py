@@ -1,0 +1,38 @@
+"""What holds for everyone who uses a running app, and the bounds that it keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from medigan_hub.generation import Wishes
+
+MOST_SHOWN = 64
+"""Samples that the page shows at a time."""
+MOST_SAVED = 1000
+"""Samples in a data set that the page makes; the command that it shows makes any number."""
+MOST_PIXELS = 4_194_304
+"""Pixels of an uploaded image, 2048 x 2048: a network needs some hundred bytes for each."""
+MOST_BYTES = 64 * 2**20
+"""Size of an uploaded file."""
+MOST_UPLOADS = 64
+"""Files uploaded for one input."""
+USERS_AT_A_TIME = 8
+"""Jobs of one kind that run side by side; further ones wait for their turn."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What whoever starts the app decides for those who use it."""
+
+    model: str | None = None
+    """The model that the page opens with."""
+    device: str = "auto"
+    allow_archive_code: bool = False
+    """Let code that was published with a model run on this machine."""
+
+    @property
+    def wishes(self) -> Wishes:
+        """The part of every job that the page's users don't choose."""
+        return {"device": self.device, "allow_archive_code": self.allow_archive_code}

@@ -1,0 +1,134 @@
+"""Long jobs of the page: with progress, stopped when the user says so, errors in words."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import queue
+import sys
+import traceback
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from threading import Event
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import gradio as gr
+
+from medigan_hub.app.html import render
+from medigan_hub.errors import HubError
+
+if TYPE_CHECKING:
+    from medigan_hub.app.session import Session
+
+Value = TypeVar("Value")
+Tell = Callable[[int, int], None]
+"""Told the steps done and the steps in all; raises ``Stopped`` once the user has cancelled."""
+
+
+class Stopped(Exception):  # noqa: N818 (nothing failed)
+    """The user has cancelled the job."""
+
+
+def follow(
+    task: Callable[[Tell], Value], stop: Event, show: Callable[[int, int], Any]
+) -> Generator[Any, None, Value]:
+    """Run a task on another thread, yield what ``show`` makes of its progress; return its result.
+
+    Raises
+    ------
+    Stopped
+        ``stop`` was set, and the task has ended.
+    """
+    news: queue.Queue[tuple[int, int]] = queue.Queue()
+
+    def tell(done: int, total: int) -> None:
+        if stop.is_set():
+            raise Stopped
+        news.put((done, total))
+
+    with ThreadPoolExecutor(1, "job") as thread:
+        future = thread.submit(task, tell)
+        try:
+            while not future.done():
+                with suppress(queue.Empty):
+                    yield show(*news.get(timeout=0.1))
+        finally:
+            stop.set()  # also where nobody waits for the result any more
+        return future.result()
+
+
+@contextmanager
+def job(session: Session) -> Iterator[Event]:
+    """Give a job the event that the user's Cancel sets."""
+    stop = session.begin()
+    try:
+        yield stop
+    finally:
+        stop.set()
+        session.end(stop)
+
+
+def status(name: str | None = None) -> gr.HTML:
+    """Place the line that says how things stand; screen readers say it when it changes."""
+    return gr.HTML(
+        elem_id=name,
+        elem_classes="status",
+        js_on_load="element.setAttribute('role', 'status')",
+        apply_default_css=False,
+    )
+
+
+def progress(words: str, done: int, total: int) -> str:
+    """Return a line on a job that is under way."""
+    return render("progress.html", words=words, done=done, total=total)
+
+
+def said(words: str) -> str:
+    """Return a line on what is the case."""
+    return render("said.html", words=words)
+
+
+def complaint(words: str) -> str:
+    """Return a line on what went wrong."""
+    return render("complaint.html", words=words)
+
+
+def in_words(status: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Let what goes wrong in an event's handler be said in the component ``status``.
+
+    A handler returns a dictionary of components and their new values, or is a
+    generator of such, so that an error changes nothing else on the page.
+    """
+
+    def excused(error: Exception) -> dict[Any, str]:
+        if isinstance(error, Stopped):
+            return {status: said("Cancelled.")}
+        if isinstance(error, HubError):
+            return {status: complaint(str(error))}
+        traceback.print_exception(error, file=sys.stderr)
+        return {
+            status: complaint(
+                f"{type(error).__name__}: {error}; a fault of the hub, "
+                "the terminal of the app shows where"
+            )
+        }
+
+    def decorate(handler: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(handler)
+        def answer(*arguments: Any) -> Any:
+            try:
+                return handler(*arguments)
+            except Exception as error:
+                return excused(error)
+
+        @functools.wraps(handler)
+        def stream(*arguments: Any) -> Iterator[Any]:
+            try:
+                yield from handler(*arguments)
+            except Exception as error:
+                yield excused(error)
+
+        return stream if inspect.isgeneratorfunction(handler) else answer
+
+    return decorate
