@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from medigan_hub.catalogue import Catalogue, Entry
-from medigan_hub.errors import HubWarning, RequestError
+from medigan_hub.errors import HubWarning, RequestError, whole_number
 
 if TYPE_CHECKING:
+    import numpy as np
     import tensorflow as tf
     from PIL.Image import Image
     from torch.utils.data import DataLoader
     from typing_extensions import Unpack
 
+    from medigan_hub.app.server import Running
     from medigan_hub.dataset import SavedDataset, Verdict
     from medigan_hub.generation import Wishes
     from medigan_hub.loaders.torch import SampleDataset, SampleStream
@@ -209,7 +212,7 @@ class Hub:
         """
         from medigan_hub import generation
 
-        plugin, job = self._job(model, num_samples, wishes)
+        plugin, job = self.job(model, num_samples, wishes)
         return generation.stream(plugin, job)
 
     def save(
@@ -259,7 +262,7 @@ class Hub:
 
         if overwrite and resume:
             raise RequestError("overwrite and resume exclude each other; ask for one of them")
-        plugin, job = self._job(model, num_samples, wishes)
+        plugin, job = self.job(model, num_samples, wishes)
         writer = writers.find(format, job)
         folder = Path(output)
         dataset.check_folder(folder, job, writer, overwrite=overwrite, resume=resume)
@@ -281,16 +284,148 @@ class Hub:
         return dataset.verify(Path(folder))
 
     def preview(
-        self, model: str, num_samples: int | None = None, **wishes: Unpack[Wishes]
+        self,
+        model: str,
+        num_samples: int | None = None,
+        *,
+        grid: tuple[int, int] | None = None,
+        interpolate: tuple[int, int] | None = None,
+        across: str | None = None,
+        **wishes: Unpack[Wishes],
     ) -> Image:
         """Return one picture of several samples, captioned as synthetic.
 
         Takes what ``generate`` takes; where nothing says how many, it shows six.
+        One of these asks for another picture than a plain grid of samples:
+
+        Parameters
+        ----------
+        grid
+            How many rows and columns of samples; ``num_samples`` may be left out.
+        interpolate
+            Two seeds: ``num_samples`` pictures, by default eight, from sample 0
+            of the first seed to sample 0 of the second. Conditions, and all else
+            that is drawn, stay as the first seed draws them.
+        across
+            The name of a condition: ``num_samples`` samples, by default three, a
+            row each, at several values of it, a column each. The values are
+            those that ``conditions`` gives, or its choices, or six of its range.
+
+        Raises
+        ------
+        HubError
+            As for ``generate``; also when the model has no latent vector to
+            interpolate, or no such condition.
         """
         from medigan_hub import generation, preview
 
-        plugin, job = self._job(model, num_samples, wishes, default_count=6)
-        return preview.grid(generation.stream(plugin, job), job)
+        if sum(way is not None for way in (grid, interpolate, across)) > 1:
+            raise RequestError(
+                "--grid, --interpolate and --conditions (grid, interpolate and across) exclude "
+                "each other; ask for one of them"
+            )
+        if interpolate is not None:
+            return self._interpolation(model, num_samples, interpolate, wishes)
+        if across is not None:
+            return self._comparison(model, num_samples, across, wishes)
+        if grid is not None:
+            grid, num_samples = preview.check_grid(grid, num_samples)
+        plugin, job = self.job(model, num_samples, wishes, default_count=6)
+        return preview.grid(generation.stream(plugin, job), job, grid)
+
+    def directions(
+        self,
+        model: str,
+        count: int = 10,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+        **wishes: Unpack[Wishes],
+    ) -> np.ndarray:
+        """Return the directions in a model's latent space along which its images change most.
+
+        Rows of unit length, the strongest first: (count, latent size) float32,
+        or fewer where the latent vector is shorter. ``steering.move`` goes along
+        them. They are found from 256 samples, which takes its time, and kept in
+        the cache; ``steering.principal`` says how.
+
+        Parameters
+        ----------
+        count
+            1 to 32.
+        progress
+            Called with the samples done and the samples in all, after each
+            batch; what it raises stops the work. Not called where the
+            directions are in the cache.
+        wishes
+            As for ``generate``. Conditions are held at one value, those that are
+            open at their first choice or the middle of their range; seed and
+            latents are of no account.
+
+        Raises
+        ------
+        HubError
+            As for ``generate``; also when the model has no latent vector.
+        """
+        from medigan_hub import steering
+
+        steering.latent_of(self.model(model).metadata)  # before weights are fetched for nothing
+        plugin, job = self.job(model, None, wishes)
+        return steering.directions(plugin, job, count, progress)
+
+    def job(
+        self, model: str, num_samples: int | None, wishes: Wishes, *, default_count: int = 1
+    ) -> tuple[Plugin, GenerationRequest]:
+        """Return what ``generate`` runs: the plugin, and the request with every value checked.
+
+        Weights that are remote have been fetched. ``generation.stream`` makes the samples.
+
+        Parameters
+        ----------
+        wishes
+            As for ``generate``, as a mapping.
+        default_count
+            How many samples, where nothing says how many.
+
+        Raises
+        ------
+        HubError
+            As for ``generate``.
+        """
+        from medigan_hub import generation
+
+        plugin = self._catalogue.plugin(model)
+        job = generation.request(
+            plugin.metadata, num_samples, default_count=default_count, **wishes
+        )
+        return plugin, generation.prepare(job)
+
+    def visualize(
+        self, model: str | None = None, *, port: int | None = None, block: bool = True
+    ) -> Running:
+        """Open the app on a model: in a notebook inside it, elsewhere in a browser.
+
+        Parameters
+        ----------
+        model
+            The model that the page opens with; by default the page begins with the catalogue.
+        port
+            By default the first free one from 7860 on. The app listens to this machine alone.
+        block
+            Wait until the app is ended with Ctrl-C. In a notebook or at Python's
+            prompt it does not wait; ``close()`` of what is returned ends the app.
+
+        Raises
+        ------
+        HubError
+            There is no such model, the extra ``app`` is not installed, or the
+            port is in use.
+        """
+        from medigan_hub.app import server
+        from medigan_hub.app.settings import Settings
+
+        running = server.serve(self, Settings(model), port=port)
+        server.show(running, block=block)
+        return running
 
     def dataset(
         self,
@@ -343,7 +478,7 @@ class Hub:
         """
         from medigan_hub.loaders.torch import SampleDataset
 
-        plugin, job = self._job(model, num_samples, wishes)
+        plugin, job = self.job(model, num_samples, wishes)
         return SampleDataset(plugin, job, transform=transform, cache_in=cache)
 
     def iterable_dataset(
@@ -376,7 +511,7 @@ class Hub:
         """
         from medigan_hub.loaders.torch import SampleStream
 
-        plugin, job = self._job(model, num_samples, wishes)
+        plugin, job = self.job(model, num_samples, wishes)
         return SampleStream(plugin, job, transform=transform)
 
     def dataloader(
@@ -452,12 +587,44 @@ class Hub:
         """
         from medigan_hub.loaders import tensorflow
 
-        plugin, job = self._job(model, num_samples, wishes)
+        plugin, job = self.job(model, num_samples, wishes)
         return tensorflow.dataset(plugin, job)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the index behind, which can't go to another process and is soon built again."""
         return {name: value for name, value in self.__dict__.items() if name != "_index"}
+
+    def _interpolation(
+        self, model: str, steps: int | None, seeds: tuple[int, int], wishes: Wishes
+    ) -> Image:
+        from medigan_hub import generation, preview, steering
+
+        first, last = preview.pair("the interpolation", seeds, "two seeds, such as (7, 8)")
+        if wishes.get("seed") or wishes.get("latents") is not None or wishes.get("balance"):
+            raise RequestError(
+                "an interpolation leads one sample from seed to seed; leave --seed, --latents and "
+                "--balance (seed, latents and balance) out"
+            )
+        steps = whole_number("the number of pictures", 8 if steps is None else steps, 2)
+        steering.latent_of(self.model(model).metadata)  # before weights are fetched for nothing
+        plugin, job = self.job(model, 1, {**wishes, "seed": first})
+        jobs = steering.between(job, last, steps)
+        samples = chain.from_iterable(generation.stream(plugin, each) for each in jobs)
+        return preview.strip(samples, job, last)
+
+    def _comparison(self, model: str, num_samples: int | None, name: str, wishes: Wishes) -> Image:
+        from medigan_hub import generation, preview, steering
+
+        plugin = self._catalogue.plugin(model)
+        given = wishes.get("conditions") or {}
+        values = steering.values_of(plugin.metadata, name, given)
+        wishes = {**wishes, "conditions": {**given, name: values[0]}}
+        job = generation.request(plugin.metadata, num_samples, default_count=3, **wishes)
+        jobs = [
+            generation.prepare(replace(job, conditions={**job.conditions, name: value}))
+            for value in values
+        ]
+        return preview.table((generation.stream(plugin, each) for each in jobs), jobs, name)
 
     def _search(self, words: str | Sequence[str], criteria: Mapping[str, Any]) -> list[Match]:
         result = self._index.search(words, **criteria)
@@ -470,14 +637,3 @@ class Hub:
         from medigan_hub.search import Index
 
         return Index(self._catalogue.entries())
-
-    def _job(
-        self, model: str, num_samples: int | None, wishes: Wishes, default_count: int = 1
-    ) -> tuple[Plugin, GenerationRequest]:
-        from medigan_hub import generation
-
-        plugin = self._catalogue.plugin(model)
-        job = generation.request(
-            plugin.metadata, num_samples, default_count=default_count, **wishes
-        )
-        return plugin, generation.prepare(job)

@@ -160,6 +160,35 @@ def preview(
             "-n", help="Number of samples; by default one for each input, latent or value, or six."
         ),
     ] = None,
+    grid: Annotated[
+        str | None,
+        typer.Option(
+            "--grid",
+            metavar="ROWSxCOLUMNS",
+            help="So many rows and columns of samples, such as 4x8.",
+            show_default=False,
+        ),
+    ] = None,
+    interpolate: Annotated[
+        str | None,
+        typer.Option(
+            "--interpolate",
+            metavar="SEED,SEED",
+            help="A strip from the first sample of a seed to that of another, such as 7,8; "
+            "-n pictures, by default eight.",
+            show_default=False,
+        ),
+    ] = None,
+    across: Annotated[
+        str | None,
+        typer.Option(
+            "--conditions",
+            metavar="CONDITION",
+            help="The same samples at several values of a condition: those that --condition "
+            "gives, or its choices, or six of its range; -n samples, by default three.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Seed = 0,
     inputs: Inputs = None,
     condition: Conditions = None,
@@ -172,7 +201,7 @@ def preview(
     runtime: Runtime = "auto",
     allow_archive_code: AllowArchiveCode = False,
 ) -> None:
-    """Draw one picture of several samples."""
+    """Draw one picture of several samples: a grid, a strip from seed to seed, or a comparison."""
     hub = Hub()
     path = output or Path(f"{hub.model(model).metadata.name}-preview.png")
     if path.suffix.lower() != ".png":
@@ -187,7 +216,14 @@ def preview(
 
     from medigan_hub.writers import png
 
-    picture = hub.preview(model, num_samples, **wishes)
+    picture = hub.preview(
+        model,
+        num_samples,
+        grid=_two("--grid", grid, "x", "ROWSxCOLUMNS, such as 4x8"),
+        interpolate=_two("--interpolate", interpolate, ",", "two seeds, such as 7,8"),
+        across=across,
+        **wishes,
+    )
     try:
         write_atomically(path, png.encode(np.asarray(picture), picture.info))
     except OSError as error:
@@ -261,6 +297,17 @@ def _pairs(flag: str, texts: list[str] | None) -> dict[str, str]:
             raise typer.BadParameter(f"{flag} {name} is given twice; give it once")
         pairs[name] = value
     return pairs
+
+
+def _two(flag: str, text: str | None, mark: str, form: str) -> tuple[int, int] | None:
+    """Return the two whole numbers of a text, which stand before and behind a mark."""
+    if text is None:
+        return None
+    first, _, second = text.partition(mark)
+    try:
+        return int(first), int(second)
+    except ValueError as error:
+        raise typer.BadParameter(f"{flag} {text}: write it as {form}") from error
 
 
 @contextmanager
