@@ -175,7 +175,11 @@ def _reading_test(context: Context, real: gr.File) -> None:
             "which is said at the end."
         )
         with gr.Row():
-            count = gr.Number(10, label="Images of each kind, at most", info=f"1 to {MOST_READ}")
+            count = gr.Number(
+                10,
+                label="Images of each kind",
+                info=f"1 to {MOST_READ}; as many as are real, at most",
+            )
             seed = form.seed_field("", "Seed of the test")
             start = gr.Button("Start the test", min_width=140)
         status = work.status("reading-status")
@@ -199,7 +203,7 @@ def _reading_test(context: Context, real: gr.File) -> None:
         yield {status: work.said("Preparing the test ...")}
         ours = list(inputs.find(session.keep({"real": real})["real"])[:number])
         with work.job(session) as stop:
-            theirs = _samples(context, model, number, chosen, stop)
+            theirs = _samples(context, model, len(ours), chosen, stop)
         every = {REAL: ours, SYNTHETIC: theirs}
         order = reading.order(len(ours), len(theirs), chosen)
         session.reading = Reading(

@@ -58,7 +58,7 @@ class Context:
         self, model: str, count: int | None, wishes: Wishes
     ) -> tuple[Plugin, GenerationRequest]:
         """Return what is to be run for wishes of the page."""
-        return self.hub._job(model, count, self.wishes(wishes))
+        return self.hub.job(model, count, self.wishes(wishes))
 
     def wishes(self, wishes: Wishes) -> Wishes:
         """Return wishes of the page, with what is set for all."""

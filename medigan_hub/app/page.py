@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -23,13 +24,13 @@ FONT = ["system-ui", "Segoe UI", "Roboto", "sans-serif"]
 FIXED = ["ui-monospace", "Menlo", "Consolas", "monospace"]
 
 
-def build(hub: Hub, settings: Settings) -> gr.Blocks:
-    """Return the page of a hub."""
+def build(hub: Hub, settings: Settings, users: Path) -> gr.Blocks:
+    """Return the page of a hub; what users upload lies below the folder ``users``."""
     chosen = hub.model(settings.model).metadata.name if settings.model is not None else None
     page: gr.Blocks
     with gr.Blocks(title="medigan-hub", analytics_enabled=False, delete_cache=(600, 3600)) as page:
         gr.Markdown(f"# medigan-hub\n\n{NOTICE}", elem_id="notice")
-        session = gr.State(Session, delete_callback=Session.close)
+        session = gr.State(lambda: Session(users))
         first = next((entry for entry in hub.models() if entry.plugin), hub.models()[0])
         model = gr.Dropdown(
             _choices(hub), value=chosen or first.metadata.name, label="Model", elem_id="model"
@@ -50,11 +51,20 @@ def build(hub: Hub, settings: Settings) -> gr.Blocks:
                     part.build(context, tab)
         gr.Markdown(f"medigan-hub {__version__}", elem_id="foot")
 
-        def open_page() -> dict[Any, Any]:
+        sessions: dict[str | None, Session] = {}
+
+        def open_page(session: Session, request: gr.Request) -> dict[Any, Any]:
+            sessions[request.session_hash] = session
             context.refresh()
             return {model: gr.Dropdown(_choices(context.hub))}
 
-        page.load(open_page, None, [model], **QUIETLY)
+        def close_page(request: gr.Request) -> None:
+            session = sessions.pop(request.session_hash, None)
+            if session is not None:
+                session.close()
+
+        page.load(open_page, session, [model], **QUIETLY)
+        page.unload(close_page)
         for handler, asked, changed in context.loads:
             page.load(handler, asked, changed, **QUIETLY)
     return page

@@ -111,7 +111,7 @@ def tiles(
                     job,
                     *(index, entry.name, arrays[entry.name], window),
                     bounds=_type_range(arrays[entry.name]),
-                    origin="Input, not synthetic as far as known" if given else "Synthetic input",
+                    origin="Input, as given" if given else "Synthetic input",
                     words=[name],
                 )
             )

@@ -6,10 +6,13 @@ import ipaddress
 import os
 import secrets
 import socket
+import sys
 import tempfile
 import threading
 import time
+import webbrowser
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medigan_hub.app.settings import MOST_BYTES, USERS_AT_A_TIME, Settings
@@ -88,8 +91,11 @@ def serve(
 
     token = _token(host)
     files = tempfile.TemporaryDirectory(prefix="medigan-app-")
-    # Where uploads and downloads pass through: readable by this user alone, and removed.
-    os.environ["GRADIO_TEMP_DIR"] = files.name
+    # Readable by this account alone, and removed in the end: where uploads and downloads
+    # pass through, which the web framework serves, and beside it what it can't reach.
+    passing, users = Path(files.name, "passing"), Path(files.name, "users")
+    users.mkdir()
+    os.environ["GRADIO_TEMP_DIR"] = str(passing)
     listening = _listen(host, port)
     bound = listening.getsockname()[1]
     # A name that leads to loopback by another's doing is none of ours ("DNS rebinding").
@@ -99,7 +105,7 @@ def serve(
         Middleware(Gate, token=token),
     ]
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, middleware=around)
-    blocks = page.build(hub, settings)
+    blocks = page.build(hub, settings, users)
     blocks.queue(default_concurrency_limit=USERS_AT_A_TIME, api_open=False)
     gradio.mount_gradio_app(
         app,
@@ -130,6 +136,30 @@ def serve(
     shown = f"[{host}]" if ":" in host else host
     new = token is not None and TOKEN not in os.environ
     return Running(f"http://{shown}:{bound}/", token, new, server, thread, files)
+
+
+def show(running: Running, *, block: bool) -> None:
+    """Show a running app: inside a notebook, or in a browser, and then wait for its end."""
+    if in_notebook():
+        from IPython.display import IFrame, display
+
+        display(IFrame(running.url, "100%", 900))
+        return
+    print(f"the app is at {running.url}")  # noqa: T201 (where no browser opens, it is what one needs)
+    webbrowser.open(running.url)
+    if block and not hasattr(sys, "ps1"):
+        try:
+            running.wait()
+        except KeyboardInterrupt:
+            running.close()
+
+
+def in_notebook() -> bool:
+    """Tell whether this is a notebook's kernel, which shows what it is given beside the code."""
+    if "IPython" not in sys.modules:
+        return False
+    shell = sys.modules["IPython"].get_ipython()
+    return shell is not None and "IPKernelApp" in shell.config
 
 
 def is_loopback(host: str) -> bool:

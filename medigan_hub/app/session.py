@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,22 +51,19 @@ class Reading:
 class Session:
     """The state of one open page."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: Path) -> None:
         self.made: Made | None = None
         self.reading: Reading | None = None
         self.bases: dict[Any, np.ndarray] = {}
         """Principal directions, by what they were found for."""
         self._jobs: set[threading.Event] = set()
-        self._folder: TemporaryDirectory[str] | None = None
-
-    def __deepcopy__(self, memo: Any) -> Session:
-        return Session()  # what a new page begins with
+        self._place = place
+        self._folders: list[Path] = []
 
     def folder(self) -> Path:
         """Return a new folder of this user's, which is removed with the session."""
-        if self._folder is None:
-            self._folder = TemporaryDirectory(prefix="medigan-app-")
-        return Path(mkdtemp(dir=self._folder.name))
+        self._folders.append(Path(mkdtemp(dir=self._place)))
+        return self._folders[-1]
 
     def begin(self) -> threading.Event:
         """Return the event that tells a new job to stop."""
@@ -118,6 +115,5 @@ class Session:
     def close(self) -> None:
         """Stop what is running, and remove the uploads."""
         self.cancel()
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
+        while self._folders:
+            shutil.rmtree(self._folders.pop(), ignore_errors=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -119,7 +119,7 @@ def _sliders(context: Context, model: ModelMetadata, tab: gr.Tab) -> dict[str, A
             ]
             offset = _slider(-REACH, REACH, 0, "Offset of all components")
         with gr.Column(min_width=280, elem_classes="follows"):
-            status = work.status("steer-status")
+            status = work.status("steer-status", "Loading the model ...")
             picture = gr.HTML(elem_id="steered", apply_default_css=False)
 
     def basis(session: Session, kind: str) -> np.ndarray:
@@ -137,7 +137,8 @@ def _sliders(context: Context, model: ModelMetadata, tab: gr.Tab) -> dict[str, A
         plugin, job = context.job(model.name, 1, wishes)
         rows = basis(session, kind)
         vector = steering.move(latent, job.latents([0])[0], rows, values[: len(rows)], offset)
-        session.made = _with_latents(plugin, job, wishes, vector[np.newaxis])
+        wishes["latents"] = vector[np.newaxis]
+        session.made = _run_one(plugin, steering.at(job, vector), wishes)
         return {picture: display.grid(session.made, window, large=True), status: ""}
 
     asked = [context.session, seed, kind, offset, *context.shown, *amounts, *conditions.values()]
@@ -157,11 +158,12 @@ def _sliders(context: Context, model: ModelMetadata, tab: gr.Tab) -> dict[str, A
                         status: work.progress("Finding principal directions", done, total)
                     },
                 )
-            names = ["direction"] * len(amounts)
-        yield {
-            slider: gr.Slider(value=0, label=f"{number}: {name}")
-            for number, (slider, name) in enumerate(zip(amounts, names, strict=True), 1)
-        } | {status: ""}
+            # A short latent vector has fewer.
+            names = ["direction"] * len(session.bases[model.name])
+        yield {status: ""} | {
+            slider: gr.Slider(value=0, label=f"{number}: {name}", visible=name is not None)
+            for number, (slider, name) in enumerate(zip_longest(amounts, names), 1)
+        }
 
     def to_zero() -> list[Any]:
         return [0.0] * (len(amounts) + 1)
@@ -189,7 +191,6 @@ def _sliders(context: Context, model: ModelMetadata, tab: gr.Tab) -> dict[str, A
 
 def _interpolation(context: Context, model: ModelMetadata, conditions: dict[str, Any]) -> None:
     """Place what is needed to go from one sample to another."""
-    latent = steering.latent_of(model)
     gr.Markdown("### From one seed to another")
     with gr.Row():
         with gr.Column(min_width=280):
@@ -208,18 +209,14 @@ def _interpolation(context: Context, model: ModelMetadata, conditions: dict[str,
     def run(session: Session, first: str, last: str, steps: int, *values: Any) -> Iterator[Any]:
         window = display.window(values[: len(context.shown)])
         ends = (form.whole("the first seed", first), form.whole("the last seed", last))
-        number = whole_number("the number of pictures", form.whole("it", steps), *STEPS)
+        number = whole_number("the number of pictures", steps, *STEPS)
         wishes = _wishes(conditions, values[len(context.shown) :], ends[0])
         yield {status: work.said("Loading the model ..."), strip: ""}
         with work.job(session) as stop:
             plugin, job = context.job(model.name, 1, wishes)
-            _, other = context.job(model.name, 1, {**wishes, "seed": ends[1]})
-            vectors = steering.interpolate(
-                latent, job.latents([0])[0], other.latents([0])[0], number
-            )
             frames = []
-            for vector in vectors:
-                made = _with_latents(plugin, job, wishes, vector[np.newaxis])
+            for picture in steering.between(job, ends[1], number):
+                made = _run_one(plugin, picture, wishes)
                 frames.append(pictures.tiles(made.job, *made.samples[0], window)[-1])
                 yield {status: work.progress("Making pictures", len(frames), number)}
                 if stop.is_set():
@@ -297,12 +294,6 @@ def _wishes(fields: Any, values: Sequence[Any], seed: int) -> Wishes:
     if given:
         wishes["conditions"] = given
     return wishes
-
-
-def _with_latents(
-    plugin: Plugin, job: GenerationRequest, wishes: Wishes, latents: np.ndarray
-) -> Made:
-    return _run_one(plugin, replace(job, given_latents=latents), {**wishes, "latents": latents})
 
 
 def _run_one(plugin: Plugin, job: GenerationRequest, wishes: Wishes) -> Made:

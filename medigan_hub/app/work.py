@@ -69,9 +69,10 @@ def job(session: Session) -> Iterator[Event]:
         session.end(stop)
 
 
-def status(name: str | None = None) -> gr.HTML:
+def status(name: str | None = None, words: str = "") -> gr.HTML:
     """Place the line that says how things stand; screen readers say it when it changes."""
     return gr.HTML(
+        said(words) if words else "",
         elem_id=name,
         elem_classes="status",
         js_on_load="element.setAttribute('role', 'status')",

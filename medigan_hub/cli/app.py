@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import webbrowser
 from typing import Annotated
 
@@ -32,6 +33,7 @@ def app(
     from medigan_hub.app import server
     from medigan_hub.app.settings import Settings
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it in order, as Ctrl-C does
     settings = Settings(model, device, allow_archive_code)
     running = server.serve(Hub(), settings, host=host, port=port)
     try:
