@@ -69,10 +69,10 @@ class Form:
 def build(model: ModelMetadata, *, conditions: bool = True) -> Form:
     """Place the fields of a model on the page."""
     if model.conditions and conditions:
-        gr.Markdown("#### Conditions")
+        gr.Markdown("### Conditions")
     fields = {p.name: _field(p, several=True) for p in model.conditions if conditions}
     if model.options:
-        gr.Markdown("#### Options")
+        gr.Markdown("### Options")
     options = {p.name: _field(p, several=False) for p in model.options}
     inputs = {entry.name: upload(entry) for entry in model.inputs}
     runtime = None
@@ -82,6 +82,7 @@ def build(model: ModelMetadata, *, conditions: bool = True) -> Form:
             value="auto",
             label="Runtime",
             info="native: the hub's own network; archive: the code published with the model",
+            interactive=True,
         )
     return Form(model, fields, options, inputs, runtime)
 
@@ -105,7 +106,9 @@ def upload(entry: Input) -> gr.File:
 
 def seed_field(value: str = "0", label: str = "Seed") -> gr.Textbox:
     """Place the field of a seed: text, since a browser's numbers end at 2**53."""
-    return gr.Textbox(value, label=label, info="0 to 18446744073709551615", max_lines=1)
+    return gr.Textbox(
+        value, label=label, info="0 to 18446744073709551615", max_lines=1, interactive=True
+    )
 
 
 def whole(what: str, text: Any) -> int:
@@ -140,11 +143,12 @@ def _field(parameter: Parameter, *, several: bool) -> Any:
             multiselect=several,
             label=label,
             info=info,
+            interactive=True,
         )
     # Text, since a field for numbers shows 0 where nothing is given.
     default = "" if parameter.default is None else f"{parameter.default}"
     several_of = " Several values, with commas, are taken in turns." if several else ""
-    return gr.Textbox(default, label=label, info=info + several_of, max_lines=1)
+    return gr.Textbox(default, label=label, info=info + several_of, max_lines=1, interactive=True)
 
 
 def _empty(parameter: Parameter) -> str:

@@ -12,23 +12,30 @@ import secrets
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from medigan_hub.app.html import render
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOGIN = "/login-with-token"
 COOKIE = "medigan-app"
 LONGEST_FORM = 4096
 PAUSE = 1.0
 """Seconds that a wrong token waits for its answer, so that guessing takes for ever."""
-GUARDED_PAGES = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
+ALWAYS = {
+    # The page asks nobody else for anything, whatever stands in a model's description. The web
+    # framework makes its pages by scripts that they hold.
+    "Content-Security-Policy": "default-src 'self' data: blob:; object-src 'none'; "
+    "base-uri 'self'; form-action 'self'; style-src 'self' 'unsafe-inline'; "
+    "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
 }
+PRIVATE = {"Cache-Control": "no-store"}
 
 
 class Gate:
@@ -46,8 +53,14 @@ class Gate:
         request = Request(scope, receive) if scope["type"] == "http" else None
         if request is None:  # nothing here speaks WebSocket
             return
+
+        async def send_safely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(ALWAYS)
+            await send(message)
+
         response = await self._refusal(request)
-        await (response or self._app)(scope, receive, send)
+        await (response or self._app)(scope, receive, send_safely)
 
     async def _refusal(self, request: Request) -> Response | None:
         origin = request.headers.get("origin")
@@ -58,7 +71,7 @@ class Gate:
         if request.url.path == LOGIN and request.method == "POST":
             return await self._login(request)
         if request.url.path == "/" and request.method == "GET":
-            return HTMLResponse(render("login.html", wrong=False, to=LOGIN), 401, GUARDED_PAGES)
+            return HTMLResponse(render("login.html", wrong=False, to=LOGIN), 401, PRIVATE)
         return PlainTextResponse("the token is missing; open the first page", 401)
 
     def _known(self, request: Request) -> bool:
@@ -74,9 +87,9 @@ class Gate:
         given = parse_qs(content.decode("utf-8", "replace")).get("token", [""])[0].strip()
         if self._token is None or not secrets.compare_digest(given.encode(), self._token.encode()):
             await asyncio.sleep(PAUSE)
-            return HTMLResponse(render("login.html", wrong=True, to=LOGIN), 401, GUARDED_PAGES)
+            return HTMLResponse(render("login.html", wrong=True, to=LOGIN), 401, PRIVATE)
         new = secrets.token_urlsafe(32)
         self._passes.add(new)
-        response = RedirectResponse("/", 303, GUARDED_PAGES)
+        response = RedirectResponse("/", 303, PRIVATE)
         response.set_cookie(COOKIE, new, httponly=True, samesite="strict")
         return response

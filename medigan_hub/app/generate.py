@@ -36,8 +36,13 @@ def _fields(context: Context, model: ModelMetadata) -> None:
     unless = ", where no images are uploaded" if model.inputs else ""
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
-            gr.Markdown(f"### {model.name}\n{model.title}")
-            count = gr.Number(4, label="Number of samples", info=f"1 to {MOST_SHOWN}{unless}")
+            gr.Markdown(f"## {model.name}\n{model.title}")
+            count = gr.Number(
+                4,
+                label="Number of samples",
+                info=f"1 to {MOST_SHOWN}{unless}",
+                interactive=True,
+            )
             seed = form.seed_field()
             asked = form.build(model)
             with gr.Row():

@@ -76,6 +76,10 @@ def looks() -> dict[str, Any]:
     return {
         "theme": gr.themes.Default(primary_hue="teal", font=FONT, font_mono=FIXED).set(
             # Darker, and lighter in the dark, than usual: to be read by everyone.
+            button_primary_background_fill="*primary_700",
+            button_primary_background_fill_hover="*primary_800",
+            button_primary_background_fill_dark="*primary_700",
+            button_primary_background_fill_hover_dark="*primary_800",
             block_info_text_color="*neutral_600",
             block_info_text_color_dark="*neutral_300",
             body_text_color_subdued="*neutral_600",

@@ -88,7 +88,7 @@ def build(context: Context, tab: gr.Tab) -> None:
             _interpolation(context, model, conditions)
         else:
             gr.Markdown(
-                f"### {name}\n{name} has no latent vector to steer by. What may be set of it "
+                f"## {name}\n{name} has no latent vector to steer by. What may be set of it "
                 "is under **Generate**."
             )
 
@@ -99,7 +99,7 @@ def _sliders(context: Context, model: ModelMetadata, tab: gr.Tab) -> dict[str, A
     grouped = steering.grouped(latent.size, ROWS)
     with gr.Row():
         with gr.Column(min_width=280):
-            gr.Markdown(f"### {model.name}\n{model.title}")
+            gr.Markdown(f"## {model.name}\n{model.title}")
             seed = form.seed_field(label="Start: sample 0 of the seed")
             with gr.Row():
                 another = gr.Button("New seed", min_width=100)
@@ -191,7 +191,7 @@ def _sliders(context: Context, model: ModelMetadata, tab: gr.Tab) -> dict[str, A
 
 def _interpolation(context: Context, model: ModelMetadata, conditions: dict[str, Any]) -> None:
     """Place what is needed to go from one sample to another."""
-    gr.Markdown("### From one seed to another")
+    gr.Markdown("## From one seed to another")
     with gr.Row():
         with gr.Column(min_width=280):
             with gr.Row():
@@ -248,7 +248,7 @@ def _translation(context: Context, model: ModelMetadata) -> None:
     """Place what is needed to see an input and what is made of it, one over the other."""
     with gr.Row():
         with gr.Column(min_width=280):
-            gr.Markdown(f"### {model.name}\n{model.title}")
+            gr.Markdown(f"## {model.name}\n{model.title}")
             seed = form.seed_field()
             asked = form.build(model)
             with gr.Row():
@@ -319,7 +319,12 @@ def _condition(parameter: Parameter) -> Any:
         first = round(first) if whole else first
         return _slider(low, high, first, label, step, info=parameter.description)
     default = "" if parameter.default is None else str(parameter.default)
-    return gr.Textbox(default, label=label, info=f"{parameter.description} {parameter.allowed}")
+    return gr.Textbox(
+        default,
+        label=label,
+        info=f"{parameter.description} {parameter.allowed}",
+        interactive=True,
+    )
 
 
 def _slider(

@@ -36,8 +36,11 @@ def build(context: Context, tab: gr.Tab) -> None:
         cancel = gr.Button("Cancel", min_width=100)
     data = gr.File(label="Data set, with its manifest", interactive=False, visible=False)
     latents = gr.File(label="Latent vectors, for the command", interactive=False, visible=False)
-    lines = gr.Code(label="The same in Python", language="python", interactive=False)
-    command = gr.Code(label="The same on the command line", language="shell", interactive=False)
+    told: dict[str, Any] = {"interactive": False, "wrap_lines": True, "elem_classes": "plain"}
+    lines = gr.Code(label="The same in Python", language="python", elem_id="python", **told)
+    command = gr.Code(
+        label="The same on the command line", language="shell", elem_id="command", **told
+    )
 
     @work.in_words(status)
     def describe(session: Session, count: Any, format_name: str) -> dict[Any, Any]:
