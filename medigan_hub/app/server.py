@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import ipaddress
 import os
 import secrets
@@ -11,6 +12,7 @@ import tempfile
 import threading
 import time
 import webbrowser
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +38,7 @@ class Running:
     """An app that is running."""
 
     url: str
+    """Where this machine reaches it."""
     token: str | None
     """What its users have to know; None where it listens to this machine alone."""
     token_is_new: bool
@@ -90,50 +93,57 @@ def serve(
     from medigan_hub.app.gate import Gate
 
     token = _token(host)
-    files = tempfile.TemporaryDirectory(prefix="medigan-app-")
-    # Readable by this account alone, and removed in the end: where uploads and downloads
-    # pass through, which the web framework serves, and beside it what it can't reach.
-    passing, users = Path(files.name, "passing"), Path(files.name, "users")
-    users.mkdir()
-    os.environ["GRADIO_TEMP_DIR"] = str(passing)
-    listening = _listen(host, port)
-    bound = listening.getsockname()[1]
-    # A name that leads to loopback by another's doing is none of ours ("DNS rebinding").
-    names = ["*"] if token is not None else [*LOOPBACK_NAMES, host]
-    around = [
-        Middleware(TrustedHostMiddleware, allowed_hosts=names),
-        Middleware(Gate, token=token),
-    ]
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, middleware=around)
-    blocks = page.build(hub, settings, users)
-    blocks.queue(default_concurrency_limit=USERS_AT_A_TIME, api_open=False)
-    gradio.mount_gradio_app(
-        app,
-        blocks,
-        path="/",
-        server_name=host,
-        server_port=bound,
-        footer_links=[],
-        run_history=False,
-        max_file_size=MOST_BYTES,
-        show_error=True,
-        ssr_mode=False,
-        mcp_server=False,
-        enable_monitoring=False,
-        pwa=False,
-        **page.looks(),
-    )
-    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(
-        target=server.run, kwargs={"sockets": [listening]}, name="app", daemon=True
-    )
-    thread.start()
-    while not server.started:
-        if not thread.is_alive():
-            raise HubError("the app could not be started; its messages above say why")
-        time.sleep(0.01)
-    shown = f"[{host}]" if ":" in host else host
+    with ExitStack() as undone:
+        files = tempfile.TemporaryDirectory(prefix="medigan-app-")
+        undone.callback(files.cleanup)
+        # Readable by this account alone, and removed in the end: where uploads and downloads
+        # pass through, which the web framework serves, and beside it what it can't reach.
+        passing, users = Path(files.name, "passing"), Path(files.name, "users")
+        users.mkdir()
+        os.environ["GRADIO_TEMP_DIR"] = str(passing)
+        blocks = page.build(hub, settings, users)
+        blocks.queue(default_concurrency_limit=USERS_AT_A_TIME, api_open=False)
+        listening = undone.enter_context(_listen(host, port))
+        bound = listening.getsockname()[1]
+        # A name that leads to loopback by another's doing is none of ours ("DNS rebinding").
+        names = ["*"] if token is not None else [*LOOPBACK_NAMES, host]
+        around = [
+            Middleware(TrustedHostMiddleware, allowed_hosts=names),
+            Middleware(Gate, token=token),
+        ]
+        app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, middleware=around)
+        gradio.mount_gradio_app(
+            app,
+            blocks,
+            path="/",
+            server_name=host,
+            server_port=bound,
+            footer_links=[],
+            run_history=False,
+            max_file_size=MOST_BYTES,
+            show_error=True,
+            ssr_mode=False,
+            mcp_server=False,
+            enable_monitoring=False,
+            pwa=False,
+            **page.looks(),
+        )
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app, ws="none", log_level="warning", access_log=False, server_header=False
+            )
+        )
+        thread = threading.Thread(
+            target=server.run, kwargs={"sockets": [listening]}, name="app", daemon=True
+        )
+        thread.start()
+        while not server.started:
+            if not thread.is_alive():
+                raise HubError("the app could not be started; its messages above say why")
+            time.sleep(0.01)
+        undone.pop_all()
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (what a user asked for)
+    shown = f"[{here}]" if ":" in here else here
     new = token is not None and TOKEN not in os.environ
     return Running(f"http://{shown}:{bound}/", token, new, server, thread, files)
 
@@ -141,9 +151,8 @@ def serve(
 def show(running: Running, *, block: bool) -> None:
     """Show a running app: inside a notebook, or in a browser, and then wait for its end."""
     if in_notebook():
-        from IPython.display import IFrame, display
-
-        display(IFrame(running.url, "100%", 900))
+        shown = importlib.import_module("IPython.display")
+        shown.display(shown.IFrame(running.url, "100%", 900))
         return
     print(f"the app is at {running.url}")  # noqa: T201 (where no browser opens, it is what one needs)
     webbrowser.open(running.url)
