@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from medigan_hub.app import pictures
+from medigan_hub.app import pictures, work
+from medigan_hub.app.context import AT_ONCE
 from medigan_hub.app.html import render
 from medigan_hub.app.pictures import Tile, Window
 
 if TYPE_CHECKING:
-    from medigan_hub.app.session import Made
+    from medigan_hub.app.context import Context
+    from medigan_hub.app.session import Made, Session
+    from medigan_hub.metadata import ModelMetadata
 
 # Both are the browser's own affair: the picture follows at once, and the server is not asked.
 OPACITY = "v => { document.documentElement.style.setProperty('--mask-opacity', v / 100); }"
@@ -42,6 +45,37 @@ def window(values: Sequence[Any]) -> Window:
     """Return what the fields of ``settings`` say."""
     level, width, stretch = values
     return Window(level / 100, width / 100, stretch)
+
+
+def follow_settings(
+    context: Context,
+    model: ModelMetadata,
+    which: str,
+    status: Any,
+    picture: Any,
+    show: Callable[[Made, Window], str],
+) -> None:
+    """Let what is shown of a model follow the settings.
+
+    ``which`` is the attribute of ``Session`` that holds the samples, and
+    ``show`` makes of them what ``picture`` is to hold.
+    """
+
+    @work.in_words(status)
+    def redraw(session: Session, *values: Any) -> dict[Any, Any]:
+        made: Made | None = getattr(session, which)
+        if made is None or made.model != model:
+            return {}
+        return {picture: show(made, window(values))}
+
+    for setting in context.shown:
+        setting.input(
+            redraw,
+            [context.session, *context.shown],
+            [status, picture],
+            trigger_mode="always_last",
+            **AT_ONCE,
+        )
 
 
 def grid(made: Made, window: Window, *, large: bool = False) -> str:

@@ -53,12 +53,6 @@ def _fields(context: Context, model: ModelMetadata) -> None:
             grid = gr.HTML(elem_id="grid", apply_default_css=False)
 
     @work.in_words(status)
-    def redraw(session: Session, *window: Any) -> dict[Any, Any]:
-        if session.made is None:
-            return {}
-        return {grid: display.grid(session.made, display.window(window))}
-
-    @work.in_words(status)
     def make(session: Session, count: Any, seed: str, *values: Any) -> Iterator[Any]:
         window = display.window(values[: len(context.shown)])
         wishes = asked.wishes(values[len(context.shown) :], session)
@@ -74,7 +68,7 @@ def _fields(context: Context, model: ModelMetadata) -> None:
             total = len(job.indices)
             for batch in generation.stream(plugin, job):
                 made.samples.extend(batch)
-                session.made = made
+                session.made = session.generated = made
                 yield {
                     status: work.progress("Making samples", len(made.samples), total),
                     grid: display.grid(made, window),
@@ -96,11 +90,4 @@ def _fields(context: Context, model: ModelMetadata) -> None:
         **QUIETLY,
     )
     cancel.click(Session.cancel, context.session, None, **AT_ONCE)
-    for setting in context.shown:
-        setting.input(
-            redraw,
-            [context.session, *context.shown],
-            [status, grid],
-            trigger_mode="always_last",
-            **AT_ONCE,
-        )
+    display.follow_settings(context, model, "generated", status, grid, display.grid)

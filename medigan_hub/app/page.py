@@ -12,7 +12,7 @@ from medigan_hub import __version__
 from medigan_hub.app import compare, display, explore, generate, steer, takeaway
 from medigan_hub.app.context import QUIETLY, Context
 from medigan_hub.app.session import Session
-from medigan_hub.app.settings import Settings
+from medigan_hub.app.settings import USERS_AT_A_TIME, Settings
 from medigan_hub.hub import Hub
 
 NOTICE = (
@@ -67,6 +67,7 @@ def build(hub: Hub, settings: Settings, users: Path) -> gr.Blocks:
         page.unload(close_page)
         for handler, asked, changed in context.loads:
             page.load(handler, asked, changed, **QUIETLY)
+    page.queue(default_concurrency_limit=USERS_AT_A_TIME, api_open=False)
     return page
 
 

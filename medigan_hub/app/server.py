@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import ipaddress
+import logging
 import os
 import secrets
 import socket
@@ -12,17 +14,22 @@ import tempfile
 import threading
 import time
 import webbrowser
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from medigan_hub.app.settings import MOST_BYTES, USERS_AT_A_TIME, Settings
+from medigan_hub.app.settings import MOST_BYTES, Settings
 from medigan_hub.errors import HubError, RequestError, require
 from medigan_hub.hub import Hub
 
 if TYPE_CHECKING:
     import uvicorn
+
+Value = TypeVar("Value")
 
 TOKEN = "MEDIGAN_APP_TOKEN"  # noqa: S105 (the name of a variable)
 LEAST_TOKEN = 16
@@ -57,8 +64,9 @@ class Running:
 
     def close(self) -> None:
         """End the app, and remove what its users uploaded."""
+        # Pages that are open keep a connection for ever: it is cut, and nobody need hear of it.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self._server.should_exit = True
-        self._server.force_exit = True  # pages that are open keep a connection for ever
         self._thread.join(10)
         self._files.cleanup()
 
@@ -101,8 +109,7 @@ def serve(
         passing, users = Path(files.name, "passing"), Path(files.name, "users")
         users.mkdir()
         os.environ["GRADIO_TEMP_DIR"] = str(passing)
-        blocks = page.build(hub, settings, users)
-        blocks.queue(default_concurrency_limit=USERS_AT_A_TIME, api_open=False)
+        blocks = _beside_a_loop(partial(page.build, hub, settings, users))
         listening = undone.enter_context(_listen(host, port))
         bound = listening.getsockname()[1]
         # A name that leads to loopback by another's doing is none of ours ("DNS rebinding").
@@ -112,7 +119,8 @@ def serve(
             Middleware(Gate, token=token),
         ]
         app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, middleware=around)
-        gradio.mount_gradio_app(
+        mount = partial(
+            gradio.mount_gradio_app,
             app,
             blocks,
             path="/",
@@ -128,9 +136,15 @@ def serve(
             pwa=False,
             **page.looks(),
         )
+        _beside_a_loop(mount)
         server = uvicorn.Server(
             uvicorn.Config(
-                app, ws="none", log_level="warning", access_log=False, server_header=False
+                app,
+                ws="none",
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=0,
             )
         )
         thread = threading.Thread(
@@ -183,6 +197,19 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:  # a name may lead anywhere
         return False
+
+
+def _beside_a_loop(make: Callable[[], Value]) -> Value:
+    """Call a function on a thread with an event loop.
+
+    Where none runs, Gradio opens one for each of its locks, and closes none.
+    """
+
+    async def call() -> Value:
+        return make()
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, call()).result()
 
 
 def _token(host: str) -> str | None:

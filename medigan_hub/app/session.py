@@ -53,6 +53,11 @@ class Session:
 
     def __init__(self, place: Path) -> None:
         self.made: Made | None = None
+        """What was made last, to be taken away."""
+        self.generated: Made | None = None
+        """What the grid shows."""
+        self.steered: Made | None = None
+        """What is shown beside the sliders."""
         self.reading: Reading | None = None
         self.bases: dict[Any, np.ndarray] = {}
         """Principal directions, by what they were found for."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -113,10 +114,7 @@ def _sliders(context: Context, model: ModelMetadata, tab: gr.Tab) -> dict[str, A
                 info="Neighbouring components together, or along what changes the picture most.",
                 interactive=True,
             )
-            amounts = [
-                _slider(-REACH, REACH, 0, f"{number}: {_run(row)}")
-                for number, row in enumerate(grouped, 1)
-            ]
+            amounts = [_slider(-REACH, REACH, 0, _run(row)) for row in grouped]
             offset = _slider(-REACH, REACH, 0, "Offset of all components")
         with gr.Column(min_width=280, elem_classes="follows"):
             status = work.status("steer-status", "Loading the model ...")
@@ -138,8 +136,9 @@ def _sliders(context: Context, model: ModelMetadata, tab: gr.Tab) -> dict[str, A
         rows = basis(session, kind)
         vector = steering.move(latent, job.latents([0])[0], rows, values[: len(rows)], offset)
         wishes["latents"] = vector[np.newaxis]
-        session.made = _run_one(plugin, steering.at(job, vector), wishes)
-        return {picture: display.grid(session.made, window, large=True), status: ""}
+        made = _run_one(plugin, steering.at(job, vector), wishes)
+        session.made = session.steered = made
+        return {picture: display.grid(made, window, large=True), status: ""}
 
     asked = [context.session, seed, kind, offset, *context.shown, *amounts, *conditions.values()]
     changed = [picture, status]
@@ -159,10 +158,10 @@ def _sliders(context: Context, model: ModelMetadata, tab: gr.Tab) -> dict[str, A
                     },
                 )
             # A short latent vector has fewer.
-            names = ["direction"] * len(session.bases[model.name])
+            names = [f"Direction {number}" for number, _ in enumerate(session.bases[model.name], 1)]
         yield {status: ""} | {
-            slider: gr.Slider(value=0, label=f"{number}: {name}", visible=name is not None)
-            for number, (slider, name) in enumerate(zip_longest(amounts, names), 1)
+            slider: gr.Slider(value=0, label=name, visible=name is not None)
+            for slider, name in zip_longest(amounts, names)
         }
 
     def to_zero() -> list[Any]:
@@ -182,8 +181,9 @@ def _sliders(context: Context, model: ModelMetadata, tab: gr.Tab) -> dict[str, A
     kind.input(choose, [context.session, kind], [status, *amounts], **QUIETLY).then(
         draw, asked, changed, **AT_ONCE
     )
-    for field in context.shown:
-        field.input(draw, asked, changed, trigger_mode="always_last", **AT_ONCE)
+    display.follow_settings(
+        context, model, "steered", status, picture, partial(display.grid, large=True)
+    )
     tab.select(draw, asked, changed, **AT_ONCE)
     cancel.click(Session.cancel, context.session, None, **AT_ONCE)
     return conditions
@@ -267,10 +267,9 @@ def _translation(context: Context, model: ModelMetadata) -> None:
         with work.job(session):
             plugin, job = context.job(model.name, 1, wishes)
             made = _run_one(plugin, job, wishes)
-        session.made = made
-        tiles = pictures.tiles(made.job, *made.samples[0], window)
+        session.made = session.steered = made
         yield {
-            picture: render("divider.html", before=tiles[0], after=tiles[-1]),
+            picture: _divided(made, window),
             status: work.said(
                 "Move the divider: the input is on its left, what was made on its right."
             ),
@@ -283,6 +282,12 @@ def _translation(context: Context, model: ModelMetadata) -> None:
         **QUIETLY,
     )
     cancel.click(Session.cancel, context.session, None, **AT_ONCE)
+    display.follow_settings(context, model, "steered", status, picture, _divided)
+
+
+def _divided(made: Made, window: pictures.Window) -> str:
+    tiles = pictures.tiles(made.job, *made.samples[0], window)
+    return render("divider.html", before=tiles[0], after=tiles[-1])
 
 
 def _wishes(fields: Any, values: Sequence[Any], seed: int) -> Wishes:
@@ -337,9 +342,9 @@ def _run(row: np.ndarray) -> str:
     """Return which components a row of the basis moves.
 
     >>> _run(np.array([0, 1, 1, 0]))
-    'components 2 to 3'
+    'Components 2 to 3'
     """
     members = np.flatnonzero(row) + 1
     if len(members) == 1:
-        return f"component {members[0]}"
-    return f"components {members[0]} to {members[-1]}"
+        return f"Component {members[0]}"
+    return f"Components {members[0]} to {members[-1]}"

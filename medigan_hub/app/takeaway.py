@@ -48,8 +48,8 @@ def build(context: Context, tab: gr.Tab) -> None:
         number = _number(made, count)
         return {
             status: work.said(_words(made)),
-            lines: recipe.python(made.model.name, number, made.wishes, format=format_name),
-            command: recipe.command(made.model.name, number, made.wishes, format=format_name),
+            lines: recipe.python(made.model, number, made.wishes, format=format_name),
+            command: recipe.command(made.model, number, made.wishes, format=format_name),
         }
 
     @work.in_words(status)
