@@ -7,21 +7,29 @@ whole range of its type: black is 0, white is 255 or 65535.
 from __future__ import annotations
 
 import hashlib
+import math
+import struct
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, overload
 
 import numpy as np
 
-from medigan_hub.errors import HubWarning, RequestError, require
+from medigan_hub.errors import HubError, HubWarning, RequestError, require
 from medigan_hub.metadata import Input
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
 
 Source: TypeAlias = "str | Path | np.ndarray | Iterable[str | Path | np.ndarray]"
 
 PUBLISHED = "published with the model"
 """Origin of images that come with the weights."""
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom", ".npy")
+PICTURES = ("PNG", "TIFF", "JPEG", "BMP", "GIF", "PPM")
+"""What Pillow may open. It knows more, among them formats that other programs are started for."""
 BIT_DEPTHS = (12, 14, 16)
 
 
@@ -29,7 +37,7 @@ class Images(Sequence[np.ndarray]):
     """Images that are read when they are asked for, so that a folder of any size fits."""
 
     def __init__(
-        self, items: Sequence[Path | np.ndarray], origin: str = "given by the user"
+        self, items: Sequence[Path | np.ndarray] | np.ndarray, origin: str = "given by the user"
     ) -> None:
         self._items = items
         self.origin = origin
@@ -124,9 +132,37 @@ def with_channels(image: np.ndarray, wanted: int) -> np.ndarray:
     if wanted == 3 and image.shape[-1] == 1:
         return image.repeat(3, axis=-1)
     if wanted == 1 and image.shape[-1] == 3:
-        luma = image.astype(np.float64) @ np.array([[0.299], [0.587], [0.114]])
-        return np.asarray(np.rint(luma).astype(image.dtype))
+        return np.asarray(np.rint(luma(image)).astype(image.dtype))
     return image
+
+
+def luma(image: np.ndarray) -> np.ndarray:
+    """Return how bright red, green and blue are together: (..., 3) to (..., 1) float64.
+
+    Source: ITU-R BT.601-7, section 2.5.1.
+
+    >>> luma(np.array([[[0, 100, 0]]], np.uint8)).tolist()
+    [[[58.699999999999996]]]
+    """
+    return np.asarray(image.astype(np.float64) @ np.array([[0.299], [0.587], [0.114]]))
+
+
+def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Bring an 8- or 16-bit image (height, width, channels) to ``size``, by cubic interpolation."""
+    if image.shape[:2] == size:
+        return image
+    from PIL import Image
+
+    values = image if image.dtype == np.uint8 else image.astype(np.float32)
+    channels = [
+        Image.fromarray(channel).resize((size[1], size[0]), Image.Resampling.BICUBIC)
+        for channel in np.moveaxis(values, -1, 0)
+    ]
+    pixels: np.ndarray = np.stack([np.asarray(channel) for channel in channels], axis=-1)
+    if image.dtype == np.uint8:
+        return pixels
+    pixels = np.clip(np.rint(pixels), 0, np.iinfo(image.dtype).max)
+    return pixels.astype(image.dtype)
 
 
 def _is_grey(image: np.ndarray) -> bool:
@@ -143,11 +179,10 @@ def find(source: Source) -> Images:
     RequestError
         There is nothing there.
     """
+    items: Any
     if isinstance(source, (str, Path)):
-        try:
+        with _faults_in_words(Path(source)):
             items = _of_path(Path(source))
-        except OSError as error:
-            raise RequestError(f"{source} can't be read: {error.strerror or error}") from error
     elif isinstance(source, np.ndarray):
         items = _of_array(source)
     else:
@@ -159,7 +194,7 @@ def find(source: Source) -> Images:
                 raise RequestError(
                     f"an input is a {type(item).__name__}; give paths or NumPy arrays"
                 )
-    if not items:
+    if len(items) == 0:
         raise RequestError("there are no input images; give at least one")
     return Images(items)
 
@@ -172,20 +207,29 @@ def read(path: Path) -> np.ndarray:
     RequestError
         The file is no image, is damaged, or holds several images.
     """
-    try:
-        with path.open("rb") as stream:
-            start = stream.read(132)
-        if not start:
-            raise RequestError(f"{path} is empty; give an image")
-        if start[128:] == b"DICM":
-            return _read_dicom(path)
-        if start.startswith(b"\x93NUMPY"):
-            return normalised(np.load(path, allow_pickle=False), path.name)
-        return _read_picture(path)
-    except OSError as error:
-        raise RequestError(f"{path} can't be read: {error.strerror or error}") from error
-    except (ValueError, SyntaxError) as error:  # Pillow raises either on damaged files
-        raise RequestError(f"{path} can't be read: {error}") from error
+    with _faults_in_words(path):
+        return READERS[_form(path)](path)
+
+
+def check_size(path: Path, most_pixels: int) -> None:
+    """Make sure that an image file claims no more pixels than can be taken, before it is decoded.
+
+    Its header alone is read: a small file may claim any number. A stack of
+    images in a .npy file counts as a whole.
+
+    Raises
+    ------
+    RequestError
+        It claims more than ``most_pixels``, or ``read`` would not take it for its header.
+    """
+    with _faults_in_words(path):
+        size = SIZES[_form(path)](path)
+        if math.prod(size) > most_pixels:
+            most = f"{most_pixels / 1e6:.3g} million" if most_pixels >= 1e6 else most_pixels
+            raise RequestError(
+                f"{path.name} has {' x '.join(map(str, size))} pixels; at most {most} are taken "
+                "here: crop or scale it"
+            )
 
 
 def normalised(array: np.ndarray, name: str) -> np.ndarray:
@@ -235,7 +279,7 @@ def normalised(array: np.ndarray, name: str) -> np.ndarray:
     return scaled.astype(np.uint16)
 
 
-def _of_path(path: Path) -> list[Any]:
+def _of_path(path: Path) -> Any:
     _must_exist(path)
     if path.is_dir():
         found = sorted(
@@ -244,18 +288,13 @@ def _of_path(path: Path) -> list[Any]:
         if not found:
             raise RequestError(f"the folder {path} holds no images ({' '.join(SUFFIXES)})")
         return found
-    if path.suffix == ".npy" and path.stat().st_size:
-        try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise RequestError(f"{path} can't be read: {error}") from error
-        if array.ndim == 4:
-            return list(array)
+    if _form(path) == "array" and len(_array_shape(path)) == 4:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
     return [path]
 
 
-def _of_array(array: np.ndarray) -> list[Any]:
-    return list(array) if array.ndim == 4 else [array]
+def _of_array(array: np.ndarray) -> Any:
+    return array if array.ndim == 4 else [array]
 
 
 def _must_exist(path: Path) -> None:
@@ -276,34 +315,160 @@ def _looks_like_image(path: Path) -> bool:
         return stream.read(132)[128:] == b"DICM"
 
 
-def _read_picture(path: Path) -> np.ndarray:
+def _form(path: Path) -> str:
+    """Tell by the first bytes of a file which form an image has: of ``READERS``."""
+    with path.open("rb") as stream:
+        start = stream.read(132)
+    if not start:
+        raise RequestError(f"{path} is empty; give an image")
+    if start[128:] == b"DICM":
+        return "dicom"
+    return "array" if start.startswith(b"\x93NUMPY") else "picture"
+
+
+@contextmanager
+def _faults_in_words(path: Path) -> Iterator[None]:
+    """Name the file in whatever goes wrong with it: decoders raise errors of every kind."""
+    try:
+        yield
+    except (HubError, HubWarning):  # the latter where warnings are errors
+        raise
+    except MemoryError as error:
+        raise RequestError(f"{path} does not fit into memory; crop or scale it") from error
+    except Exception as error:
+        lines = str(getattr(error, "strerror", None) or error).strip().split("\n")
+        raise RequestError(f"{path} can't be read: {lines[0] or type(error).__name__}") from error
+
+
+def _check_safe(path: Path, height: int, width: int) -> None:
+    """Refuse what Pillow calls a decompression bomb; its own check warns of some, and reads them.
+
+    Whether a warning is an error is a setting of the whole program, which no thread may change.
+    """
     import PIL.Image
 
-    try:
-        with PIL.Image.open(path) as picture:
-            frames = getattr(picture, "n_frames", 1)
-            if frames > 1:
-                raise RequestError(f"{path} holds {frames} images; give one file for each")
-            # Bilevel and palette images hold no grey levels but numbers of colours.
-            target = {"1": "L", "P": "RGB"}.get(picture.mode, picture.mode)
-            return normalised(np.asarray(picture.convert(target)), path.name)
-    except PIL.UnidentifiedImageError as error:
+    most = PIL.Image.MAX_IMAGE_PIXELS
+    if most is not None and height * width > most:
         raise RequestError(
-            f"{path} is not an image; give PNG, TIFF, JPEG, DICOM or NumPy files"
-        ) from error
-    except PIL.Image.DecompressionBombError as error:
-        raise RequestError(f"{path} is too large to open safely: {error}") from error
+            f"{path} is too large to open safely: it has {height} x {width} pixels, and at most "
+            f"{most} are read; crop or scale it"
+        )
+
+
+def _array_shape(path: Path) -> tuple[int, ...]:
+    """Return the shape of the array in a .npy file, which holds as many numbers as it says."""
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    with path.open("rb") as stream:
+        version = np.lib.format.read_magic(stream)
+        if version not in readers:
+            raise RequestError(f"{path} can't be read: save it anew with numpy.save")
+        shape, _, dtype = readers[version](stream)
+        room = path.stat().st_size - stream.tell()
+    if dtype.kind not in "buif":
+        raise RequestError(f"{path} can't be read: it holds {dtype.name} values; give numbers")
+    if any(length < 0 for length in shape) or math.prod(shape) * dtype.itemsize > room:
+        raise RequestError(
+            f"{path} can't be read: it claims the shape {str(shape)[:60]}, and holds {room} bytes; "
+            "save it anew with numpy.save"
+        )
+    return tuple(shape)
+
+
+def _array_size(path: Path) -> tuple[int, ...]:
+    shape = _array_shape(path)
+    return shape[:3] if len(shape) == 4 else shape[:2]
+
+
+def _read_array(path: Path) -> np.ndarray:
+    _array_shape(path)
+    return normalised(np.load(path, allow_pickle=False), path.name)
+
+
+def _open_picture(stream: BinaryIO, path: Path) -> ImageFile:
+    """Return the one picture in a file, of which no more than the header has been read.
+
+    As ``PIL.Image.open`` does it, but for the check of its size; see ``_check_safe``.
+    """
+    import PIL.Image
+    import PIL.TiffImagePlugin
+
+    PIL.Image.preinit()
+    start = stream.read(16)
+    for name in PICTURES:
+        factory, accept = PIL.Image.OPEN[name]
+        if accept is not None and not accept(start):
+            continue
+        stream.seek(0)
+        try:
+            picture = factory(stream, str(path))
+        except (SyntaxError, IndexError, TypeError, struct.error):  # it is of another format
+            continue
+        # How many there are is not counted: of a hostile file that may take hours.
+        if getattr(picture, "is_animated", False):
+            raise RequestError(f"{path} holds several images; give one file for each")
+        return picture
+    raise RequestError(
+        f"{path} is not an image that can be read; give PNG, TIFF, JPEG, BMP, DICOM or NumPy "
+        "(.npy) files"
+    )
+
+
+def _picture_size(path: Path) -> tuple[int, ...]:
+    with path.open("rb") as stream:
+        width, height = _open_picture(stream, path).size
+    return height, width
+
+
+def _read_picture(path: Path) -> np.ndarray:
+    with path.open("rb") as stream:
+        picture = _open_picture(stream, path)
+        _check_safe(path, picture.height, picture.width)
+        # Bilevel and palette images hold no grey levels but numbers of colours.
+        target = {"1": "L", "P": "RGB"}.get(picture.mode, picture.mode)
+        return normalised(np.asarray(picture.convert(target)), path.name)
+
+
+@contextmanager
+def _faults_of_dicom_in_words(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (AttributeError, KeyError, NotImplementedError, RuntimeError, TypeError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise RequestError(f"{path} is no DICOM image that can be read: {reason}") from error
+
+
+def _size_in_header(dataset: Any, path: Path) -> tuple[int, int]:
+    """Return the height and width of the one image in a DICOM file."""
+    frames = int(dataset.get("NumberOfFrames", 1) or 1)
+    if frames > 1:
+        raise RequestError(f"{path} holds {frames} frames; give one file for each")
+    if "Rows" not in dataset or "Columns" not in dataset:
+        raise RequestError(f"{path} is no DICOM image that can be read: it names no size")
+    return int(dataset.Rows), int(dataset.Columns)
+
+
+def _dicom_size(path: Path) -> tuple[int, ...]:
+    pydicom = require("pydicom", extra="dicom", purpose=f"reading {path.name}")
+    with _faults_of_dicom_in_words(path):
+        meta = pydicom.filereader.read_file_meta_info(path)
+        if meta.get("TransferSyntaxUID") == pydicom.uid.DeflatedExplicitVRLittleEndian:
+            # Its header lies in what is compressed, and that may be of any size.
+            raise RequestError(f"{path} is a DICOM file compressed as a whole; save it otherwise")
+        names = ["Rows", "Columns", "NumberOfFrames"]
+        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=names)
+        return _size_in_header(header, path)
 
 
 def _read_dicom(path: Path) -> np.ndarray:
     """Read a DICOM image as a viewer would show it: rescaled, windowed, white on black."""
     pydicom = require("pydicom", extra="dicom", purpose=f"reading {path.name}")
     pixels = require("pydicom.pixels", extra="dicom", purpose=f"reading {path.name}")
-    try:
+    with _faults_of_dicom_in_words(path):
         dataset = pydicom.dcmread(path)
-        frames = int(dataset.get("NumberOfFrames", 1) or 1)
-        if frames > 1:
-            raise RequestError(f"{path} holds {frames} frames; give one file for each")
+        _check_safe(path, *_size_in_header(dataset, path))
         stored = dataset.pixel_array
         if stored.ndim == 3:  # colour: nothing to window
             return normalised(stored, path.name)
@@ -316,10 +481,20 @@ def _read_dicom(path: Path) -> np.ndarray:
             low, high = pixels.apply_windowing(np.array([-1e12, 1e12]), dataset)
         else:
             low, high = shown.min(), shown.max()
-    except (AttributeError, KeyError, NotImplementedError, RuntimeError, TypeError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise RequestError(f"{path} is no DICOM image that can be read: {reason}") from error
     fraction = np.clip((shown - low) / max(high - low, 1e-9), 0, 1)
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         fraction = 1 - fraction
     return normalised(fraction, path.name)
+
+
+READERS: dict[str, Callable[[Path], np.ndarray]] = {
+    "array": _read_array,
+    "dicom": _read_dicom,
+    "picture": _read_picture,
+}
+SIZES: dict[str, Callable[[Path], tuple[int, ...]]] = {
+    "array": _array_size,
+    "dicom": _dicom_size,
+    "picture": _picture_size,
+}
+"""What reads from a header the size that a file claims: (height, width), or (n, height, width)."""

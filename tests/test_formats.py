@@ -11,7 +11,7 @@ import warnings
 import numpy as np
 import pytest
 
-from medigan_hub import Hub, PluginError, RequestError
+from medigan_hub import Hub, PluginError, RequestError, generation, writers
 
 # Two images (16 bits, and fractions of three channels), a mask, a vector of numbers.
 CODE = """
@@ -151,6 +151,84 @@ def test_a_volume_is_refused_with_the_formats_that_hold_it(install, document, tm
     with pytest.raises(RequestError, match=message):
         Hub().save("toy-noise", 1, tmp_path / "out", format=name)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_formats_have_names_the_plainest_first():
+    assert writers.names() == ["png", "npz", "nifti", "dicom", "webdataset"]
+
+
+def test_formats_of_extensions_are_named_and_able(install):
+    install()
+    install(
+        "toy-writer",
+        group="medigan_hub.extensions",
+        code="""
+        from medigan_hub import hookimpl
+        from medigan_hub.writers import Writer
+
+        class RawWriter(Writer):
+            format = "a-raw"
+            holds = "anything"
+
+            @classmethod
+            def can_hold(cls, array):
+                return True
+
+            def encode(self, index, arrays, facts):
+                return {}
+
+        class plugin:
+            @staticmethod
+            @hookimpl
+            def register_writers():
+                return [RawWriter]
+        """,
+    )
+    assert writers.names()[-1] == "a-raw"
+    assert writers.able(job_of(Hub()))[-1] == "a-raw"
+
+
+def job_of(hub, **wishes):
+    return generation.request(hub.model("toy-noise").metadata, 1, **wishes)
+
+
+@pytest.mark.parametrize(
+    ("output", "able"),
+    [
+        (image("image", 1, "uint8", 0, 255), "png npz nifti dicom webdataset"),
+        (image("image", 3, "uint16", 0, 65535), "npz nifti webdataset"),
+        (image("image", 1, "float32", 0, 1), "npz nifti webdataset"),
+        (image("image", 1, "uint8", 0, 255) | {"shape": [4, 8, 6, 1]}, "npz nifti webdataset"),
+        (image("image", 1, "uint8", 0, 255) | {"shape": [40000, 1, 1]}, "png npz dicom webdataset"),
+    ],
+)
+def test_the_formats_that_are_able_are_those_that_save(
+    install, document, drawing, tmp_path, output, able
+):
+    document["outputs"] = [output]
+    install(document=document, code=drawing)
+    hub = Hub()
+    assert writers.able(job_of(hub)) == able.split()
+    for name in writers.names():
+        try:
+            hub.save("toy-noise", 1, tmp_path / name, format=name)
+        except RequestError:
+            assert name not in able.split()
+        else:
+            assert name in able.split()
+
+
+def test_a_format_is_able_only_if_it_holds_the_inputs_too(install, document, drawing):
+    document["inputs"] = [
+        {"name": "photo", "kind": "image", "channels": ["r", "g", "b"], "required": False}
+    ]
+    install(document=document, code=drawing)
+    hub = Hub()
+    colours = np.arange(12).reshape(2, 2, 3)
+    assert "png" in writers.able(job_of(hub))
+    assert "png" in writers.able(job_of(hub, inputs=colours.astype(np.uint8)))
+    deep = colours.astype(np.uint16) + np.uint16(65000)
+    assert writers.able(job_of(hub, inputs=deep)) == ["npz", "nifti", "webdataset"]
 
 
 def test_an_input_that_the_format_would_flatten_is_refused(install, document, tmp_path):

@@ -1,27 +1,40 @@
 from __future__ import annotations
 
+import io
+import resource
+import struct
+import sys
+import time
+import warnings
+import zlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
 import pytest
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    SecondaryCaptureImageStorage,
+    generate_uid,
+)
 
-from medigan_hub import HubWarning, RequestError, inputs
+from medigan_hub import HubWarning, MissingDependencyError, RequestError, inputs
 from medigan_hub.metadata import Input
 
 GREY = Input("mammogram", "image", ("intensity",), required=False)
 
 
-def write_dicom(path: Path, pixels: np.ndarray, **attributes: object) -> Path:
+def write_dicom(path: Path | io.BytesIO, pixels: np.ndarray, **attributes: object) -> Any:
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
     meta.MediaStorageSOPInstanceUID = generate_uid()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
+    dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     dataset.Rows, dataset.Columns = pixels.shape[-2:]
     dataset.SamplesPerPixel = 1
     dataset.PhotometricInterpretation = "MONOCHROME2"
@@ -170,9 +183,7 @@ def test_dicom_without_pixels_is_refused_in_one_line(tmp_path):
 
 def test_dicom_without_pydicom_names_the_extra(tmp_path, monkeypatch):
     path = write_dicom(tmp_path / "a.dcm", np.zeros((3, 4)))
-    monkeypatch.setitem(__import__("sys").modules, "pydicom", None)
-    from medigan_hub import MissingDependencyError
-
+    monkeypatch.setitem(sys.modules, "pydicom", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'medigan-hub\[dicom\]'"):
         inputs.read(path)
 
@@ -207,15 +218,235 @@ def test_a_truncated_image_is_refused(tmp_path, suffix):
 def test_a_picture_of_several_frames_is_refused(tmp_path, ramp):
     frame = Image.fromarray(ramp[:, :, 0])
     frame.save(tmp_path / "a.tif", save_all=True, append_images=[frame])
-    with pytest.raises(RequestError, match="holds 2 images"):
+    with pytest.raises(RequestError, match="holds several images; give one file for each"):
         inputs.read(tmp_path / "a.tif")
 
 
-def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch):
+@pytest.mark.parametrize("most", [3000, 1000])
+@pytest.mark.parametrize("filters", ["error", "ignore"])
+def test_a_decompression_bomb_is_refused_whatever_becomes_of_warnings(
+    tmp_path, monkeypatch, most, filters
+):
+    """Of up to twice the limit, Pillow warns only."""
     Image.fromarray(np.zeros((64, 64), np.uint8)).save(tmp_path / "bomb.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    with pytest.raises(RequestError, match=r"bomb\.png is too large to open safely"):
-        inputs.read(tmp_path / "bomb.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", most)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter(filters)
+        with pytest.raises(RequestError, match=r"bomb\.png is too large to open safely: .*64 x 64"):
+            inputs.read(tmp_path / "bomb.png")
+    assert not caught
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 64 * 64)
+    assert inputs.read(tmp_path / "bomb.png").shape == (64, 64, 1)
+
+
+def png(width: int, height: int, rows: bytes = b"") -> bytes:
+    """Return a PNG of black and white, with the (compressed) rows of pixels."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        check = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+def png_bomb() -> bytes:
+    """Return a valid PNG of 900 million black pixels, in little over 100 KB."""
+    packer = zlib.compressobj(9)
+    rows = [packer.compress(bytes((30000 // 8 + 1) * 300)) for _ in range(100)]
+    return png(30000, 30000, b"".join(rows) + packer.flush())
+
+
+def png_of_noise() -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)).save(
+        stream, "PNG"
+    )
+    return stream.getvalue()
+
+
+def bmp(width: int, height: int) -> bytes:
+    header = struct.pack("<IiiHHIIIIII", 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0)
+    return b"BM" + struct.pack("<IHHI", 54, 0, 0, 54) + header
+
+
+def npy(shape: str, dtype: str = "<f8", *, version: int = 1, length: int | None = None) -> bytes:
+    header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}}}".encode()
+    size = struct.pack("<H" if version == 1 else "<I", length or len(header))
+    return b"\x93NUMPY" + bytes((version, 0)) + size + header + bytes(16)
+
+
+def saved(**arrays: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    return stream.getvalue()
+
+
+def frames(form: str) -> bytes:
+    stream = io.BytesIO()
+    first, *rest = [Image.fromarray(np.full((4, 5), n, np.uint8)) for n in range(3)]
+    first.save(stream, form, save_all=True, append_images=rest)
+    return stream.getvalue()
+
+
+def tiff(width: int, height: int, following: int = 0) -> bytes:
+    """Return a TIFF of 8 bytes of pixels; ``following`` is where its next picture should be."""
+    tags = [(256, width), (257, height), (258, 8), (259, 1), (262, 1), (273, 0), (278, height)]
+    tags.append((279, 8))
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    return (
+        b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + entries + struct.pack("<I", following)
+    )
+
+
+def chain(number: int) -> bytes:
+    """Return a TIFF of many pictures: to count them takes long."""
+    first = tiff(1, 1)
+    entries = first[10:-4]
+    size = len(first) - 8
+    places = range(len(first) + size, len(first) + (number + 1) * size, size)
+    head = first[8:10]
+    links = b"".join(head + entries + struct.pack("<I", place) for place in places)
+    return first[:-4] + struct.pack("<I", len(first)) + links
+
+
+def dicom(**attributes: object) -> bytes:
+    stream = io.BytesIO()
+    write_dicom(stream, np.zeros((2, 3)), **attributes)
+    return stream.getvalue()
+
+
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="99999" height="99999"><rect/></svg>'
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n%%EOF\n"
+
+# The name of a hostile file, what makes its content, and what is said of it by check_size and
+# read; None where the header is in order, and what follows is not.
+HOSTILE = [
+    ("bomb.png", png_bomb, "30000 x 30000 pixels; at most 4.19 million", "too large to open saf"),
+    ("claim.png", lambda: png(2**31 - 1, 2**31 - 1), "at most 4.19 million are tak", "too large"),
+    ("text.png", lambda: b"This is no picture.\n" * 99, "is not an image", "is not an image"),
+    ("cut.png", lambda: png_of_noise()[:-3000], None, "can't be read"),
+    ("cut.tif", lambda: tiff(2000, 2000), None, "can't be read"),
+    ("page.svg", lambda: SVG, "is not an image", "is not an image"),
+    ("page.eps", lambda: EPS, "is not an image", "is not an image"),
+    ("empty.png", bytes, "is empty", "is empty"),
+    ("claim.bmp", lambda: bmp(60000, 60000), "60000 x 60000 pixels", "too large to open"),
+    ("claim.tif", lambda: tiff(10**5, 10**6), "1000000 x 100000 pixels", "too large to open"),
+    ("long.tif", lambda: chain(50_000), "several images", "several images"),
+    ("beyond.tif", lambda: tiff(9, 9, following=2**31), "several images", "several images"),
+    ("film.gif", lambda: frames("GIF"), "holds several images", "holds several images"),
+    ("film.tif", lambda: frames("TIFF"), "holds several images", "holds several images"),
+    ("film.png", lambda: frames("PNG"), "holds several images", "holds several images"),
+    ("claim.npy", lambda: npy("(30000, 30000)"), "claims the shape", "claims the shape"),
+    ("line.npy", lambda: npy(f"({10**15},)"), "claims the shape", "claims the shape"),
+    ("least.npy", lambda: npy("(-1, -2)"), "claims the shape", "claims the shape"),
+    ("huge.npy", lambda: npy(f"({10**30}, 0)"), None, "can't be read"),
+    ("objects.npy", lambda: npy("(2,)", "|O"), "holds object values", "holds object values"),
+    ("nothing.npy", lambda: npy(f"({10**15},)", "|V0"), "holds void", "holds void"),
+    ("words.npy", lambda: npy("(2, 2)", "<U1"), "holds str32 values", "holds str32 values"),
+    ("header.npy", lambda: npy("(2,)", version=2, length=2**32 - 9), "can't be read", "can't be r"),
+    ("deep.npy", lambda: npy("(" * 3000 + "2,)"), "can't be read", "can't be read"),
+    ("version.npy", lambda: npy("(2,)", version=9), "save it anew", "save it anew"),
+    ("arrays.npy", lambda: saved(a=np.zeros(9)), "is not an image", "is not an image"),
+    ("claim.dcm", lambda: dicom(Rows=65535, Columns=65535), "65535 x 65535 pixels", "too large"),
+    ("cut.dcm", lambda: dicom(Rows=2000, Columns=2000), None, "can't be read"),
+    ("film.dcm", lambda: dicom(NumberOfFrames=2**31 - 1), "holds 2147483647 fr", "holds 2147483"),
+    ("bare.dcm", lambda: b"\0" * 128 + b"DICM", "names no size", "names no size"),
+    ("wrong.dcm", lambda: b"\0" * 128 + b"DICM" + b"\xff" * 99, "can", "can"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "of_size", "of_content"), HOSTILE)
+def test_a_hostile_file_is_refused_at_once_and_in_one_line(
+    tmp_path, name, content, of_size, of_content
+):
+    path = tmp_path / name
+    path.write_bytes(content())
+
+    def check() -> None:
+        inputs.check_size(path, 2048 * 2048)
+
+    def read() -> None:
+        for image in inputs.find(path):
+            inputs.normalised(image, name)
+        inputs.read(path)
+
+    for use, message in ((check, of_size), (read, of_content)):
+        before, begun = highest_memory(), time.perf_counter()
+        if message is None:
+            use()
+        else:
+            with pytest.raises(RequestError, match=message) as error:
+                use()
+            assert name in str(error.value)
+            assert "\n" not in str(error.value)
+            assert len(str(error.value)) < 250 + len(str(path))
+        assert time.perf_counter() - begun < 1
+        assert highest_memory() - before < 32 * 2**20
+
+
+def highest_memory() -> int:
+    """Return how many bytes this process has had in memory at most."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def test_a_dicom_file_whose_header_is_compressed_is_not_expanded_to_see_its_size(tmp_path):
+    dataset = pydicom.Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    dataset.EncapsulatedDocument = bytes(10**7)
+    path = tmp_path / "packed.dcm"
+    pydicom.dcmwrite(path, dataset, enforce_file_format=True)
+    assert path.stat().st_size < 10**5
+    with pytest.raises(RequestError, match="compressed as a whole; save it otherwise"):
+        inputs.check_size(path, 10**6)
+
+
+def test_the_size_of_an_image_that_fits_is_fine(tmp_path, ramp):
+    """600 pixels, and not one fewer, in every form."""
+    Image.fromarray(ramp[:, :, 0]).save(tmp_path / "a.png")
+    Image.fromarray(ramp.repeat(3, axis=2)).save(tmp_path / "colour.tif")
+    Image.fromarray(ramp[:, :, 0]).save(tmp_path / "a.jpg")
+    np.save(tmp_path / "a.npy", ramp)
+    np.save(tmp_path / "flat.npy", ramp[:, :, 0] / 255)
+    np.save(tmp_path / "stack.npy", ramp.reshape(3, 10, 20, 1))
+    write_dicom(tmp_path / "a.dcm", ramp[:, :, 0].astype(np.uint16))
+    for path in sorted(tmp_path.glob("*.*")):
+        inputs.check_size(path, 600)
+        size = "3 x 10 x 20" if path.name == "stack.npy" else "20 x 30"
+        message = f"^{path.name} has {size} pixels; at most 599 are taken here: crop or scale it$"
+        with pytest.raises(RequestError, match=message):
+            inputs.check_size(path, 599)
+        assert sum(image.size for image in inputs.find(path)) in (600, 1800)
+
+
+def test_the_size_of_a_dicom_file_without_pydicom_names_the_extra(tmp_path, monkeypatch):
+    path = write_dicom(tmp_path / "a.dcm", np.zeros((3, 4)))
+    monkeypatch.setitem(sys.modules, "pydicom", None)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'medigan-hub\[dicom\]'"):
+        inputs.check_size(path, 100)
+
+
+def test_a_stack_of_many_small_images_is_not_taken_apart_at_once(tmp_path):
+    np.save(tmp_path / "many.npy", np.zeros((10**7, 1, 1, 1), np.uint8))
+    begun = time.perf_counter()
+    images = inputs.find(tmp_path / "many.npy")
+    assert time.perf_counter() - begun < 0.5
+    assert len(images) == 10**7
+    assert images[:3][2].shape == (1, 1, 1)
+    with pytest.raises(RequestError, match=r"10000000 x 1 x 1 pixels; at most 4\.19 million"):
+        inputs.check_size(tmp_path / "many.npy", 2048 * 2048)
+
+
+def test_a_picture_beyond_all_memory_is_refused_in_words(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    (tmp_path / "a.png").write_bytes(png(2**31 - 1, 2**31 - 1))
+    with pytest.raises(RequestError, match=r"a\.png (can't be read: |does not fit into memory)"):
+        inputs.read(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from zenodo import Zenodo
 from medigan_hub import Hub, RequestError
 from medigan_hub.contribution.card import readme
 from medigan_hub.contribution.checking import check
-from medigan_hub.runtimes.published import resized
+from medigan_hub.inputs import resized
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = {

@@ -1,8 +1,10 @@
-"""The model card of a published model: the README of its plugin, from its metadata alone.
+"""The model card of a model, from its metadata alone.
+
+It is the README of a published model's plugin, which
 
     python -m medigan_hub.contribution.card plugins/medigan-model-NAME
 
-writes it anew.
+writes anew, and what the app shows of every model.
 """
 
 from __future__ import annotations
@@ -52,12 +54,15 @@ def _parts(model: ModelMetadata) -> Iterator[str]:
         yield _list(document["not_intended_for"])
     yield f"Privacy: {document['privacy']}"
     yield "## Licence and citation"
-    yield (
-        f"Licence of the weights and of the published code: "
-        f"{model.licence or 'not stated; ask the authors before you use the model'}. This package "
-        "holds neither: it downloads them from their Zenodo record when they are first used. Its "
-        "own code: MIT."
-    )
+    licence = model.licence or "not stated; ask the authors before you use the model"
+    if model.weights.source == "remote":
+        yield (
+            f"Licence of the weights and of the published code: {licence}. This package "
+            "holds neither: it downloads them from their Zenodo record when they are first used. "
+            "Its own code: MIT."
+        )
+    else:
+        yield f"Licence of the weights, which come with the package, and of its code: {licence}."
     yield f"```bibtex\n{bibtex(model)}\n```"
     if document.get("notes"):
         yield "## Notes on the metadata"
@@ -83,7 +88,7 @@ def _parameters(kind: str, parameters: Sequence[Parameter]) -> str:
         if parameter.turns:
             default = ", ".join(map(str, parameter.turns)) + ", in turn"
         cells = (f"`{parameter.name}`", parameter.description, parameter.allowed, default)
-        rows.append(f"| {' | '.join(map(str, cells))} |")
+        rows.append(_row(cells))
     head = [f"| {kind} | meaning | values | default |", "| --- | --- | --- | --- |"]
     return "\n".join(head + rows) if rows else ""
 
@@ -91,7 +96,7 @@ def _parameters(kind: str, parameters: Sequence[Parameter]) -> str:
 def _inputs(inputs: Sequence[Mapping[str, Any]]) -> str:
     head = ["| input | what it is | default |", "| --- | --- | --- |"]
     rows = [
-        f"| `{entry['name']}` | {entry.get('description', '')} | {entry.get('default', '')} |"
+        _row((f"`{entry['name']}`", entry.get("description", ""), entry.get("default", "")))
         for entry in inputs
     ]
     return "\n".join(head + rows) if rows else ""
@@ -113,7 +118,7 @@ def _facts(model: ModelMetadata) -> str:
         "checked against": document.get("execution", {}).get("evidence"),
         "weights": f"{weights.get('url', weights.get('file'))} ({weights['format']})",
     }
-    rows = [f"| {name} | {value} |" for name, value in facts.items() if value]
+    rows = [_row((name, value)) for name, value in facts.items() if value]
     return "\n".join(["| | |", "| --- | --- |", *rows])
 
 
@@ -139,9 +144,15 @@ def _figures(figures: Sequence[Mapping[str, Any]]) -> str:
             *(figure["metric"], f"{figure['value']:g}{spread}", better),
             *(figure.get("num_images") or "", compares),
         )
-        rows.append(f"| {' | '.join(map(str, cells))} |")
+        rows.append(_row(cells))
     sources = dict.fromkeys(figure["source"] for figure in figures if "source" in figure)
     return "\n".join(head + rows) + "".join(f"\n\nSource: {source}." for source in sources)
+
+
+def _row(cells: Sequence[Any]) -> str:
+    """Return a row of a table, in which no cell can end before its time."""
+    escaped = (" ".join(str(cell).split()).replace("|", r"\|") for cell in cells)
+    return f"| {' | '.join(escaped)} |"
 
 
 def _list(lines: Sequence[str]) -> str:

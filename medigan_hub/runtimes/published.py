@@ -17,6 +17,7 @@ import numpy as np
 
 from medigan_hub.errors import RequestError, WeightsError
 from medigan_hub.hookspecs import hookimpl
+from medigan_hub.inputs import resized
 from medigan_hub.metadata import Archive
 from medigan_hub.runtimes import archive
 from medigan_hub.runtimes.base import ImageToImage, ModelPlugin, NoiseToImage, Runtime
@@ -198,24 +199,6 @@ class Translator(Published, ImageToImage):
 def _block_size(request: GenerationRequest) -> int:
     # Of several images in a folder, the code may take any for any sample.
     return 1 if request.inputs else BLOCK
-
-
-def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Bring an 8- or 16-bit image (height, width, channels) to ``size``, by cubic interpolation."""
-    if image.shape[:2] == size:
-        return image
-    from PIL import Image
-
-    values = image if image.dtype == np.uint8 else image.astype(np.float32)
-    channels = [
-        Image.fromarray(channel).resize((size[1], size[0]), Image.Resampling.BICUBIC)
-        for channel in np.moveaxis(values, -1, 0)
-    ]
-    pixels: np.ndarray = np.stack([np.asarray(channel) for channel in channels], axis=-1)
-    if image.dtype == np.uint8:
-        return pixels
-    pixels = np.clip(np.rint(pixels), 0, np.iinfo(image.dtype).max)
-    return pixels.astype(image.dtype)
 
 
 def entry(checkpoint: Any, name: str, prefix: str = "") -> Mapping[str, Any]:

@@ -130,6 +130,24 @@ def register_writers() -> Iterable[type[Writer]]:
     return [PngWriter, NpzWriter, NiftiWriter, DicomWriter, WebdatasetWriter]
 
 
+def names() -> list[str]:
+    """Return the names of all formats: the hub's own, then those of extensions.
+
+    >>> names()[:2]
+    ['png', 'npz']
+    """
+    return list(_known())
+
+
+def able(job: GenerationRequest) -> list[str]:
+    """Return the names of the formats that can hold the samples of a job, ordered as ``names``.
+
+    Inputs count as far as they are known: those that the caller gave, or that
+    came with the weights. What a plugin makes itself is checked when it is written.
+    """
+    return _able(_arrays(job))
+
+
 def find(format_name: str, job: GenerationRequest) -> type[Writer]:
     """Return the writer of a format that can hold the samples of a job.
 
@@ -142,11 +160,7 @@ def find(format_name: str, job: GenerationRequest) -> type[Writer]:
     known = _known()
     if format_name not in known:
         raise RequestError(f"there is no format {format_name!r}; use {_either(known)}")
-    arrays = [output for output in job.metadata.outputs if output.kind != "label"]
-    for entry in job.metadata.inputs:
-        if entry.name in job.inputs:
-            arrays += [_as_output(entry, each) for each in sorted(job.inputs[entry.name].dtypes)]
-    _check(known[format_name], arrays, job)
+    _check(known[format_name], _arrays(job), job)
     return known[format_name]
 
 
@@ -174,15 +188,28 @@ def _known() -> dict[str, type[Writer]]:
     return known
 
 
+def _arrays(job: GenerationRequest) -> list[Output]:
+    """Return the images, masks and known inputs that a sample of a job has."""
+    arrays = [output for output in job.metadata.outputs if output.kind != "label"]
+    for entry in job.metadata.inputs:
+        if entry.name in job.inputs:
+            arrays += [_as_output(entry, each) for each in sorted(job.inputs[entry.name].dtypes)]
+    return arrays
+
+
+def _able(arrays: Sequence[Output]) -> list[str]:
+    return [name for name, writer in _known().items() if all(map(writer.can_hold, arrays))]
+
+
 def _check(writer: type[Writer], arrays: Sequence[Output], job: GenerationRequest) -> None:
     for array in arrays:
         if not writer.can_hold(array):
-            able = [name for name, other in _known().items() if all(map(other.can_hold, arrays))]
+            others = _able(arrays)
             shape = " x ".join("any" if size is None else str(size) for size in array.shape)
             raise RequestError(
                 f"{writer.format} can't hold the {array.name} of {job.metadata.name}, "
                 f"{array.dtype} of {shape}: it holds {writer.holds}; "
-                + (f"use {_either(able)}" if able else "no other format does either")
+                + (f"use {_either(others)}" if others else "no other format does either")
             )
 
 

@@ -23,8 +23,8 @@ from medigan_hub.contribution.checking.report import FAILED, PASSED, SKIPPED, Fa
 from medigan_hub.contribution.reference import FOLDER, SHARE, deviations, share, span
 from medigan_hub.errors import HubError, PluginError, RequestError
 from medigan_hub.hub import Hub
+from medigan_hub.inputs import resized
 from medigan_hub.metadata import Input, ModelMetadata, Output, Parameter
-from medigan_hub.runtimes.published import resized
 from medigan_hub.samples import GenerationRequest, SampleBatch
 
 COUNT = 4

@@ -6,9 +6,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from medigan_hub.errors import RequestError
+from medigan_hub.inputs import resized
 from medigan_hub.networks import build
 from medigan_hub.runtimes.base import fractions
-from medigan_hub.runtimes.published import Published, resized
+from medigan_hub.runtimes.published import Published
 from medigan_hub.runtimes.torch import TorchRuntime
 from medigan_hub.samples import GenerationRequest, SampleBatch
 from medigan_model_inpaint_brain_mri.circles import Circles, draw, vary

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from medigan_hub.inputs import resized
 from medigan_hub.networks import build
-from medigan_hub.runtimes.published import PublishedNoise, entry, resized
+from medigan_hub.runtimes.published import PublishedNoise, entry
 from medigan_hub.runtimes.torch import TorchRuntime
 from medigan_hub.samples import GenerationRequest, SampleBatch
 

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from skimage.metrics import structural_similarity
 
+from medigan_hub.inputs import resized
 from medigan_hub.networks import build
 from medigan_hub.runtimes.base import Network, fractions
-from medigan_hub.runtimes.published import Published, resized
+from medigan_hub.runtimes.published import Published
 from medigan_hub.runtimes.torch import TorchRuntime
 from medigan_hub.samples import GenerationRequest, SampleBatch
 from medigan_model_pix2pix_mmg_mass_masks.masks import draw_mask, tile

@@ -41,8 +41,8 @@ import torch
 {% endif %}
 {% if inpaint %}
 from medigan_hub import networks
+from medigan_hub.inputs import resized
 from medigan_hub.runtimes.base import ModelPlugin, fractions
-from medigan_hub.runtimes.published import resized
 from medigan_hub.runtimes.torch import TorchRuntime
 from medigan_hub.samples import GenerationRequest, SampleBatch
 {% else %}
