@@ -47,6 +47,11 @@ benchmark: $(VENV)/models ## Measure how fast the hub is
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/frameworks.py
 	$(BIN)/python benchmarks/datasets.py
+	$(BIN)/python benchmarks/app.py
+
+.PHONY: screenshots
+screenshots: $(VENV)/models ## Take the pictures of the app that stand in docs/app.md, in Chromium
+	$(BIN)/python docs/screenshots.py
 
 .PHONY: clean
 clean: ## Remove what the other targets made
@@ -60,7 +65,7 @@ $(VENV)/demo: $(BIN)/python pyproject.toml constraints.txt $(DEMO)/pyproject.tom
 	@touch $@
 
 $(VENV)/models: $(BIN)/python $(PROJECTS)
-	$(PIP) --editable '.[tensorflow-cpu,dicom,nifti]' $(patsubst %/pyproject.toml,--editable ./%,$(wildcard plugins/*/pyproject.toml))
+	$(PIP) playwright --editable '.[tensorflow-cpu,dicom,nifti,app]' $(patsubst %/pyproject.toml,--editable ./%,$(wildcard plugins/*/pyproject.toml))
 	@touch $@
 
 $(VENV)/tox: $(BIN)/python constraints.txt

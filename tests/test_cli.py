@@ -311,7 +311,7 @@ def test_version_and_help(medigan):
     commands = re.findall(r"^\W*([a-z]+)  ", listed, re.MULTILINE)
     assert commands == [
         *("list", "search", "info", "install", "generate", "verify", "preview"),
-        *("new", "check", "publish", "weights"),
+        *("app", "new", "check", "publish", "weights"),
     ]
 
 

@@ -18,6 +18,7 @@ from medigan_hub.app.html import render
 from medigan_hub.app.session import Reading, Session
 from medigan_hub.errors import RequestError, whole_number
 from medigan_hub.evaluation import levels, reading
+from medigan_hub.preview import to_screen
 from medigan_hub.runtimes.base import fractions
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ MOST = 8
 BINS = 64
 MOST_READ = 50
 """Images of each kind in a reading test."""
-REAL, SYNTHETIC = "real", "synthetic"
 
 
 def build(context: Context, tab: gr.Tab) -> None:
@@ -146,7 +146,7 @@ def _of_model(
 
 def _levels(sources: Mapping[str, Sequence[np.ndarray]]) -> str:
     """Return the distribution of grey levels of each source, drawn and as a table."""
-    curves = []
+    curves: list[dict[str, Any]] = []
     for number, (name, images) in enumerate(sources.items()):
         shares = levels.histogram(images, 0, 1, BINS)
         curves.append(
@@ -204,7 +204,7 @@ def _reading_test(context: Context, real: gr.File) -> None:
         ours = list(inputs.find(session.keep({"real": real})["real"])[:number])
         with work.job(session) as stop:
             theirs = _samples(context, model, len(ours), chosen, stop)
-        every = {REAL: ours, SYNTHETIC: theirs}
+        every = {reading.REAL: ours, reading.SYNTHETIC: theirs}
         order = reading.order(len(ours), len(theirs), chosen)
         session.reading = Reading(
             images=reading.alike([every[kind][n] for kind, n in order], theirs[0].shape[:2]),
@@ -243,18 +243,18 @@ def _reading_test(context: Context, real: gr.File) -> None:
         return take
 
     start.click(begin, [context.session, context.model, count, seed, real], changed, **QUIETLY)
-    for button, says in ((says_real, REAL), (says_synthetic, SYNTHETIC)):
+    for button, says in ((says_real, reading.REAL), (says_synthetic, reading.SYNTHETIC)):
         button.click(answer(says), context.session, changed, **AT_ONCE)
 
 
 def _samples(context: Context, model: str, number: int, seed: int, stop: Event) -> list[np.ndarray]:
-    """Return images of a model in 8 or 16 bits, as the real ones are."""
+    """Return images of a model in 8 bits: (height, width, 3)."""
     plugin, job = context.job(model, number, {"seed": seed})
     image = next(output for output in job.metadata.outputs if output.kind == "image")
     found = []
     for batch in generation.stream(plugin, job):
         for array in batch.arrays[image.name]:
-            found.append(array)
+            found.append(to_screen(array, *image.range))
         if stop.is_set():
             raise work.Stopped
     return found
@@ -263,7 +263,7 @@ def _samples(context: Context, model: str, number: int, seed: int, stop: Event) 
 def _result(test: Reading, score: reading.Score) -> str:
     tiles = [
         pictures.plain(
-            shown if shown.ndim == 3 else shown[:, :, np.newaxis],
+            shown,
             truth.capitalize(),
             [f"you said {says}", "right" if says == truth else "wrong"],
             f"{truth} image",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,29 @@ if TYPE_CHECKING:
 OPACITY = "v => { document.documentElement.style.setProperty('--mask-opacity', v / 100); }"
 ZOOM = "v => { document.documentElement.style.setProperty('--zoom', v / 100); }"
 
+# What is placed anew for each model must not listen to what stays on the page: of two such
+# listeners the web framework hears one, and it goes on calling those that are gone. So the
+# settings tell the document, and a picture listens to that while it is of the chosen model.
+CHANGED = "medigan-settings"
+TELL = f"() => {{ document.dispatchEvent(new Event('{CHANGED}')); }}"
+
+
+def follower(model: ModelMetadata) -> str:
+    """Return the script of a picture that asks to be drawn.
+
+    It is an ``input`` when the settings change, and a ``focus`` when the picture comes into sight.
+    """
+    return f"""
+        const ask = event => {{
+            const chosen = document.querySelector('#model input')?.value;
+            if (element.isConnected && chosen === {json.dumps(model.name)}) trigger(event, {{}});
+        }};
+        document.addEventListener('{CHANGED}', () => ask('input'));
+        new IntersectionObserver(seen => {{
+            if (seen.some(each => each.isIntersecting)) ask('focus');
+        }}).observe(element);
+    """
+
 
 def settings() -> list[Any]:
     """Place what may be set of all pictures; return the fields that ``window`` reads."""
@@ -36,8 +60,11 @@ def settings() -> list[Any]:
                 0.5, 200, 100, step=0.5, label="Window width (% of the value range)", min_width=200
             )
         stretch = gr.Checkbox(label="Window of each image: from its lowest to its highest value")
-    for slider, script in ((opacity, OPACITY), (zoom, ZOOM)):
-        slider.input(None, slider, None, js=script, api_visibility="private")
+    followed = [(opacity, OPACITY), (zoom, ZOOM), (level, TELL), (width, TELL)]
+    for slider, script in followed:
+        for event in (slider.input, slider.release):  # its button to put it back is no input
+            event(None, slider, None, js=script, api_visibility="private")
+    stretch.input(None, None, None, js=TELL, api_visibility="private")
     return [level, width, stretch]
 
 
@@ -58,24 +85,24 @@ def follow_settings(
     """Let what is shown of a model follow the settings.
 
     ``which`` is the attribute of ``Session`` that holds the samples, and
-    ``show`` makes of them what ``picture`` is to hold.
+    ``show`` makes of them what ``picture``, which has the script of
+    ``follower``, is to hold.
     """
 
     @work.in_words(status)
     def redraw(session: Session, *values: Any) -> dict[Any, Any]:
         made: Made | None = getattr(session, which)
         if made is None or made.model != model:
-            return {}
+            return {picture: gr.skip()}
         return {picture: show(made, window(values))}
 
-    for setting in context.shown:
-        setting.input(
-            redraw,
-            [context.session, *context.shown],
-            [status, picture],
-            trigger_mode="always_last",
-            **AT_ONCE,
-        )
+    picture.input(
+        redraw,
+        [context.session, *context.shown],
+        [status, picture],
+        trigger_mode="always_last",
+        **AT_ONCE,
+    )
 
 
 def grid(made: Made, window: Window, *, large: bool = False) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from medigan_hub.catalogue import Entry
 
 SHOWN_FILTERS = ("modality", "organ", "task", "licence", "framework")
-NO_METRIC = "relevance or name"
+NO_METRIC = "relevance"
 MOST_CARDS = 200
 
 # A click on a card's button, by mouse or keyboard, is an event that says which it was.
@@ -40,10 +40,16 @@ def build(context: Context, tab: gr.Tab) -> None:
             placeholder="breast mass",
             info="Words are matched in every form and with their synonyms.",
             scale=3,
+            min_width=260,
             elem_id="search",
         )
         rank_by = gr.Dropdown(
-            [NO_METRIC], value=NO_METRIC, label="Sort by", info="The better value first.", scale=2
+            [NO_METRIC],
+            value=NO_METRIC,
+            label="Sort by",
+            info="The better value first.",
+            scale=2,
+            min_width=220,
         )
     with gr.Row():
         filters = {

@@ -50,7 +50,9 @@ def _fields(context: Context, model: ModelMetadata) -> None:
                 cancel = gr.Button("Cancel", min_width=100)
         with gr.Column(scale=2, min_width=280):
             status = work.status("generate-status")
-            grid = gr.HTML(elem_id="grid", apply_default_css=False)
+            grid = gr.HTML(
+                elem_id="grid", apply_default_css=False, js_on_load=display.follower(model)
+            )
 
     @work.in_words(status)
     def make(session: Session, count: Any, seed: str, *values: Any) -> Iterator[Any]:

@@ -63,10 +63,10 @@ def build(hub: Hub, settings: Settings, users: Path) -> gr.Blocks:
             if session is not None:
                 session.close()
 
-        page.load(open_page, session, [model], **QUIETLY)
+        opened = page.load(open_page, session, [model], **QUIETLY)
         page.unload(close_page)
         for handler, asked, changed in context.loads:
-            page.load(handler, asked, changed, **QUIETLY)
+            opened.then(handler, asked, changed, **QUIETLY)
     page.queue(default_concurrency_limit=USERS_AT_A_TIME, api_open=False)
     return page
 

@@ -34,10 +34,10 @@ class Window:
     stretch: bool = False
     """Instead, the lowest and the highest value of each image."""
 
-    def ends(self, low: float, high: float) -> tuple[float, float] | tuple[None, None]:
+    def ends(self, image: np.ndarray, low: float, high: float) -> tuple[float, float]:
         """Return the values shown as black and white, of an image whose range is low to high."""
         if self.stretch:
-            return None, None
+            return float(image.min()), float(image.max())
         width = max(self.width, 1e-3)
         return (
             low + (self.level - width / 2) * (high - low),
@@ -162,7 +162,7 @@ def _tile(
 ) -> Tile:
     words = [word for word in words if word]
     return Tile(
-        pixels=to_screen(array, *window.ends(*bounds)),
+        pixels=to_screen(array, *window.ends(array, *bounds)),
         text=provenance.sample_text(job, index, name),
         alt=f"{origin}: {job.metadata.title}, {', '.join(words)}",
         origin=origin,

@@ -41,7 +41,7 @@ class Reading:
     """A blind reading test under way."""
 
     images: Sequence[np.ndarray]
-    """8 bits and one size, (height, width) or (height, width, 3), in the order of the test."""
+    """8 bits and one size, (height, width, 1 or 3), in the order of the test."""
     truth: Sequence[str]
     seed: int
     model: str
@@ -80,12 +80,10 @@ class Session:
         """Forget a job that is over."""
         self._jobs.discard(stop)
 
-    def cancel(self) -> int:
-        """Tell all jobs of this user to stop; return how many there were."""
-        jobs = list(self._jobs)
-        for stop in jobs:
+    def cancel(self) -> None:
+        """Tell all jobs of this user to stop."""
+        for stop in list(self._jobs):
             stop.set()
-        return len(jobs)
 
     def keep(self, uploads: Mapping[str, Sequence[str | Path]]) -> dict[str, Path]:
         """Take uploaded files into this session, and return by input the file, or folder of files.

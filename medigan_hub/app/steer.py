@@ -85,7 +85,7 @@ def build(context: Context, tab: gr.Tab) -> None:
         elif model.inputs:
             _translation(context, model)
         elif model.latent is not None:
-            conditions = _sliders(context, model, tab)
+            conditions = _sliders(context, model)
             _interpolation(context, model, conditions)
         else:
             gr.Markdown(
@@ -94,7 +94,7 @@ def build(context: Context, tab: gr.Tab) -> None:
             )
 
 
-def _sliders(context: Context, model: ModelMetadata, tab: gr.Tab) -> dict[str, Any]:
+def _sliders(context: Context, model: ModelMetadata) -> dict[str, Any]:
     """Place the sliders of a model and the picture that follows them; return its conditions."""
     latent = steering.latent_of(model)
     grouped = steering.grouped(latent.size, ROWS)
@@ -118,7 +118,11 @@ def _sliders(context: Context, model: ModelMetadata, tab: gr.Tab) -> dict[str, A
             offset = _slider(-REACH, REACH, 0, "Offset of all components")
         with gr.Column(min_width=280, elem_classes="follows"):
             status = work.status("steer-status", "Loading the model ...")
-            picture = gr.HTML(elem_id="steered", apply_default_css=False)
+            picture = gr.HTML(
+                elem_id="steered",
+                apply_default_css=False,
+                js_on_load=display.follower(model),
+            )
 
     def basis(session: Session, kind: str) -> np.ndarray:
         if kind == GROUPED:
@@ -172,6 +176,8 @@ def _sliders(context: Context, model: ModelMetadata, tab: gr.Tab) -> dict[str, A
         # A text is a value when it is left; a slider at every step.
         event = field.blur if isinstance(field, gr.Textbox) else field.input
         event(draw, asked, changed, trigger_mode="always_last", **AT_ONCE)
+        if isinstance(field, gr.Slider):  # whose own button to put it back is no input
+            field.release(draw, asked, changed, trigger_mode="always_last", **AT_ONCE)
     seed.submit(draw, asked, changed, **AT_ONCE)
     seed.blur(draw, asked, changed, **AT_ONCE)
     another.click(lambda: str(secrets.randbelow(2**32)), None, seed, **AT_ONCE).then(
@@ -184,7 +190,7 @@ def _sliders(context: Context, model: ModelMetadata, tab: gr.Tab) -> dict[str, A
     display.follow_settings(
         context, model, "steered", status, picture, partial(display.grid, large=True)
     )
-    tab.select(draw, asked, changed, **AT_ONCE)
+    picture.focus(draw, asked, changed, **AT_ONCE)
     cancel.click(Session.cancel, context.session, None, **AT_ONCE)
     return conditions
 
@@ -256,7 +262,11 @@ def _translation(context: Context, model: ModelMetadata) -> None:
                 cancel = gr.Button("Cancel", min_width=100)
         with gr.Column(min_width=280, elem_classes="follows"):
             status = work.status("steer-status")
-            picture = gr.HTML(elem_id="steered", apply_default_css=False, js_on_load=DIVIDER)
+            picture = gr.HTML(
+                elem_id="steered",
+                apply_default_css=False,
+                js_on_load=DIVIDER + display.follower(model),
+            )
 
     @work.in_words(status)
     def run(session: Session, seed: str, *values: Any) -> Iterator[Any]:

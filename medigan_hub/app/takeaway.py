@@ -46,10 +46,11 @@ def build(context: Context, tab: gr.Tab) -> None:
     def describe(session: Session, count: Any, format_name: str) -> dict[Any, Any]:
         made = _made(session)
         number = _number(made, count)
+        wishes = context.wishes(made.wishes)
         return {
             status: work.said(_words(made)),
-            lines: recipe.python(made.model, number, made.wishes, format=format_name),
-            command: recipe.command(made.model, number, made.wishes, format=format_name),
+            lines: recipe.python(made.model, number, wishes, format=format_name),
+            command: recipe.command(made.model, number, wishes, format=format_name),
         }
 
     @work.in_words(status)
