@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from medigan_hub import RequestError
 from medigan_hub.evaluation import levels
 
 
@@ -38,3 +39,17 @@ def test_a_summary_is_of_all_pixels_together():
             "99th percentile": 0.99,
         }
     )
+
+
+@pytest.mark.parametrize("use", [levels.histogram, levels.summary])
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        ([], "there are no images"),
+        ([np.zeros((0, 4, 1))], "there are no images"),
+        ([np.full((2, 2, 3), np.nan)], "values that are not numbers"),
+    ],
+)
+def test_what_has_no_levels_is_refused(use, images, message):
+    with pytest.raises(RequestError, match=message):
+        use(images)

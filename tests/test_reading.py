@@ -31,6 +31,7 @@ def test_each_place_is_as_often_synthetic_as_real():
         (5, 10, 0.23659, 0.76341),
         (10, 10, 0.72247, 1.0),
         (263, 1000, 0.23666, 0.29116),
+        (81, 263, 0.25529, 0.36621),  # of SciPy's binomtest
     ],
 )
 def test_the_interval_is_that_of_wilson(count, total, low, high):
@@ -55,10 +56,34 @@ def test_a_score_counts_each_kind_by_itself():
     assert score.p_value == (1 + 10 + 45) * 2 / 1024
 
 
+@pytest.mark.parametrize(
+    ("right", "p_value"),
+    [(15, 0.04138946533203125), (5, 0.04138946533203125), (11, 0.8238029479980469), (10, 1)],
+)
+def test_the_p_value_is_that_of_the_exact_test(right, p_value):
+    """Of 20 images; the values are those of SciPy's binomtest."""
+    score = reading.score([REAL] * 20, [REAL] * right + [SYNTHETIC] * (20 - right))
+    assert score.p_value == pytest.approx(p_value, rel=1e-12)
+
+
 def test_a_kind_that_was_not_shown_has_no_share():
     score = reading.score([REAL, REAL], [REAL, SYNTHETIC])
     assert score.sensitivity is None
     assert "called synthetic" not in score.words
+
+
+def test_a_test_of_one_kind_says_nothing_of_telling_apart():
+    words = reading.score([SYNTHETIC] * 20, [SYNTHETIC] * 20).words
+    assert "All images were of one kind" in words
+    assert "than by guessing" not in words
+
+
+@pytest.mark.parametrize(
+    "numbers", [(-1, 3, 0), (3, -1, 0), (2.5, 1, 0), (1, 1, -1), (1, 1, 2**64)]
+)
+def test_an_order_of_impossible_numbers_is_refused(numbers):
+    with pytest.raises(RequestError, match="must be a whole number"):
+        reading.order(*numbers)
 
 
 def test_half_right_is_no_proof_that_images_are_alike():
@@ -69,8 +94,8 @@ def test_half_right_is_no_proof_that_images_are_alike():
 
 @pytest.mark.parametrize(("right", "side"), [(18, "more"), (2, "less")])
 def test_far_from_half_right_is_said_with_its_p_value(right, side):
-    truth = [SYNTHETIC] * 20
-    answers = [SYNTHETIC] * right + [REAL] * (20 - right)
+    truth = [SYNTHETIC, REAL] * 10
+    answers = truth[:right] + [REAL, SYNTHETIC] * ((20 - right) // 2)
     words = reading.score(truth, answers).words
     assert f"{side} often right than by guessing (p = 0.0004)" in words
 
@@ -111,6 +136,27 @@ def test_images_differ_in_nothing_but_what_they_show(ramp):
 def test_images_come_in_one_size(ramp):
     found = reading.alike([ramp, ramp[:10, :10]], (16, 24))
     assert [image.shape for image in found] == [(16, 24, 1)] * 2
+
+
+def test_images_of_another_form_are_cut_and_not_stretched():
+    circle = np.hypot(*np.mgrid[-32:32, -32:32]) < 20
+    square = np.where(circle, 255, 0).astype(np.uint8)[:, :, np.newaxis]
+    wide = np.pad(square, ((0, 0), (40, 40), (0, 0)))
+    high = np.pad(square, ((25, 25), (0, 0), (0, 0)))
+    for image in (square, wide, high):
+        (found,) = reading.alike([image], (32, 32))
+        assert found.shape == (32, 32, 1)
+        assert (found == reading.alike([square], (32, 32))[0]).all()
+    (found,) = reading.alike([square], (64, 8))
+    assert (found == square[:, 28:36]).all()
+
+
+@pytest.mark.parametrize(
+    "image", [np.zeros((4, 4, 1)), np.zeros((4, 4), np.uint8), np.zeros((0, 4, 1), np.uint8)]
+)
+def test_images_of_no_known_scale_or_form_are_refused(image):
+    with pytest.raises(RequestError, match=r"image 0 is .*; give uint8 or uint16, "):
+        reading.alike([image], (4, 4))
 
 
 def test_colour_stays_where_all_images_have_it():

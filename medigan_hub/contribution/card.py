@@ -4,11 +4,13 @@ It is the README of a published model's plugin, which
 
     python -m medigan_hub.contribution.card plugins/medigan-model-NAME
 
-writes anew, and what the app shows of every model.
+writes anew, and what the app shows of every model. What a document says appears as it
+stands there: it can't put links, pictures or HTML into its card, or break a table.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,9 +22,15 @@ from medigan_hub.files import write_atomically
 from medigan_hub.metadata import ModelMetadata, Parameter
 
 RUNTIMES = {
-    "native": "natively, by the hub's own network",
+    "native": "natively, by the package's own code",
     "archive": "by the code published with it, in an environment of its own",
 }
+NATIVE_BESIDE_PUBLISHED = "natively, by the hub's own network"
+MARKUP = re.compile(r"[\\`*<]|\](?=[(\[:])|&(?=#?\w+;)")
+"""What begins code, emphasis, HTML or an escape, ends the text of a link, or begins a character's
+name. Brackets alone mean nothing in Markdown."""
+MARKER = re.compile(r"^(\d+(?=[.)](\s|$))|(?=[-+=#>~]))")
+"""What makes a heading, a list or the like of a line that it begins."""
 
 
 def readme(model: ModelMetadata) -> str:
@@ -33,8 +41,8 @@ def readme(model: ModelMetadata) -> str:
 def _parts(model: ModelMetadata) -> Iterator[str]:
     document = model.document
     yield f"# {model.plugin}"
-    yield f"A model for medigan-hub: {model.title}."
-    yield document["description"]
+    yield f"A model for medigan-hub: {_plain(model.title)}."
+    yield from map(_block, re.split(r"\n\s*\n", document["description"]))
     yield "## Use"
     yield _use(model)
     for kind, parameters in (("condition", model.conditions), ("option", model.options)):
@@ -48,21 +56,13 @@ def _parts(model: ModelMetadata) -> Iterator[str]:
     yield _figures(document.get("performance", ()))
     yield "## Limitations"
     yield _list(document["limitations"])
-    yield f"Intended use: {document['intended_use']}"
+    yield f"Intended use: {_plain(document['intended_use'])}"
     if document.get("not_intended_for"):
         yield "Not for:"
         yield _list(document["not_intended_for"])
-    yield f"Privacy: {document['privacy']}"
+    yield f"Privacy: {_plain(document['privacy'])}"
     yield "## Licence and citation"
-    licence = model.licence or "not stated; ask the authors before you use the model"
-    if model.weights.source == "remote":
-        yield (
-            f"Licence of the weights and of the published code: {licence}. This package "
-            "holds neither: it downloads them from their Zenodo record when they are first used. "
-            "Its own code: MIT."
-        )
-    else:
-        yield f"Licence of the weights, which come with the package, and of its code: {licence}."
+    yield _licence(model)
     yield f"```bibtex\n{bibtex(model)}\n```"
     if document.get("notes"):
         yield "## Notes on the metadata"
@@ -70,14 +70,24 @@ def _parts(model: ModelMetadata) -> Iterator[str]:
 
 
 def _use(model: ModelMetadata) -> str:
-    lines = [f"medigan install {model.name}", f"medigan generate {model.name} -n 4 -o out --seed 7"]
+    required = [entry.name for entry in model.inputs if entry.required]
+    # As many samples as there are images; how many those are is the user's affair.
+    given = [] if required else ["-n 4"]
+    given += [f"--input {name}=PATH" if len(required) > 1 else "--input PATH" for name in required]
+    given += [
+        f"--condition {parameter.name}=VALUE"
+        for parameter in model.conditions
+        if parameter.default is None and not parameter.turns and not parameter.can_draw
+    ]
+    wanted = f"medigan generate {model.name} {' '.join(given)}"
+    lines = [f"medigan install {model.name}", f"{wanted} -o out --seed 7"]
     if "archive" in model.runtimes:
         default = model.runtimes[0] == "archive"
         flags = "--allow-archive-code" if default else "--runtime archive --allow-archive-code"
         if default:
             lines[1] += f" {flags}"
         else:
-            lines.append(f"medigan generate {model.name} -n 4 -o published --seed 7 {flags}")
+            lines.append(f"{wanted} -o published --seed 7 {flags}")
     return "```\n" + "\n".join(lines) + "\n```"
 
 
@@ -87,8 +97,8 @@ def _parameters(kind: str, parameters: Sequence[Parameter]) -> str:
         default = "" if parameter.default is None else parameter.default
         if parameter.turns:
             default = ", ".join(map(str, parameter.turns)) + ", in turn"
-        cells = (f"`{parameter.name}`", parameter.description, parameter.allowed, default)
-        rows.append(_row(cells))
+        cells = map(_cell, (parameter.description, parameter.allowed, default))
+        rows.append(_row(f"`{parameter.name}`", *cells))
     head = [f"| {kind} | meaning | values | default |", "| --- | --- | --- | --- |"]
     return "\n".join(head + rows) if rows else ""
 
@@ -96,7 +106,9 @@ def _parameters(kind: str, parameters: Sequence[Parameter]) -> str:
 def _inputs(inputs: Sequence[Mapping[str, Any]]) -> str:
     head = ["| input | what it is | default |", "| --- | --- | --- |"]
     rows = [
-        _row((f"`{entry['name']}`", entry.get("description", ""), entry.get("default", "")))
+        _row(
+            f"`{entry['name']}`", *(_cell(entry.get(key, "")) for key in ("description", "default"))
+        )
         for entry in inputs
     ]
     return "\n".join(head + rows) if rows else ""
@@ -104,6 +116,9 @@ def _inputs(inputs: Sequence[Mapping[str, Any]]) -> str:
 
 def _facts(model: ModelMetadata) -> str:
     document, weights = model.document, model.document["weights"]
+    runtimes = RUNTIMES
+    if model.archive is not None:
+        runtimes = {**RUNTIMES, "native": NATIVE_BESIDE_PUBLISHED}
     facts = {
         "medigan id": model.medigan_id,
         "task": model.task,
@@ -114,11 +129,11 @@ def _facts(model: ModelMetadata) -> str:
             f"{data['name']} ({data['access']})" for data in document["training_data"]
         ),
         "year": document.get("year"),
-        "runs": "; or ".join(RUNTIMES[name] for name in model.runtimes),
+        "runs": "; or ".join(runtimes[name] for name in model.runtimes),
         "checked against": document.get("execution", {}).get("evidence"),
         "weights": f"{weights.get('url', weights.get('file'))} ({weights['format']})",
     }
-    rows = [_row((name, value)) for name, value in facts.items() if value]
+    rows = [_row(name, _cell(value)) for name, value in facts.items() if value]
     return "\n".join(["| | |", "| --- | --- |", *rows])
 
 
@@ -126,9 +141,9 @@ def _output(output: Mapping[str, Any]) -> str:
     low, high = output["range"]
     shape = " x ".join("any" if size is None else str(size) for size in output["shape"])
     facts = ", ".join(part for part in (shape, output["dtype"], f"{low:g} to {high:g}") if part)
-    classes = f"; {', '.join(output['classes'])}" if "classes" in output else ""
-    described = output.get("description", "")
-    return f"- `{output['name']}` ({output['kind']}, {facts}{classes}): {described}"
+    classes = f"; {_plain(', '.join(output['classes']))}" if "classes" in output else ""
+    described = f": {_plain(output['description'])}" if "description" in output else ""
+    return f"- `{output['name']}` ({output['kind']}, {facts}{classes}){described}"
 
 
 def _figures(figures: Sequence[Mapping[str, Any]]) -> str:
@@ -144,19 +159,49 @@ def _figures(figures: Sequence[Mapping[str, Any]]) -> str:
             *(figure["metric"], f"{figure['value']:g}{spread}", better),
             *(figure.get("num_images") or "", compares),
         )
-        rows.append(_row(cells))
+        rows.append(_row(*map(_cell, cells)))
     sources = dict.fromkeys(figure["source"] for figure in figures if "source" in figure)
-    return "\n".join(head + rows) + "".join(f"\n\nSource: {source}." for source in sources)
+    return "\n".join(head + rows) + "".join(f"\n\nSource: {_plain(source)}." for source in sources)
 
 
-def _row(cells: Sequence[Any]) -> str:
-    """Return a row of a table, in which no cell can end before its time."""
-    escaped = (" ".join(str(cell).split()).replace("|", r"\|") for cell in cells)
-    return f"| {' | '.join(escaped)} |"
+def _licence(model: ModelMetadata) -> str:
+    licence = _plain(model.licence or "not stated; ask the authors before you use the model")
+    published = model.archive is not None
+    what = "the weights and of the published code" if published else "the weights"
+    if model.weights.source == "bundled":
+        return f"Licence of {what}, which come with the package: {licence}."
+    place = "their Zenodo record" if model.weights.record else _plain(str(model.weights.url))
+    holds = "holds neither" if published else "does not hold them"
+    words = f"This package {holds}: it downloads them from {place} when they are first used."
+    # Whose code it is that runs other models, and under which licence, their document doesn't say.
+    return f"Licence of {what}: {licence}. {words}" + (" Its own code: MIT." if published else "")
 
 
 def _list(lines: Sequence[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
+    return "\n".join(f"- {_block(line)}" for line in lines)
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(value: Any) -> str:
+    """Return a value as it stands in a cell of a table, which it can't end before its time."""
+    return _plain(str(value)).replace("|", r"\|")
+
+
+def _block(text: str) -> str:
+    """Return text as a paragraph, or as an item of a list."""
+    return MARKER.sub(r"\1\\", _plain(text))
+
+
+def _plain(text: str) -> str:
+    r"""Return text on one line, as Markdown that shows it as it is.
+
+    >>> _plain("a <b>\n[c](d) [1, 2]")
+    'a \\<b> [c\\](d) [1, 2]'
+    """
+    return MARKUP.sub(lambda found: "\\" + found[0], " ".join(text.split()))
 
 
 def main(folders: Sequence[str]) -> None:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from medigan_hub.errors import RequestError
 from medigan_hub.inputs import luma
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+NO_IMAGES = "there are no images, and so no grey levels; give at least one"
 PERCENTILES = {"1st percentile": 1, "median": 50, "99th percentile": 99}
 
 
@@ -27,21 +29,35 @@ def histogram(
     low, high
         The lowest and the highest value; what lies beyond counts as one of them.
 
+    Raises
+    ------
+    RequestError
+        There are no images, or their values are not all numbers.
+
     >>> histogram([np.array([[[0.0], [0.2], [0.9], [1.0]]])], bins=2).tolist()
     [0.5, 0.5]
     """
     counts = np.zeros(bins)
     for image in images:
         counts += np.histogram(np.clip(_grey(image), low, high), bins, (low, high))[0]
-    return np.asarray(counts / max(counts.sum(), 1))
+    if not counts.sum():
+        raise RequestError(NO_IMAGES)
+    return np.asarray(counts / counts.sum())
 
 
 def summary(images: Sequence[np.ndarray]) -> dict[str, float]:
     """Return mean, standard deviation and percentiles of all pixels, in the images' own unit.
 
+    Raises
+    ------
+    RequestError
+        As for ``histogram``.
+
     >>> summary([np.array([[[0.0], [1.0]]]), np.array([[[0.5]]])])["mean"]
     0.5
     """
+    if not sum(image.size for image in images):
+        raise RequestError(NO_IMAGES)
     pixels = np.concatenate([_grey(image).ravel() for image in images])
     facts = {"mean": pixels.mean(), "SD": pixels.std()}
     facts |= {name: np.percentile(pixels, share) for name, share in PERCENTILES.items()}
@@ -49,4 +65,6 @@ def summary(images: Sequence[np.ndarray]) -> dict[str, float]:
 
 
 def _grey(image: np.ndarray) -> np.ndarray:
+    if np.isnan(image).any():
+        raise RequestError("an image has values that are not numbers; leave it out")
     return luma(image) if image.shape[-1] == 3 else image

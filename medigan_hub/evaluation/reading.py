@@ -74,12 +74,15 @@ class Score:
     def words(self) -> str:
         """What the score says, and what it does not."""
         low, high = self.right.interval
+        one_kind = self.sensitivity is None or self.specificity is None
         told = [f"Right: {self.right}."]
         if self.sensitivity is not None:
             told.append(f"Synthetic ones called synthetic: {self.sensitivity}.")
         if self.specificity is not None:
             told.append(f"Real ones called real: {self.specificity}.")
-        if low <= 0.5 <= high:
+        if one_kind:  # who says the same of all is right in all, or in none
+            told.append("All images were of one kind, and that tells nothing of telling apart.")
+        elif low <= 0.5 <= high:
             told.append(
                 "Guessing, which is half right, lies within the interval: this test shows no "
                 "difference. It does not show that there is none; a larger one might."
@@ -95,10 +98,17 @@ def order(num_real: int, num_synthetic: int, seed: int) -> list[tuple[str, int]]
 
     The same seed gives the same order.
 
+    Raises
+    ------
+    RequestError
+        The seed, or how many images there are, is no whole number or out of range.
+
     >>> sorted(order(1, 2, seed=7))
     [('real', 0), ('synthetic', 0), ('synthetic', 1)]
     """
     seed = whole_number("the seed", seed, 0, 2**64 - 1)
+    num_real = whole_number("the number of real images", num_real, 0)
+    num_synthetic = whole_number("the number of synthetic images", num_synthetic, 0)
     images = [(REAL, n) for n in range(num_real)] + [(SYNTHETIC, n) for n in range(num_synthetic)]
     rng = np.random.Generator(np.random.Philox(key=np.array([seed, 0], dtype=np.uint64)))
     return [images[n] for n in rng.permutation(len(images))]
@@ -163,12 +173,33 @@ def alike(images: Sequence[np.ndarray], size: tuple[int, int]) -> list[NDArray[n
         uint8 or uint16, each using the whole range: (height, width, channels).
     size
         Height and width of what is returned: (height, width, 1 or 3) each. All are
-        grey where one of them is.
+        grey where one of them is. What is wider or higher than that is cut off evenly
+        on both sides: stretched, it would show.
+
+    Raises
+    ------
+    RequestError
+        An image has another type or form.
     """
+    for number, image in enumerate(images):
+        if image.dtype not in (np.uint8, np.uint16) or image.ndim != 3 or 0 in image.shape:
+            raise RequestError(
+                f"image {number} is {image.dtype} of the shape {image.shape}; give uint8 or "
+                "uint16, (height, width, channels)"
+            )
     grey = any(image.shape[-1] != 3 or (image[..., :1] == image).all() for image in images)
     found = []
     for image in images:
         eight = image if image.dtype == np.uint8 else (image / 257).round().astype(np.uint8)
         shown = with_channels(eight, 1) if grey else eight
-        found.append(resized(shown, size))
+        found.append(resized(_cut(shown, size), size))
     return found
+
+
+def _cut(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return the middle of an image, as large as may be with the sides' ratio that ``size`` has."""
+    height, width = image.shape[:2]
+    rows = min(height, max(1, round(width * size[0] / size[1])))
+    columns = min(width, max(1, round(height * size[1] / size[0])))
+    top, left = (height - rows) // 2, (width - columns) // 2
+    return image[top : top + rows, left : left + columns]
