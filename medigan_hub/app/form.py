@@ -66,11 +66,11 @@ class Form:
         return wishes
 
 
-def build(model: ModelMetadata, *, conditions: bool = True) -> Form:
+def build(model: ModelMetadata) -> Form:
     """Place the fields of a model on the page."""
-    if model.conditions and conditions:
+    if model.conditions:
         gr.Markdown("### Conditions")
-    fields = {p.name: _field(p, several=True) for p in model.conditions if conditions}
+    conditions = {p.name: _field(p, several=True) for p in model.conditions}
     if model.options:
         gr.Markdown("### Options")
     options = {p.name: _field(p, several=False) for p in model.options}
@@ -84,7 +84,7 @@ def build(model: ModelMetadata, *, conditions: bool = True) -> Form:
             info="native: the hub's own network; archive: the code published with the model",
             interactive=True,
         )
-    return Form(model, fields, options, inputs, runtime)
+    return Form(model, conditions, options, inputs, runtime)
 
 
 def not_installed(model: ModelMetadata) -> None:

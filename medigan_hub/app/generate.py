@@ -63,7 +63,7 @@ def _fields(context: Context, model: ModelMetadata) -> None:
         if "inputs" not in wishes:
             number = form.whole("the number of samples", count)
             whole_number("the number of samples", number, 1, MOST_SHOWN)
-        yield {status: work.said("Loading the model ..."), grid: ""}
+        yield {status: work.loading(model), grid: ""}
         with work.job(session) as stop:
             plugin, job = context.job(model.name, number, wishes)
             made = Made(job, wishes, [])

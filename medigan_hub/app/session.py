@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medigan_hub import inputs
-from medigan_hub.app.settings import MOST_PIXELS, MOST_UPLOADS
+from medigan_hub.app.settings import MOST_FOLDERS, MOST_PIXELS, MOST_UPLOADS
 from medigan_hub.errors import RequestError
 
 if TYPE_CHECKING:
@@ -66,8 +66,10 @@ class Session:
         self._folders: list[Path] = []
 
     def folder(self) -> Path:
-        """Return a new folder of this user's, which is removed with the session."""
+        """Return a new folder of this user's, which is removed with the session, or long before."""
         self._folders.append(Path(mkdtemp(dir=self._place)))
+        while len(self._folders) > MOST_FOLDERS:
+            shutil.rmtree(self._folders.pop(0), ignore_errors=True)
         return self._folders[-1]
 
     def begin(self) -> threading.Event:

@@ -18,6 +18,8 @@ MOST_BYTES = 64 * 2**20
 """Size of an uploaded file."""
 MOST_UPLOADS = 64
 """Files uploaded for one input."""
+MOST_FOLDERS = 8
+"""Folders with uploads and data sets that are kept for a user: those of the last jobs."""
 USERS_AT_A_TIME = 8
 """Jobs of one kind that run side by side; further ones wait for their turn."""
 

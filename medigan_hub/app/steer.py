@@ -217,7 +217,7 @@ def _interpolation(context: Context, model: ModelMetadata, conditions: dict[str,
         ends = (form.whole("the first seed", first), form.whole("the last seed", last))
         number = whole_number("the number of pictures", steps, *STEPS)
         wishes = _wishes(conditions, values[len(context.shown) :], ends[0])
-        yield {status: work.said("Loading the model ..."), strip: ""}
+        yield {status: work.loading(model), strip: ""}
         with work.job(session) as stop:
             plugin, job = context.job(model.name, 1, wishes)
             frames = []
@@ -273,7 +273,7 @@ def _translation(context: Context, model: ModelMetadata) -> None:
         window = display.window(values[: len(context.shown)])
         wishes = asked.wishes(values[len(context.shown) :], session)
         wishes["seed"] = form.whole("the seed", seed)
-        yield {status: work.said("Loading the model ..."), picture: ""}
+        yield {status: work.loading(model), picture: ""}
         with work.job(session):
             plugin, job = context.job(model.name, 1, wishes)
             made = _run_one(plugin, job, wishes)

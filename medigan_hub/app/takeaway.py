@@ -79,7 +79,7 @@ def build(context: Context, tab: gr.Tab) -> None:
         number = _number(made, count)
         folder = session.folder()
         name = f"{made.model.name}-seed-{made.job.seed}-{format_name}"
-        yield {status: work.said("Loading the model ..."), data: gr.File(None, visible=False)}
+        yield {status: work.loading(made.model), data: gr.File(None, visible=False)}
 
         def save(tell: work.Tell) -> Path:
             context.hub.save(

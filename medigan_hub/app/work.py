@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import queue
+import re
 import sys
 import traceback
 from collections.abc import Callable, Generator, Iterator
@@ -20,10 +21,14 @@ from medigan_hub.errors import HubError
 
 if TYPE_CHECKING:
     from medigan_hub.app.session import Session
+    from medigan_hub.metadata import ModelMetadata
 
 Value = TypeVar("Value")
 Tell = Callable[[int, int], None]
 """Told the steps done and the steps in all; raises ``Stopped`` once the user has cancelled."""
+
+UPLOADED = re.compile(r"\S*medigan-app-\w+/users/\w+/\w+/")
+"""Where an uploaded file lies, which is nobody's business."""
 
 
 class Stopped(Exception):  # noqa: N818 (nothing failed)
@@ -85,6 +90,13 @@ def progress(words: str, done: int, total: int) -> str:
     return render("progress.html", words=words, done=done, total=total)
 
 
+def loading(model: ModelMetadata) -> str:
+    """Return a line for the time before the first sample."""
+    if model.weights.source == "remote":
+        return said("Loading the model; its weights are downloaded when it is first used ...")
+    return said("Loading the model ...")
+
+
 def said(words: str) -> str:
     """Return a line on what is the case."""
     return render("said.html", words=words)
@@ -106,7 +118,7 @@ def in_words(status: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         if isinstance(error, Stopped):
             return {status: said("Cancelled.")}
         if isinstance(error, HubError):
-            return {status: complaint(str(error))}
+            return {status: complaint(UPLOADED.sub("", str(error)))}
         traceback.print_exception(error, file=sys.stderr)
         return {
             status: complaint(
