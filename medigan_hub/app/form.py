@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from medigan_hub.contribution.card import plain
 from medigan_hub.errors import RequestError
 
 if TYPE_CHECKING:
@@ -93,6 +94,11 @@ def not_installed(model: ModelMetadata) -> None:
     gr.Code(f"medigan install {model.name}", language="shell", label="Install", elem_id="install")
 
 
+def heading(model: ModelMetadata) -> None:
+    """Say which model a form is of."""
+    gr.Markdown(f"## {model.name}\n{plain(model.title)}")
+
+
 def upload(entry: Input) -> gr.File:
     """Place the field for the images that a model starts from."""
     needed = "" if entry.required else " (optional: without one the model's own are used)"
@@ -133,7 +139,8 @@ def whole(what: str, text: Any) -> int:
 def _field(parameter: Parameter, *, several: bool) -> Any:
     label = parameter.name + (f" ({parameter.unit})" if parameter.unit else "")
     empty = "" if parameter.default is not None else _empty(parameter)
-    info = f"{parameter.description} {parameter.allowed.capitalize()}{empty}.".strip()
+    # Gradio takes it for Markdown.
+    info = plain(f"{parameter.description} {parameter.allowed.capitalize()}{empty}.")
     if parameter.values:
         names = [name_of(value) for value in parameter.values]
         default = None if parameter.default is None else name_of(parameter.default)

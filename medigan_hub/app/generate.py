@@ -36,7 +36,7 @@ def _fields(context: Context, model: ModelMetadata) -> None:
     unless = ", where no images are uploaded" if model.inputs else ""
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
-            gr.Markdown(f"## {model.name}\n{model.title}")
+            form.heading(model)
             count = gr.Number(
                 4,
                 label="Number of samples",

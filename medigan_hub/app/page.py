@@ -62,6 +62,10 @@ def build(hub: Hub, settings: Settings, users: Path) -> gr.Blocks:
             session = sessions.pop(request.session_hash, None)
             if session is not None:
                 session.close()
+                # One file that two pages have uploaded is there once.
+                of_others = {path for other in sessions.values() for path in other.uploads}
+                for path in session.uploads - of_others:
+                    path.unlink(missing_ok=True)
 
         opened = page.load(open_page, session, [model], **QUIETLY)
         page.unload(close_page)

@@ -234,15 +234,16 @@ def _listen(host: str, port: int | None) -> socket.socket:
             family, kind, *_, address = socket.getaddrinfo(
                 host, each, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )[0]
-            found = socket.socket(family, kind)
-            if os.name == "posix":  # elsewhere it would take a port from whoever has it
-                found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            found.bind(address)
-            found.listen(128)
+            with ExitStack() as undone:
+                found = undone.enter_context(socket.socket(family, kind))
+                if os.name == "posix":  # elsewhere it would take a port from whoever has it
+                    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                found.bind(address)
+                found.listen(128)
+                undone.pop_all()
+                return found
         except OSError as error:
             problem = error
-            continue
-        return found
     reason = problem.strerror if problem is not None else "no port is free"
     where = port if port is not None else f"{FIRST_PORT} to {FIRST_PORT + PORTS - 1}"
     raise RequestError(

@@ -59,6 +59,8 @@ class Session:
         self.steered: Made | None = None
         """What is shown beside the sliders."""
         self.reading: Reading | None = None
+        self.uploads: set[Path] = set()
+        """Where the web framework put the files that were taken from there."""
         self.bases: dict[Any, np.ndarray] = {}
         """Principal directions, by what they were found for."""
         self._jobs: set[threading.Event] = set()
@@ -109,6 +111,7 @@ class Session:
             place = folder / name
             place.mkdir()
             for path in map(Path, paths):
+                self.uploads.add(path)
                 target = place / path.name
                 if target.exists():
                     raise RequestError(f"two files are named {path.name}; rename one")

@@ -17,6 +17,7 @@ from medigan_hub.app import display, form, pictures, work
 from medigan_hub.app.context import AT_ONCE, QUIETLY
 from medigan_hub.app.html import render
 from medigan_hub.app.session import Made, Session
+from medigan_hub.contribution.card import plain
 from medigan_hub.errors import RequestError, whole_number
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def _sliders(context: Context, model: ModelMetadata) -> dict[str, Any]:
     grouped = steering.grouped(latent.size, ROWS)
     with gr.Row():
         with gr.Column(min_width=280):
-            gr.Markdown(f"## {model.name}\n{model.title}")
+            form.heading(model)
             seed = form.seed_field(label="Start: sample 0 of the seed")
             with gr.Row():
                 another = gr.Button("New seed", min_width=100)
@@ -254,7 +255,7 @@ def _translation(context: Context, model: ModelMetadata) -> None:
     """Place what is needed to see an input and what is made of it, one over the other."""
     with gr.Row():
         with gr.Column(min_width=280):
-            gr.Markdown(f"## {model.name}\n{model.title}")
+            form.heading(model)
             seed = form.seed_field()
             asked = form.build(model)
             with gr.Row():
@@ -318,13 +319,12 @@ def _run_one(plugin: Plugin, job: GenerationRequest, wishes: Wishes) -> Made:
 
 def _condition(parameter: Parameter) -> Any:
     """Place the field of a condition, whose value is the same for every picture."""
+    described = plain(parameter.description)
     label = parameter.name + (f" ({parameter.unit})" if parameter.unit else "")
     if parameter.values:
         names = [(form.name_of(value), value) for value in parameter.values]
         first = parameter.default if parameter.default is not None else parameter.values[0]
-        return gr.Radio(
-            names, value=first, label=label, info=parameter.description, interactive=True
-        )
+        return gr.Radio(names, value=first, label=label, info=described, interactive=True)
     low, high = parameter.minimum, parameter.maximum
     if low is not None and high is not None:
         whole = parameter.type == "integer"
@@ -332,12 +332,12 @@ def _condition(parameter: Parameter) -> Any:
         first = parameter.default if parameter.default is not None else middle
         step = 1 if whole else (high - low) / 200
         first = round(first) if whole else first
-        return _slider(low, high, first, label, step, info=parameter.description)
+        return _slider(low, high, first, label, step, info=described)
     default = "" if parameter.default is None else str(parameter.default)
     return gr.Textbox(
         default,
         label=label,
-        info=f"{parameter.description} {parameter.allowed}",
+        info=f"{described} {plain(parameter.allowed)}",
         interactive=True,
     )
 

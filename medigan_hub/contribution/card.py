@@ -41,7 +41,7 @@ def readme(model: ModelMetadata) -> str:
 def _parts(model: ModelMetadata) -> Iterator[str]:
     document = model.document
     yield f"# {model.plugin}"
-    yield f"A model for medigan-hub: {_plain(model.title)}."
+    yield f"A model for medigan-hub: {plain(model.title)}."
     yield from map(_block, re.split(r"\n\s*\n", document["description"]))
     yield "## Use"
     yield _use(model)
@@ -56,11 +56,11 @@ def _parts(model: ModelMetadata) -> Iterator[str]:
     yield _figures(document.get("performance", ()))
     yield "## Limitations"
     yield _list(document["limitations"])
-    yield f"Intended use: {_plain(document['intended_use'])}"
+    yield f"Intended use: {plain(document['intended_use'])}"
     if document.get("not_intended_for"):
         yield "Not for:"
         yield _list(document["not_intended_for"])
-    yield f"Privacy: {_plain(document['privacy'])}"
+    yield f"Privacy: {plain(document['privacy'])}"
     yield "## Licence and citation"
     yield _licence(model)
     yield f"```bibtex\n{bibtex(model)}\n```"
@@ -141,8 +141,8 @@ def _output(output: Mapping[str, Any]) -> str:
     low, high = output["range"]
     shape = " x ".join("any" if size is None else str(size) for size in output["shape"])
     facts = ", ".join(part for part in (shape, output["dtype"], f"{low:g} to {high:g}") if part)
-    classes = f"; {_plain(', '.join(output['classes']))}" if "classes" in output else ""
-    described = f": {_plain(output['description'])}" if "description" in output else ""
+    classes = f"; {plain(', '.join(output['classes']))}" if "classes" in output else ""
+    described = f": {plain(output['description'])}" if "description" in output else ""
     return f"- `{output['name']}` ({output['kind']}, {facts}{classes}){described}"
 
 
@@ -161,16 +161,16 @@ def _figures(figures: Sequence[Mapping[str, Any]]) -> str:
         )
         rows.append(_row(*map(_cell, cells)))
     sources = dict.fromkeys(figure["source"] for figure in figures if "source" in figure)
-    return "\n".join(head + rows) + "".join(f"\n\nSource: {_plain(source)}." for source in sources)
+    return "\n".join(head + rows) + "".join(f"\n\nSource: {plain(source)}." for source in sources)
 
 
 def _licence(model: ModelMetadata) -> str:
-    licence = _plain(model.licence or "not stated; ask the authors before you use the model")
+    licence = plain(model.licence or "not stated; ask the authors before you use the model")
     published = model.archive is not None
     what = "the weights and of the published code" if published else "the weights"
     if model.weights.source == "bundled":
         return f"Licence of {what}, which come with the package: {licence}."
-    place = "their Zenodo record" if model.weights.record else _plain(str(model.weights.url))
+    place = "their Zenodo record" if model.weights.record else plain(str(model.weights.url))
     holds = "holds neither" if published else "does not hold them"
     words = f"This package {holds}: it downloads them from {place} when they are first used."
     # Whose code it is that runs other models, and under which licence, their document doesn't say.
@@ -187,18 +187,18 @@ def _row(*cells: str) -> str:
 
 def _cell(value: Any) -> str:
     """Return a value as it stands in a cell of a table, which it can't end before its time."""
-    return _plain(str(value)).replace("|", r"\|")
+    return plain(str(value)).replace("|", r"\|")
 
 
 def _block(text: str) -> str:
     """Return text as a paragraph, or as an item of a list."""
-    return MARKER.sub(r"\1\\", _plain(text))
+    return MARKER.sub(r"\1\\", plain(text))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     r"""Return text on one line, as Markdown that shows it as it is.
 
-    >>> _plain("a <b>\n[c](d) [1, 2]")
+    >>> plain("a <b>\n[c](d) [1, 2]")
     'a \\<b> [c\\](d) [1, 2]'
     """
     return MARKUP.sub(lambda found: "\\" + found[0], " ".join(text.split()))
