@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 import numpy as np
 
-from medigan_hub import generation, inputs
+from medigan_hub import generation, inputs, provenance
 from medigan_hub.app import display, form, pictures, work
 from medigan_hub.app.context import AT_ONCE, QUIETLY
 from medigan_hub.app.html import render
@@ -77,7 +77,7 @@ def build(context: Context, tab: gr.Tab) -> None:
             found = list(inputs.find(uploads["real"]))
             sources["real images"] = [fractions(image) for image in found]
             tiles = [
-                pictures.plain(image, "Real", [f"image {n}"], f"Real image {n}")
+                pictures.plain(image, "Real", [f"image {n}"])
                 for n, image in enumerate(found[: 2 * MOST], 1)
             ]
             rows.append(
@@ -261,12 +261,18 @@ def _samples(context: Context, model: str, number: int, seed: int, stop: Event) 
 
 
 def _result(test: Reading, score: reading.Score) -> str:
+    made = {
+        "Synthetic": "yes",
+        "Description": provenance.NOTICE,
+        "Model": test.model,
+        "Seed": str(test.seed),
+    }
     tiles = [
         pictures.plain(
             shown,
             truth.capitalize(),
             [f"you said {says}", "right" if says == truth else "wrong"],
-            f"{truth} image",
+            made if truth == reading.SYNTHETIC else None,
         )
         for shown, truth, says in zip(test.images, test.truth, test.answers, strict=True)
     ]

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 QUIETLY: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 """Of every event: no part of an interface for programs, and progress is told in words."""
 AT_ONCE: dict[str, Any] = {**QUIETLY, "queue": False}
-"""Of events that take a moment: they pass by the queue, which takes longer than they do."""
+"""Of events that take a moment: they pass by the queue, which takes longer than they do.
+
+Of several that begin together, as when a page is opened, the queue's answers may get lost: the
+web framework closes their stream at the end of the first, if it has not heard of the others.
+"""
 
 
 @dataclass

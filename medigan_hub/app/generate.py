@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def build(context: Context, tab: gr.Tab) -> None:
     """Place the tab's contents."""
 
-    @gr.render(inputs=[context.model])
+    @gr.render(inputs=[context.model], queue=False)
     def place(name: str) -> None:
         entry = context.entry(name)
         if entry.plugin is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import gradio as gr
 
 from medigan_hub import __version__
 from medigan_hub.app import compare, display, explore, generate, steer, takeaway
-from medigan_hub.app.context import QUIETLY, Context
+from medigan_hub.app.context import AT_ONCE, Context
 from medigan_hub.app.session import Session
 from medigan_hub.app.settings import USERS_AT_A_TIME, Settings
 from medigan_hub.hub import Hub
@@ -67,12 +68,29 @@ def build(hub: Hub, settings: Settings, users: Path) -> gr.Blocks:
                 for path in session.uploads - of_others:
                     path.unlink(missing_ok=True)
 
-        opened = page.load(open_page, session, [model], **QUIETLY)
+        opened = page.load(open_page, session, [model], **AT_ONCE)
         page.unload(close_page)
         for handler, asked, changed in context.loads:
-            opened.then(handler, asked, changed, **QUIETLY)
+            opened.then(handler, asked, changed, **AT_ONCE)
+    for event in page.fns.values():
+        if event.renderable is not None:
+            event.fn = _one_at_a_time(event.fn)
     page.queue(default_concurrency_limit=USERS_AT_A_TIME, api_open=False)
     return page
+
+
+def _one_at_a_time(place: Any) -> Any:
+    """Return a function that places a form, to be called on the server's own thread.
+
+    All forms of a page are placed together when it is opened or the model changes, on a state
+    that the web framework lets several threads change at a time.
+    """
+
+    @functools.wraps(place)
+    async def placed(*arguments: Any) -> None:
+        place(*arguments)
+
+    return placed
 
 
 def looks() -> dict[str, Any]:

@@ -143,9 +143,12 @@ def legend(model: ModelMetadata) -> list[tuple[str, str]]:
     return [(name, colour) for classes in _classes(model).values() for _, name, colour in classes]
 
 
-def plain(image: np.ndarray, origin: str, words: Sequence[str], alt: str) -> Tile:
-    """Return the tile of an image that no model made, with nothing said inside its file."""
-    return Tile(to_screen(image, *_type_range(image)), alt, origin, words)
+def plain(
+    image: np.ndarray, origin: str, words: Sequence[str], text: Mapping[str, str] | None = None
+) -> Tile:
+    """Return the tile of an 8- or 16-bit image, with ``text`` in its file."""
+    alt = f"{origin}: {', '.join(words)}"
+    return Tile(to_screen(image, *_type_range(image)), alt, origin, words, text=text or {})
 
 
 def _tile(

@@ -77,7 +77,7 @@ element.addEventListener('input', event => {
 def build(context: Context, tab: gr.Tab) -> None:
     """Place the tab's contents."""
 
-    @gr.render(inputs=[context.model])
+    @gr.render(inputs=[context.model], queue=False)
     def place(name: str) -> None:
         entry = context.entry(name)
         model = entry.metadata

@@ -165,6 +165,8 @@ def test_a_reading_test_is_taken_by_keyboard_alone_and_tells_nothing_before_its_
     assert "does not show that there is none" in result.inner_text()
     truths = [caption.split(" · ")[0] for caption in captions(result)]
     assert sorted(truths) == ["Real"] * 3 + ["Synthetic"] * 3
+    said = [opened(source).info.get("Synthetic") for source in sources(result)]
+    assert said == ["yes" if truth == "Synthetic" else None for truth in truths]
     assert "Seed of the test" in result.inner_text()
     for name in ("Real", "Synthetic"):
         expect(tab.get_by_role("button", name=name, exact=True)).to_be_disabled()

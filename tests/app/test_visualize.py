@@ -38,7 +38,7 @@ def test_a_notebook_shows_the_page_beside_the_code():
     (shown,) = [output for output in outputs if output["output_type"] == "display_data"]
     assert "<iframe" in shown["data"]["text/html"]
     assert "http://127.0.0.1:" in shown["data"]["text/html"]
-    printed = "".join(output.get("text", "") for output in outputs)
+    printed = "".join(output["text"] for output in outputs if output.get("name") == "stdout")
     assert printed.split() == ["200", "False"]
 
 
