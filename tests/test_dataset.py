@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medigan_hub import Hub, OutputError, PluginError, RequestError
+from medigan_hub import Hub, OutputError, PluginError, RequestError, generation, writers
 from medigan_hub.files import only_one, write_atomically
 
 
@@ -276,7 +276,10 @@ def test_an_extension_brings_a_format(install, tmp_path):
                 return [RawWriter]
         """,
     )
-    Hub().save("toy-noise", 2, tmp_path / "out", format="raw")
+    hub = Hub()
+    assert writers.names()[-1] == "raw"
+    assert writers.able(generation.request(hub.model("toy-noise").metadata, 1))[-1] == "raw"
+    hub.save("toy-noise", 2, tmp_path / "out", format="raw")
     assert len((tmp_path / "out" / "1.raw").read_bytes()) == 48
     with pytest.raises(RequestError, match="png, raw or webdataset"):
         Hub().save("toy-noise", 2, tmp_path / "other", format="gif")

@@ -157,37 +157,6 @@ def test_the_formats_have_names_the_plainest_first():
     assert writers.names() == ["png", "npz", "nifti", "dicom", "webdataset"]
 
 
-def test_formats_of_extensions_are_named_and_able(install):
-    install()
-    install(
-        "toy-writer",
-        group="medigan_hub.extensions",
-        code="""
-        from medigan_hub import hookimpl
-        from medigan_hub.writers import Writer
-
-        class RawWriter(Writer):
-            format = "a-raw"
-            holds = "anything"
-
-            @classmethod
-            def can_hold(cls, array):
-                return True
-
-            def encode(self, index, arrays, facts):
-                return {}
-
-        class plugin:
-            @staticmethod
-            @hookimpl
-            def register_writers():
-                return [RawWriter]
-        """,
-    )
-    assert writers.names()[-1] == "a-raw"
-    assert writers.able(job_of(Hub()))[-1] == "a-raw"
-
-
 def job_of(hub, **wishes):
     return generation.request(hub.model("toy-noise").metadata, 1, **wishes)
 
