@@ -75,7 +75,7 @@ PAGES: dict[str, Callable[[Any], None]] = {
     "Compare": compare,
 }
 TOPS = {
-    1280: {"Generate": "#model", "Steer": "#model", "Compare": "#compare-status"},
+    1280: {"Steer": "#model", "Compare": "#side-by-side section:nth-of-type(2)"},
     400: {
         "Explore": ".status",
         "Generate": "#generate-status",
@@ -121,8 +121,9 @@ def _take(page: Any, url: str) -> None:
         page.wait_for_timeout(300)  # for what moves into its place
         name = f"app-{title.lower().replace(' ', '-')}-{width}.png"
         picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-        # A palette halves the file, and no eye sees it.
-        picture.quantize(256, dither=Image.Dither.NONE).save(IMAGES / name, optimize=True)
+        # A palette halves the file, and no eye sees it: this one keeps rare colours too.
+        palette = picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        palette.save(IMAGES / name, optimize=True)
         print(IMAGES / name)  # noqa: T201 (the one who asked wants to know)
 
 

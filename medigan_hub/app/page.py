@@ -31,7 +31,7 @@ def build(hub: Hub, settings: Settings, users: Path) -> gr.Blocks:
     page: gr.Blocks
     with gr.Blocks(title="medigan-hub", analytics_enabled=False, delete_cache=(600, 3600)) as page:
         gr.Markdown(f"# medigan-hub\n\n{NOTICE}", elem_id="notice")
-        session = gr.State(lambda: Session(users))
+        session = gr.State()
         first = next((entry for entry in hub.models() if entry.plugin), hub.models()[0])
         model = gr.Dropdown(
             _choices(hub), value=chosen or first.metadata.name, label="Model", elem_id="model"
@@ -54,10 +54,10 @@ def build(hub: Hub, settings: Settings, users: Path) -> gr.Blocks:
 
         sessions: dict[str | None, Session] = {}
 
-        def open_page(session: Session, request: gr.Request) -> dict[Any, Any]:
-            sessions[request.session_hash] = session
+        def open_page(request: gr.Request) -> dict[Any, Any]:
+            new = sessions[request.session_hash] = Session(users)
             context.refresh()
-            return {model: gr.Dropdown(_choices(context.hub))}
+            return {session: new, model: gr.Dropdown(_choices(context.hub))}
 
         def close_page(request: gr.Request) -> None:
             session = sessions.pop(request.session_hash, None)
@@ -68,7 +68,7 @@ def build(hub: Hub, settings: Settings, users: Path) -> gr.Blocks:
                 for path in session.uploads - of_others:
                     path.unlink(missing_ok=True)
 
-        opened = page.load(open_page, session, [model], **AT_ONCE)
+        opened = page.load(open_page, None, [session, model], **AT_ONCE)
         page.unload(close_page)
         for handler, asked, changed in context.loads:
             opened.then(handler, asked, changed, **AT_ONCE)

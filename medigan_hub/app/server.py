@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 TOKEN = "MEDIGAN_APP_TOKEN"  # noqa: S105 (the name of a variable)
+PASSING = "GRADIO_TEMP_DIR"
 LEAST_TOKEN = 16
 """Characters of a token that a user chooses."""
 FIRST_PORT = 7860
@@ -52,7 +53,8 @@ class Running:
     """Whether it was made for this run; otherwise it is the one in ``MEDIGAN_APP_TOKEN``."""
     _server: uvicorn.Server
     _thread: threading.Thread
-    _files: tempfile.TemporaryDirectory[str]
+    _left: ExitStack
+    """Undoes what is left when the server has ended."""
 
     def __repr__(self) -> str:
         return f"<Running {self.url}>"  # without the token
@@ -68,7 +70,7 @@ class Running:
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self._server.should_exit = True
         self._thread.join(10)
-        self._files.cleanup()
+        self._left.close()
 
 
 def serve(
@@ -108,7 +110,8 @@ def serve(
         # pass through, which the web framework serves, and beside it what it can't reach.
         passing, users = Path(files.name, "passing"), Path(files.name, "users")
         users.mkdir()
-        os.environ["GRADIO_TEMP_DIR"] = str(passing)
+        undone.callback(_pass_through, os.environ.get(PASSING))
+        _pass_through(str(passing))
         blocks = _beside_a_loop(partial(page.build, hub, settings, users))
         listening = undone.enter_context(_listen(host, port))
         bound = listening.getsockname()[1]
@@ -155,11 +158,11 @@ def serve(
             if not thread.is_alive():
                 raise HubError("the app could not be started; its messages above say why")
             time.sleep(0.01)
-        undone.pop_all()
+        left = undone.pop_all()
     here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (what a user asked for)
     shown = f"[{here}]" if ":" in here else here
     new = token is not None and TOKEN not in os.environ
-    return Running(f"http://{shown}:{bound}/", token, new, server, thread, files)
+    return Running(f"http://{shown}:{bound}/", token, new, server, thread, left)
 
 
 def show(running: Running, *, block: bool) -> None:
@@ -197,6 +200,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:  # a name may lead anywhere
         return False
+
+
+def _pass_through(folder: str | None) -> None:
+    """Let files pass through a folder, or through the web framework's own."""
+    if folder is None:
+        os.environ.pop(PASSING, None)
+    else:
+        os.environ[PASSING] = folder
 
 
 def _beside_a_loop(make: Callable[[], Value]) -> Value:
