@@ -24,6 +24,12 @@ demo: $(VENV)/demo ## Set up, generate images with a bundled model, and say wher
 test: $(VENV)/tox ## Run all checks: lint, types, tests
 	$(BIN)/tox run
 
+FUZZ_SECONDS ?= 3600
+
+.PHONY: fuzz
+fuzz: $(VENV)/tox ## Try damaged and hostile files on each reader, FUZZ_SECONDS each (an hour)
+	MEDIGAN_FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/tox run -e py -- tests/security -k fuzz
+
 .PHONY: lint
 lint: $(VENV)/tox ## Check rules and format with ruff
 	$(BIN)/tox run -e lint
