@@ -10,11 +10,13 @@ nothing: no framework, no plugin and no optional dependency is loaded.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
+TYPE_CHECKING = False  # typing's own would have to be imported, which takes longer than all else
 if TYPE_CHECKING:
+    from typing import Any
+
     from medigan_hub.errors import (
         HubError,
         HubWarning,

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urljoin, urlsplit
 
-from medigan_hub.errors import NetworkError
+from medigan_hub.errors import HubWarning, NetworkError
+from medigan_hub.secrecy import quieten_logs, without_secrets
 
 Value = TypeVar("Value")
 
@@ -21,6 +23,9 @@ WAITS = (1.0, 2.0, 4.0, 8.0)
 """Seconds before each further try."""
 LONGEST_WAIT = 120.0
 """Seconds to wait at most where a server says how long."""
+SILENT_WAIT = 10.0
+"""Seconds that may be waited without a word."""
+MOST_REDIRECTS = 10
 DEADLINE = 60.0
 """Seconds that a whole answer may take."""
 LARGEST = 16 * 2**20
@@ -103,13 +108,16 @@ def fetch(url: str) -> Answer:
         The network is forbidden, the URL can't be read, the server can't be
         reached in time, answers with an error, or with too much.
     """
-    with answer(url) as response:
+    with answer(url, within=DEADLINE) as response:
         return Answer(response.url, _content(response, shown(url)))
 
 
 @contextmanager
 def answer(
-    url: str, headers: Mapping[str, str] | None = None, accepted: Sequence[int] = ()
+    url: str,
+    headers: Mapping[str, str] | None = None,
+    accepted: Sequence[int] = (),
+    within: float | None = None,
 ) -> Iterator[Any]:
     """Ask for a URL, and hand on the answer while it comes in: a ``requests.Response``.
 
@@ -117,11 +125,13 @@ def answer(
     ----------
     accepted
         Codes that are no errors, beside those that never are.
+    within
+        Seconds in which all of the answer must be there, if it must be.
 
     Raises
     ------
     Unavailable
-        The server can't be reached in time, breaks off, is asked too much of or
+        The server can't be reached in time, sends too slowly, breaks off, is asked too much of or
         has a fault: another try may be better.
     NetworkError
         The network is forbidden, the URL can't be read, or the answer is
@@ -135,7 +145,7 @@ def answer(
 
     try:
         with (
-            _Session() as session,
+            _session(within) as session,
             session.get(url, stream=True, timeout=TIMEOUT, headers=dict(headers or {})) as response,
         ):
             code = response.status_code
@@ -148,9 +158,9 @@ def answer(
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
         lasting = (ValueError, requests.exceptions.SSLError, requests.exceptions.TooManyRedirects)
         kind = NetworkError if isinstance(error, lasting) else Unavailable
-        raise kind(f"{name} can't be fetched: {_reason(error)}") from error
+        raise kind(f"{name} can't be fetched: {_reason(error)}") from _cause(error)
     except ValueError as error:  # of parts of the URL that only the connection looks at
-        raise NetworkError(f"{name} can't be fetched: it is no valid URL") from error
+        raise NetworkError(f"{name} can't be fetched: it is no valid URL") from _cause(error)
 
 
 def send(
@@ -191,8 +201,11 @@ def send(
     import requests
     import urllib3
 
+    from medigan_hub import pace
+
+    quieten_logs()
     try:
-        with requests.Session() as session:
+        with pace.session() as session:
             # A proxy would read what goes to this machine by http.
             session.trust_env = url.lower().startswith("https:")
             with session.request(
@@ -210,9 +223,9 @@ def send(
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
         lasting = (ValueError, requests.exceptions.SSLError)
         kind = NetworkError if isinstance(error, lasting) else Unavailable
-        raise kind(f"{name} can't be asked: {_reason(error, timeout)}") from error
+        raise kind(f"{name} can't be asked: {_reason(error, timeout)}") from _cause(error)
     except ValueError as error:
-        raise NetworkError(f"{name} can't be asked: it is no valid URL") from error
+        raise NetworkError(f"{name} can't be asked: it is no valid URL") from _cause(error)
     return _accepted(reply, name)
 
 
@@ -230,29 +243,37 @@ def _accepted(reply: Reply, name: str) -> Reply:
 
 def retry(
     ask: Callable[[], Value],
-    say: Callable[[str], None] = lambda _: None,
+    say: Callable[[str], None] | None = None,
     progress: Callable[[], int] = lambda: 0,
 ) -> Value:
     """Return what ``ask`` returns, once it does; where it is ``Unavailable``, wait and ask again.
 
-    ``progress`` tells how many bytes are there; a try that brought many doesn't count.
+    ``say`` is told of each wait; without it, one that is long is a ``HubWarning``, the
+    first time. ``progress`` tells how many bytes are there; a try that brought many more
+    than there ever were doesn't count.
 
     Raises
     ------
     Unavailable
         The last try's.
     """
-    tries, done = 0, progress()
+    tries, most, told = 0, progress(), False
     while True:
         try:
             return ask()
         except Unavailable as error:
-            tries = 1 if progress() >= done + ENOUGH else tries + 1
             done = progress()
+            tries = 1 if done >= most + ENOUGH else tries + 1
+            most = max(most, done)
             if tries > len(WAITS):
                 raise
             seconds = WAITS[tries - 1] if error.wait is None else min(error.wait, LONGEST_WAIT)
-            say(f"{error}; trying again in {seconds:.0f} seconds")
+            words = f"{error}; trying again in {seconds:.0f} seconds"
+            if say is not None:
+                say(words)
+            elif seconds > SILENT_WAIT and not told:
+                told = True
+                warnings.warn(words, HubWarning, stacklevel=2)
             pause(seconds)
 
 
@@ -275,31 +296,59 @@ def _content(response: Any, name: str) -> bytes:
 
 
 def _wait(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that a server asks to wait: in Retry-After, or until Zenodo's reset."""
-    asked, reset = headers.get("Retry-After", ""), headers.get("X-RateLimit-Reset", "")
+    """Return the seconds that a server asks to wait: in Retry-After, else until Zenodo's reset."""
+    asked = headers.get("Retry-After", "")
     if asked.isdecimal():
         return float(asked)
-    try:
-        end = float(reset) if reset else parsedate_to_datetime(asked).timestamp()
-    except (ValueError, TypeError):
-        return None
-    # In this order a value that is no number counts as no wait, too.
-    return max(0.0, end - time.time()) + 1
+    now = time.time()
+    with suppress(ValueError, TypeError, OverflowError, IndexError):  # it is no date
+        return max(0.0, parsedate_to_datetime(asked).timestamp() - now) + 1
+    with suppress(ValueError):
+        reset = float(headers.get("X-RateLimit-Reset", ""))
+        if reset > now:  # a time in the past asks for no wait of its own
+            return reset - now + 1
+    return None
 
 
-def _Session() -> Any:  # noqa: N802 (a class that is made where requests is needed)
-    """Return a session that is not led from https to http."""
+def _session(within: float | None) -> Any:
+    """Return a session that is not led from https to http, nor held up by what leads on."""
     import requests
+
+    from medigan_hub import pace
+
+    quieten_logs()
 
     class Session(requests.Session):
         def get_redirect_target(self, response: Any) -> str | None:
             target: str | None = super().get_redirect_target(response)
-            full = urljoin(response.url, target or "")
+            if target is None:
+                return None
+            response.raw.close()  # else requests would read all that comes with it, without end
+            full = urljoin(response.url, target)
             if response.url.lower().startswith("https:") and not full.lower().startswith("https:"):
                 raise requests.exceptions.InvalidSchema("led from https to http")
             return target
 
-    return Session()
+    session = Session()
+    session.max_redirects = MOST_REDIRECTS
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, pace.Adapter(within))
+    return session
+
+
+def _cause(error: Exception) -> Exception:
+    """Return what an error is raised from in place of one that may hold the whole URL."""
+    return OSError(without_secrets(error))
+
+
+def _too_slow(error: BaseException | None) -> BaseException | None:
+    """Return what says that an answer came too slowly, if that is what an error comes from."""
+    from medigan_hub.pace import TooSlowError
+
+    while error is not None and not isinstance(error, TooSlowError):
+        inner = next((each for each in error.args if isinstance(each, Exception)), None)
+        error = inner or error.__cause__ or error.__context__
+    return error
 
 
 def _status(code: int) -> str:
@@ -312,6 +361,9 @@ def _status(code: int) -> str:
 
 def _reason(error: Exception, timeout: float | None = None) -> str:
     """Say in a few words what went wrong; the library's own text may hold the whole URL."""
+    slow = _too_slow(error)
+    if slow is not None:
+        return str(slow)
     kind = type(error).__name__
     if "Timeout" in kind:
         seconds = TIMEOUT if "Connect" in kind or timeout is None else timeout

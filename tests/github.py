@@ -109,7 +109,7 @@ class GitHub(Loopback):
             case ["POST", "pulls"]:
                 if any(pull["head"] == value["head"] for pull in repository.pulls):
                     return Answer(422, {"message": "A pull request already exists"})
-                address = f"https://github.example/{repository.name}/pull"
+                address = f"{self.url}/{repository.name}/pull"
                 repository.pulls.append(
                     {**value, "html_url": f"{address}/{len(repository.pulls) + 1}"}
                 )
@@ -117,7 +117,7 @@ class GitHub(Loopback):
             case ["GET", "issues"]:
                 return Answer(200, repository.issues)
             case ["POST", "issues"]:
-                address = f"https://github.example/{repository.name}/issues"
+                address = f"{self.url}/{repository.name}/issues"
                 repository.issues.append(
                     {**value, "html_url": f"{address}/{len(repository.issues) + 1}"}
                 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from medigan_hub import __version__
+from medigan_hub import __version__, secrecy
 from medigan_hub.cli import app as page
 from medigan_hub.cli import (
     catalogue,
@@ -64,13 +64,18 @@ def _common(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; exit with 0, 1 (an error) or 2 (wrong usage)."""
-    terminal.prepare()
+    """Run the command line; exit with 0, 1 (an error) or 2 (wrong usage).
+
+    With ``--debug``, an error is raised, and shown as a traceback without secrets.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     # Taken out here so that it may stand anywhere, and holds for every error.
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
+    if debug:
+        sys.excepthook = secrecy.excepthook
     try:
+        terminal.prepare()
         with warnings.catch_warnings():
             warnings.filterwarnings("default", category=HubWarning)
             warnings.showwarning = _show_warning
@@ -116,6 +121,6 @@ def _show_warning(message: Warning | str, category: type[Warning], *rest: Any, *
 
 def _say(message: str) -> None:
     try:
-        print(terminal.printable(" ".join(message.split())), file=sys.stderr)
+        print(terminal.printable(" ".join(secrecy.struck(message).split())), file=sys.stderr)
     except OSError:  # nobody reads it any more
         terminal.give_up(sys.stderr)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from medigan_hub import secrecy
 from medigan_hub.cli import terminal
 from medigan_hub.cli.arguments import Json
 from medigan_hub.errors import HubError, NetworkError, RequestError
@@ -223,4 +224,5 @@ def _size(size: int) -> str:
 
 
 def _say(words: str) -> None:
-    print(terminal.printable(" ".join(words.split())), file=sys.stderr, flush=True)
+    words = terminal.printable(" ".join(secrecy.struck(words).split()))
+    print(words, file=sys.stderr, flush=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,26 +11,28 @@ from typing import Any
 class Progress:
     """What a download reports; this one keeps it to itself."""
 
+    say: Callable[[str], None] | None = None
+    """Told what is going on, in one line, where somebody looks on."""
+
     def at(self, done: int, total: int | None) -> None:
         """Say how many bytes are there, of how many."""
 
-    def say(self, words: str) -> None:
-        """Say something in one line."""
-
     def waiting(self) -> None:
         """Say that somebody else is at it."""
-        self.say("waiting for another process that fetches it")
+        if self.say is not None:
+            self.say("waiting for another process that fetches it")
 
 
 class _Bar(Progress):
     def __init__(self, bar: Any, name: str) -> None:
         self._bar = bar
         self._task = bar.add_task(name, total=None)
+        self.say = self._print
 
     def at(self, done: int, total: int | None) -> None:
         self._bar.update(self._task, completed=done, total=total)
 
-    def say(self, words: str) -> None:
+    def _print(self, words: str) -> None:
         from medigan_hub.cli.terminal import text
 
         self._bar.console.print(text(words))

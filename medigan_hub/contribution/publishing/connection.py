@@ -85,7 +85,7 @@ class Connection:
             raise Refused(self._words(error), error.reply) from None
 
     def value(self, reply: Reply) -> Any:
-        """Return the JSON object or list of a reply.
+        """Return the JSON object or list of a reply, without the token where it repeats that.
 
         Raises
         ------
@@ -95,11 +95,39 @@ class Connection:
         found = reply.json()
         if not isinstance(found, dict | list):
             raise Unavailable(f"{self.server.host} gives an answer that can't be read")
-        return found
+        return self._without_token(found)
+
+    def page(self, url: Any, otherwise: str) -> str:
+        """Return the address of a page for people, as a server names it, to be shown and stored.
+
+        What is no page of the server itself is replaced by the address ``otherwise``. GitHub's
+        pages are on another host than what it is asked by.
+        """
+        try:
+            parts, here = urlsplit(str(url)), urlsplit(self.server.base)
+            origins = {here.netloc, here.netloc.removeprefix("api.")}
+            mine = parts.scheme == here.scheme and parts.netloc in origins
+        except ValueError:
+            mine = False
+        bare = shown(str(url))
+        return bare if mine and not self.token.is_repeated(bare) else otherwise
 
     def _is_here(self, url: str) -> bool:
-        there, here = urlsplit(url), urlsplit(self.server.base)
+        try:
+            there, here = urlsplit(url), urlsplit(self.server.base)
+        except ValueError:
+            return False
         return (there.scheme, there.netloc) == (here.scheme, here.netloc)
+
+    def _without_token(self, value: Any) -> Any:
+        """Return a JSON value whose texts don't hold the token: they are shown, and stored."""
+        if isinstance(value, str):
+            return self.token.hidden(value)
+        if isinstance(value, list):
+            return [self._without_token(each) for each in value]
+        if isinstance(value, dict):
+            return {self.token.hidden(k): self._without_token(v) for k, v in value.items()}
+        return value
 
     def _words(self, error: Refused) -> str:
         code = error.reply.status
@@ -108,7 +136,10 @@ class Connection:
                 f"{self.server.host} leads elsewhere ({code}), where no token is sent; name the "
                 "server by its own address"
             )
-        said = self.token.hidden(_said(error.reply.json()))[:MOST_WORDS]
+        said = _said(error.reply.json())
+        if self.token.is_repeated(said):
+            said = "its words are left out: they repeat the token"
+        said = said[:MOST_WORDS]
         words = f"{error}" + (f" ({said})" if said and code not in (401, 403) else "")
         remedy = self.remedies.get(code, "").format(source=self.token.source)
         return f"{words}; {remedy}" if remedy else words

@@ -21,6 +21,7 @@ its current software (zenodo-rdm), which differ from it in places named below.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,6 +43,8 @@ SETTLING = 2.0
 """Seconds until a list of deposits, which comes from a search index, shows a new one."""
 SLOW = 300.0
 """Seconds that the server may take over an uploaded file, or over publishing."""
+
+DOI = re.compile(r"10\.[0-9.]{4,20}/[-._;()/:0-9A-Za-z]{1,200}")
 
 REMEDIES = {
     401: "the token from {source} is wrong or has expired: make another in the settings of your "
@@ -133,7 +136,7 @@ class Deposits:
             reply = self._connection.once(
                 "POST", self._client.depositions_base, value={"metadata": noted}
             )
-            return _deposit(self._connection.value(reply))
+            return self._deposit(self._connection.value(reply))
 
         return network.retry(attempt, self._connection.say)
 
@@ -233,7 +236,7 @@ class Deposits:
 
     def _read(self, number: int) -> Deposit:
         url = f"{self._client.depositions_base}/{number}"
-        return _deposit(self._connection.value(self._connection.once("GET", url)))
+        return self._deposit(self._connection.value(self._connection.once("GET", url)))
 
     def _all(self) -> Iterator[Deposit]:
         """Yield the user's deposits, those that were changed last first."""
@@ -243,7 +246,7 @@ class Deposits:
             entries = self._connection.value(self._connection.once("GET", url))
             for entry in entries:
                 with suppress(NetworkError):  # another program's, of which nothing is wanted
-                    yield _deposit(entry)
+                    yield self._deposit(entry)
             if len(entries) < PAGE:
                 return
 
@@ -265,6 +268,33 @@ class Deposits:
             network.pause(SETTLING)
             found = look()
         return found
+
+    def _deposit(self, answer: Any) -> Deposit:
+        try:
+            metadata, links = answer["metadata"], answer.get("links", {})
+            number = int(answer["id"])
+            doi = answer.get("doi") or metadata.get("doi") or metadata["prereserve_doi"]["doi"]
+            submitted = bool(answer["submitted"])
+            page = _first(links, "record_html", "html") if submitted else links.get("html", "")
+            kind = "records" if submitted else "deposit"
+            if DOI.fullmatch(str(doi)) is None:
+                raise ValueError("no DOI")
+            return Deposit(
+                id=number,
+                doi=str(doi),
+                concept=str(answer.get("conceptrecid", "")),
+                submitted=submitted,
+                title=str(metadata.get("title", "")),
+                version=str(metadata.get("version", "")),
+                notes=str(metadata.get("notes", "")),
+                bucket=str(links.get("bucket", "")).rstrip("/"),
+                url=self._connection.page(page, f"{self._client.base}/{kind}/{number}"),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise NetworkError(
+                "the server describes a deposit in a way that is not Zenodo's; --server must be "
+                "the address of an installation of its software"
+            ) from error
 
     def _listed(self, url: str) -> dict[str, Stored]:
         def attempt() -> dict[str, Stored]:
@@ -364,30 +394,6 @@ class _Read:
         self._done += len(piece)
         self._progress(self._done, self._size)
         return piece
-
-
-def _deposit(answer: Any) -> Deposit:
-    try:
-        metadata, links = answer["metadata"], answer.get("links", {})
-        number = int(answer["id"])
-        doi = answer.get("doi") or metadata.get("doi") or metadata["prereserve_doi"]["doi"]
-        submitted = bool(answer["submitted"])
-        return Deposit(
-            id=number,
-            doi=str(doi),
-            concept=str(answer.get("conceptrecid", "")),
-            submitted=submitted,
-            title=str(metadata.get("title", "")),
-            version=str(metadata.get("version", "")),
-            notes=str(metadata.get("notes", "")),
-            bucket=str(links.get("bucket", "")).rstrip("/"),
-            url=str(_first(links, "record_html", "html") if submitted else links.get("html", "")),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise NetworkError(
-            "the server describes a deposit in a way that is not Zenodo's; --server must be the "
-            "address of an installation of its software"
-        ) from error
 
 
 def _stored(entry: Mapping[str, Any]) -> Stored:

@@ -160,7 +160,7 @@ class _Repository:
         def attempt() -> str:
             # An earlier run may have made it, or a request whose answer was lost.
             there = self._open(owner, entry)
-            return there or str(self._post_once(f"repos/{self._name}/pulls", value)["html_url"])
+            return there or self._page(self._post_once(f"repos/{self._name}/pulls", value))
 
         return network.retry(attempt, self._connection.say)
 
@@ -220,7 +220,7 @@ class _Repository:
     def _open(self, owner: str, entry: Entry) -> str | None:
         query = urlencode({"head": f"{owner}:{entry.branch}", "state": "open"})
         found = self._get_once(f"repos/{self._name}/pulls?{query}")
-        return str(found[0]["html_url"]) if found else None
+        return self._page(found[0]) if found else None
 
     def _issue(self, entry: Entry, login: str) -> str:
         text = entry.document.decode()
@@ -235,10 +235,14 @@ class _Repository:
         def attempt() -> str:
             for issue in self._get_once(f"repos/{self._name}/issues?{query}"):
                 if issue["title"] == entry.title:
-                    return str(issue["html_url"])
-            return str(self._post_once(f"repos/{self._name}/issues", value)["html_url"])
+                    return self._page(issue)
+            return self._page(self._post_once(f"repos/{self._name}/issues", value))
 
         return network.retry(attempt, self._connection.say)
+
+    def _page(self, made: dict[str, Any]) -> str:
+        """Return the address of a pull request or an issue, or else of the repository."""
+        return self._connection.page(made["html_url"], f"https://github.com/{self._name}")
 
     def _about(self, name: str) -> dict[str, Any] | None:
         found: dict[str, Any] | None = self._get_or_none(f"repos/{name}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any
 
 from medigan_hub.contribution.publishing.servers import GITHUB, OTHER, PRODUCTION, SANDBOX, Server
 from medigan_hub.errors import RequestError
+from medigan_hub.secrecy import Secret
 
 SERVICE = "medigan-hub"
 """Service under which the keyring keeps tokens; the user is the server's address."""
@@ -19,17 +20,17 @@ VARIABLES = (
 """Variables of the environment that hold tokens: those read here, and others of their kind."""
 
 
-class Token:
+class Token(Secret):
     """A token that goes into a header, and is not shown, compared, copied or stored.
 
     >>> Token("secret", "the keyring")
     Token(from the keyring)
     """
 
-    __slots__ = ("_value", "source")
+    __slots__ = ("source",)
 
     def __init__(self, value: str, source: str) -> None:
-        self._value = value
+        super().__init__(value)
         self.source = source
         """Where it is from, in words."""
 
@@ -38,15 +39,8 @@ class Token:
         request.headers["Authorization"] = f"Bearer {self._value}"
         return request
 
-    def hidden(self, text: str) -> str:
-        """Return text without the token: a server may repeat what it was sent."""
-        return text.replace(self._value, "...")
-
     def __repr__(self) -> str:
         return f"Token(from {self.source})"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a token is not stored")
 
 
 def find(server: Server, ask: Callable[[str], str] | None = None) -> Token:
