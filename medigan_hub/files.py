@@ -7,36 +7,80 @@ import os
 import re
 import secrets
 import tarfile
+import warnings
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
-from medigan_hub.errors import OutputError
+from medigan_hub import ownership
+from medigan_hub.errors import HubWarning, OutputError
 
 PART = ".part"
 """Suffix of an archive that is not finished."""
+LOCK = ".medigan.lock"
+"""Name of the file that lies in a folder while a data set is written into it."""
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
+
+_warned = False
+"""Whether this process has said that a file system has no locks."""
 
 
 def cache_folder() -> Path:
     """Return the hub's cache folder: ``MEDIGAN_CACHE``, or the user's own cache.
 
+    It is made, for this account alone, where it isn't there and can be made. Where the
+    system knows no home, as in many containers, it lies in the temporary folder.
+
     Raises
     ------
     OutputError
-        ``MEDIGAN_CACHE`` names the home of a user that this machine doesn't have.
+        ``MEDIGAN_CACHE`` names the home of a user that this machine doesn't have, or
+        the folder is another account's, or others can write it.
     """
-    chosen = os.environ.get("MEDIGAN_CACHE")
-    if chosen:
-        try:
-            return Path(chosen).expanduser()
-        except RuntimeError as error:
-            raise OutputError(f"MEDIGAN_CACHE is {chosen}: there is no such user") from error
-    import platformdirs
+    folder = _cache_folder()
+    with suppress(OSError):  # what is to be written there says why it can't be
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ownership.check_folder(folder)
+    return folder
 
-    return Path(platformdirs.user_cache_dir("medigan-hub", appauthor=False))
+
+def _cache_folder() -> Path:
+    chosen = os.environ.get("MEDIGAN_CACHE")
+    try:
+        if chosen:
+            return Path(chosen).expanduser()
+        import platformdirs
+
+        # Of a home that isn't known, it makes a folder here whose name is a tilde.
+        if not os.environ.get("XDG_CACHE_HOME"):
+            Path.home()
+        return Path(platformdirs.user_cache_dir("medigan-hub", appauthor=False))
+    except RuntimeError as error:
+        if chosen:
+            raise OutputError(f"MEDIGAN_CACHE is {chosen}: there is no such user") from error
+        import tempfile
+
+        account = os.getuid() if hasattr(os, "getuid") else "user"
+        return Path(tempfile.gettempdir()) / f"medigan-hub-{account}"
+
+
+def read_own(path: Path) -> bytes:
+    """Return the content of a file in the cache that is believed.
+
+    Raises
+    ------
+    OSError
+        It is not there, or can't be read.
+    OutputError
+        It is a link, or others have made it or can change it.
+    """
+    folder, path = cache_folder().absolute(), path.absolute()
+    if path.is_relative_to(folder):
+        ownership.check_path(path, folder)
+    with os.fdopen(ownership.opened(path, os.O_RDONLY), "rb") as stream:
+        return stream.read()
 
 
 def write_atomically(path: Path, content: bytes, *, durably: bool = False) -> None:
@@ -72,34 +116,33 @@ def replacing(path: Path, *, durably: bool = False) -> Iterator[BinaryIO]:
 def only_one(folder: Path) -> Iterator[None]:
     """Keep other processes from writing a data set into ``folder``; missing folders are made.
 
-    Where the system or the file system has no locks, nothing is kept out.
+    Meanwhile a hidden file lies there, since some file systems lock only what is open
+    for writing. Where the system or the file system has no locks, nothing is kept out.
 
     Raises
     ------
     OutputError
         Another process is at it.
     """
+
+    def busy() -> NoReturn:
+        raise OutputError(
+            f"another process is writing into {folder}; wait for it, or name another folder"
+        )
+
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise OutputError(
-                f"another process is writing into {folder}; wait for it, or name another folder"
-            ) from error
-        except OSError:
-            pass
-        yield
-    finally:
-        with suppress(OSError):  # a process that was forked meanwhile would hold it on
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
-        os.close(descriptor)
+    path = folder / LOCK
+    while True:
+        descriptor = ownership.opened(path, os.O_RDWR | os.O_CREAT, owned=False)
+        with _holding(descriptor, folder, busy):
+            if not _is_at(path, descriptor):  # who held it has removed it since it was opened
+                continue
+            try:
+                yield
+            finally:
+                if _is_at(path, descriptor):  # and the folder was not replaced by another
+                    path.unlink(missing_ok=True)
+            return
 
 
 @contextmanager
@@ -108,28 +151,66 @@ def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[t
 
     ``waiting`` is called where there is somebody to wait for. Yields what a
     child process must inherit to hold the lock for as long as it runs. Where
-    the system or the file system has no locks, nothing is waited for.
+    the system or the file system has no locks, that is empty, and nothing is
+    waited for.
+
+    Raises
+    ------
+    OutputError
+        The lock file is a link, or another account's.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = ownership.opened(path, os.O_RDWR | os.O_CREAT)
+    with _holding(descriptor, path.parent, waiting) as held:
+        yield (descriptor,) if held else ()
+
+
+@contextmanager
+def _holding(descriptor: int, folder: Path, waiting: Callable[[], None]) -> Iterator[bool]:
+    """Lock an open file, and close it in the end; tell whether there are locks at all."""
     try:
         import fcntl
     except ImportError:  # Windows
-        yield ()
+        try:
+            yield False
+        finally:
+            os.close(descriptor)
         return
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    held = True
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             waiting()
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        except OSError:
-            pass
-        yield (descriptor,)
+        except OSError as error:
+            held = False
+            _warn_of_no_locks(folder, error)
+        yield held
     finally:
         with suppress(OSError):  # a process that was forked meanwhile would hold it on
             fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.lstat(), os.fstat(descriptor))
+    except OSError:
+        return False
+
+
+def _warn_of_no_locks(folder: Path, error: OSError) -> None:
+    global _warned
+    if _warned:
+        return
+    _warned = True
+    warnings.warn(
+        f"{folder} is on a file system without locks ({error.strerror}); let no two processes of "
+        "the hub write there at a time, or name another folder",
+        HubWarning,
+        stacklevel=2,
+    )
 
 
 def is_leftover(name: str) -> bool:

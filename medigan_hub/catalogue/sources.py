@@ -22,7 +22,7 @@ from urllib.parse import urljoin
 
 from medigan_hub import metadata, network
 from medigan_hub.errors import HubError, HubWarning, MetadataError, NetworkError
-from medigan_hub.files import cache_folder, write_atomically
+from medigan_hub.files import cache_folder, read_own, write_atomically
 from medigan_hub.metadata import ModelMetadata
 
 ENVIRONMENT = "MEDIGAN_CATALOGUE"
@@ -106,7 +106,15 @@ def _at_url(url: str, *, may_name_others: bool) -> Iterator[Document]:
     named = 0
     for document, where in _documents(value, network.shown(url)):
         if not (isinstance(document, str) and may_name_others):
-            yield from _valid(document, where)
+            for model, origin in _valid(document, where):
+                if _is_secure(base) and _can_be_changed(model):
+                    _warn(
+                        f"{where} names the weights of {model.name} by http without a sha256, so "
+                        "that others could change them on their way; it is left out: tell those "
+                        "who run it"
+                    )
+                    continue
+                yield model, origin
             continue
         named += 1
         if named > MOST_NAMED:
@@ -116,7 +124,33 @@ def _at_url(url: str, *, may_name_others: bool) -> Iterator[Document]:
             other = urljoin(base, document)
         except ValueError:
             other = document
+        if _is_secure(base) and other.lower().startswith("http:"):
+            _warn(
+                f"{network.shown(url)} names {network.shown(other)}, which others could change on "
+                "its way; it is left out: tell those who run it to name it by https"
+            )
+            continue
         yield from _at_url(other, may_name_others=False)
+
+
+def _is_secure(url: str) -> bool:
+    return url.lower().startswith("https:")
+
+
+def _can_be_changed(model: ModelMetadata) -> bool:
+    """Tell whether what is downloaded as a model's weights may be others' by then.
+
+    An MD5 doesn't count: whoever makes the weights can make two files that have it.
+    """
+    if model.weights.url is None or model.weights.sha256 is not None:
+        return False
+    from medigan_hub.weights.places import is_private, place_of
+
+    try:
+        place = place_of(model)
+        return place.api is None and not is_private(place.url)
+    except HubError:  # it can't be downloaded at all
+        return False
 
 
 def _documents(value: Any, where: str) -> Iterator[tuple[Any, str]]:
@@ -141,7 +175,7 @@ def _fetched(url: str) -> tuple[str, Any] | None:
     name = network.shown(url)
     kept = None
     with suppress(OSError, MetadataError):
-        kept = metadata.parse(copy.read_bytes(), str(copy))
+        kept = metadata.parse(read_own(copy), str(copy))
     if network.offline() and kept is not None:
         return url, kept
     try:

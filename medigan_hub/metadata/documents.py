@@ -11,7 +11,7 @@ from typing import Any
 
 from medigan_hub import __version__
 from medigan_hub.errors import MetadataError
-from medigan_hub.files import cache_folder, write_atomically
+from medigan_hub.files import cache_folder, read_own, write_atomically
 from medigan_hub.metadata.model import ModelMetadata
 from medigan_hub.metadata.validation import schema_text, validate
 
@@ -83,7 +83,7 @@ def _faults_remembered(document: Any) -> list[str]:
     key.update(__version__.encode())
     verdict = cache_folder() / "verdicts" / f"{key.hexdigest()}.json"
     try:
-        remembered = json.loads(verdict.read_text("utf-8"))
+        remembered = json.loads(read_own(verdict))
         if isinstance(remembered, list) and all(isinstance(fault, str) for fault in remembered):
             return remembered
     except (OSError, ValueError):

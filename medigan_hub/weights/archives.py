@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from medigan_hub.errors import OutputError, WeightsError, close_to
-from medigan_hub.files import locked, replacing, write_atomically
+from medigan_hub.files import locked, read_own, replacing, write_atomically
 from medigan_hub.metadata import ModelMetadata
 from medigan_hub.weights.bundled import bundled
 from medigan_hub.weights.download import SPARE, Download, fetch
@@ -201,7 +201,7 @@ def _is_intact(folder: Path, memory: Path) -> bool:
 
 def _remembered(memory: Path) -> Mapping[str, str] | None:
     try:
-        sums = json.loads(memory.read_bytes())
+        sums = json.loads(read_own(memory))
     except (OSError, ValueError, RecursionError):
         return None
     return sums if isinstance(sums, dict) else None
@@ -212,7 +212,7 @@ def _is_whole(target: Path, memory: Path) -> bool:
     try:
         if target.is_symlink() or not target.is_file():
             return False
-        return sha256_once(target) == memory.read_text()
+        return sha256_once(target) == read_own(memory).decode()
     except (OSError, ValueError):
         return False
 

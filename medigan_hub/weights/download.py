@@ -6,7 +6,10 @@ import hashlib
 import json
 import logging
 import re
+import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -69,8 +72,12 @@ def fetch(model: ModelMetadata) -> Download:
             return found
         if network.offline():
             raise _offline(model, place)
-        with progress(place.name) as bar, locked(place.lock, bar.waiting):
-            return cached(model, place) or _download(model, place, bar)
+        with progress(place.name) as bar, locked(place.lock, bar.waiting) as held:
+            found = cached(model, place)
+            if found is None:
+                with _part(place, alone=bool(held)) as part:
+                    found = _download(model, place, part, bar)
+            return found
     except OSError as error:
         raise OutputError(
             f"the weights of {model.name} can't be kept in {place.path.parent}: "
@@ -99,7 +106,7 @@ def known_sha256(model: ModelMetadata, place: Place) -> str | None:
 def pin(place: Place, url: str | None = None) -> Download:
     """Pin the file in the cache as it is; ``url`` is where it came from, by default the place's."""
     found = digests_of(place.path)
-    modified = state_of(place.path)[1]
+    modified = state_of(place.path).changed
     url = network.shown(url or place.url)
     pins.write(place.key, Pin(found.sha256, found.md5, found.size, url, modified))
     return Download(place.path, found.sha256)
@@ -138,7 +145,23 @@ def _offline(model: ModelMetadata, place: Place) -> HubError:
     )
 
 
-def _download(model: ModelMetadata, place: Place, bar: Progress) -> Download:
+@contextmanager
+def _part(place: Place, *, alone: bool) -> Iterator[Path]:
+    """Yield where a download lies until it is complete, to be gone on with if that breaks off.
+
+    Where no lock keeps others out, each has a part of its own, which nobody goes on with.
+    """
+    if alone:
+        yield place.part
+        return
+    part = place.part.with_name(f".{place.name}.{secrets.token_hex(6)}.part")
+    try:
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _download(model: ModelMetadata, place: Place, part: Path, bar: Progress) -> Download:
     import pooch
 
     expected = _expected(model, place, bar)
@@ -150,7 +173,7 @@ def _download(model: ModelMetadata, place: Place, bar: Progress) -> Download:
             known_hash=expected.checksum,
             fname=place.path.name,
             path=place.path.parent,
-            downloader=_Transfer(place, expected, bar),
+            downloader=_Transfer(place, part, expected, bar),
         )
     except ValueError as error:  # of pooch, for a wrong checksum
         raise _mismatch(model, place, expected) from error
@@ -246,6 +269,7 @@ class _Transfer:
     """Downloads a file for pooch, and goes on where it was broken off."""
 
     place: Place
+    part: Path
     expected: Expected
     bar: Progress
     resumed: bool = field(default=False, init=False)
@@ -255,20 +279,19 @@ class _Transfer:
     def __call__(self, url: str, output: str, pooch: Any) -> None:
         # pooch's own temporary file, which a killed process would leave beside the part.
         Path(output).unlink()
-        part = self.place.part
         self._all(url)
         if self.resumed and not self._is_right():
             # The beginning is of another file, or damaged.
-            part.unlink()
+            self.part.unlink()
             self._all(url)
-        part.replace(output)
+        self.part.replace(output)
 
     def _all(self, url: str) -> None:
         self.resumed = False
         network.retry(lambda: self._receive(url), self.bar.say, self._done)
 
     def _done(self) -> int:
-        return self.place.part.stat().st_size if self.place.part.is_file() else 0
+        return self.part.stat().st_size if self.part.is_file() else 0
 
     def _receive(self, url: str) -> None:
         """Append to the part what it lacks."""
@@ -294,7 +317,7 @@ class _Transfer:
             total = size or _length(response.headers, done)
             self._check_size(total or 0)
             check_room(self.place, (total or 0) - done)
-            with self.place.part.open("ab" if goes_on else "wb") as stream:
+            with self.part.open("ab" if goes_on else "wb") as stream:
                 while done <= (size or LARGEST) and (
                     piece := response.raw.read1(PIECE, decode_content=True)
                 ):
@@ -320,7 +343,7 @@ class _Transfer:
         self._begin_anew(url)
 
     def _begin_anew(self, url: str) -> NoReturn:
-        self.place.part.unlink(missing_ok=True)
+        self.part.unlink(missing_ok=True)
         raise network.Unavailable(
             f"{network.shown(url)} can't be fetched: the server does not send what is missing"
         )
@@ -334,7 +357,7 @@ class _Transfer:
 
     def _is_right(self) -> bool:
         algorithm, _, value = self.expected.checksum.partition(":")
-        with self.place.part.open("rb") as stream:
+        with self.part.open("rb") as stream:
             digest = hashlib.new(algorithm, usedforsecurity=False)
             while piece := stream.read(2**20):
                 digest.update(piece)

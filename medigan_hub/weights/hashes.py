@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,13 +18,28 @@ class Digests(NamedTuple):
     size: int
 
 
-_known: dict[tuple[Path, int, int], str] = {}
+class State(NamedTuple):
+    """What changes when a file does."""
+
+    size: int
+    changed: int
+    """When its content or anything about it changed, in nanoseconds: nobody can set that back."""
+    device: int
+    inode: int
 
 
-def state_of(path: Path) -> tuple[int, int]:
-    """Return what changes when a file does: its size, and when it was changed, in nanoseconds."""
+TICK = 20_000_000
+"""Nanoseconds in which a file may change twice at what is the same time for a file system."""
+
+_known: dict[tuple[Path, State], str] = {}
+
+
+def state_of(path: Path) -> State:
+    """Return what changes when a file does."""
     about = path.stat()
-    return about.st_size, about.st_mtime_ns
+    # On Windows st_ctime is when the file was made, which is before it was changed.
+    changed = max(about.st_mtime_ns, about.st_ctime_ns)
+    return State(about.st_size, changed, about.st_dev, about.st_ino)
 
 
 def sha256_once(path: Path) -> str:
@@ -31,20 +47,28 @@ def sha256_once(path: Path) -> str:
 
     A data loader opens its network for each batch.
     """
-    key = (path, *state_of(path))
-    if key not in _known:
-        _known[key] = sha256_of(path)
-    return _known[key]
+    state = state_of(path)
+    found = _known.get((path, state))
+    if found is None:
+        found = sha256_of(path)
+        _remember(path, state, found)
+    return found
 
 
 def digests_of(path: Path) -> Digests:
     """Return the checksums of a file, read once, piece by piece."""
-    key = (path, *state_of(path))
+    state = state_of(path)
     sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
     with path.open("rb") as stream:
         while piece := stream.read(2**20):
             sha256.update(piece)
             md5.update(piece)
             size += len(piece)
-    _known[key] = sha256.hexdigest()
+    _remember(path, state, sha256.hexdigest())
     return Digests(sha256.hexdigest(), md5.hexdigest(), size)
+
+
+def _remember(path: Path, before: State, sha256: str) -> None:
+    """Remember a checksum, unless the file changed meanwhile, or could change unseen."""
+    if state_of(path) == before and time.time_ns() - before.changed > TICK:
+        _known[path, before] = sha256

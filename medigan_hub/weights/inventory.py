@@ -115,7 +115,7 @@ def _bundled(model: ModelMetadata, folder: Path | None, thorough: bool) -> Weigh
 def _state(place: Place, checksum: str | None, pin: pins.Pin | None, thorough: bool) -> str:
     verified = pin is not None and (pin.sha256, pin.size, pin.modified) == (
         checksum,
-        *state_of(place.path),
+        *state_of(place.path)[:2],
     )
     if verified and not thorough:
         return "cached"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from medigan_hub.errors import WeightsError
-from medigan_hub.files import locked, write_atomically
+from medigan_hub.files import locked, read_own, write_atomically
 from medigan_hub.weights import places
 
 
@@ -29,7 +29,7 @@ class Pin:
     url: str
     """Where it came from, without secrets."""
     modified: int | None = None
-    """When the verified file in the cache was last changed, in nanoseconds."""
+    """When the verified file in the cache was last changed, in nanoseconds; see ``State``."""
 
 
 def path() -> Path:
@@ -61,7 +61,7 @@ def write(key: str, pin: Pin | None) -> None:
 
 def _read() -> Mapping[str, Any]:
     try:
-        content = path().read_bytes()
+        content = read_own(path())
     except FileNotFoundError:
         return {}
     try:
