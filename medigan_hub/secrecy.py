@@ -16,6 +16,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator
+from functools import lru_cache
 from types import TracebackType
 from typing import NoReturn
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -139,7 +140,8 @@ def _of_urls(text: str) -> Iterator[str]:
             continue
 
 
-def _pieces(value: str) -> set[str]:
+@lru_cache(maxsize=64)
+def _pieces(value: str) -> frozenset[str]:
     """Return what gives a secret away: each piece of it in each way of writing it."""
     length = min(PIECE, max(4, len(value) // 2))
     found = set()
@@ -148,7 +150,7 @@ def _pieces(value: str) -> set[str]:
     for window in _windows(value, length):
         found |= {window[::-1], quote(window, safe="")}
         found |= {"".join(form.format(ord(letter)) for letter in window) for form in LETTERS}
-    return {piece.translate(LOWER) for piece in found}
+    return frozenset(piece.translate(LOWER) for piece in found if piece)
 
 
 def _in_base64(content: bytes) -> Iterator[str]:
@@ -165,9 +167,9 @@ def _windows(text: str, length: int) -> Iterator[str]:
         yield text[start : start + length]
 
 
-def _without(text: str, pieces: set[str]) -> str:
+def _without(text: str, pieces: frozenset[str]) -> str:
     folded, hits = text.translate(LOWER), []
-    for piece in filter(None, pieces):
+    for piece in pieces:
         start = folded.find(piece)
         while start >= 0:
             hits.append((start, start + len(piece)))

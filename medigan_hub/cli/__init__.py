@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 
@@ -72,8 +72,6 @@ def main(arguments: list[str] | None = None) -> None:
     # Taken out here so that it may stand anywhere, and holds for every error.
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
-    if debug:
-        sys.excepthook = secrecy.excepthook
     try:
         terminal.prepare()
         with warnings.catch_warnings():
@@ -88,7 +86,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(INTERRUPTED)
     except (HubError, USAGE_ERROR) as error:
         if debug:
-            raise
+            _raise(error)
         _complain(error.format_message() if hasattr(error, "format_message") else str(error))
         code = 1 if isinstance(error, HubError) else 2
     except BrokenPipeError:  # whoever read the output, such as head, has seen enough
@@ -96,7 +94,7 @@ def main(arguments: list[str] | None = None) -> None:
         code = 1
     except Exception as error:
         if debug:
-            raise
+            _raise(error)
         if isinstance(error, OSError):
             _complain(f"{error.filename or 'the output'}: {error.strerror or error}")
             if error.filename is None:
@@ -107,6 +105,11 @@ def main(arguments: list[str] | None = None) -> None:
     if code == INTERRUPTED:  # Typer may hand the interrupt on, or make this code of it
         _complain("interrupted; what was finished is kept")
     sys.exit(code)
+
+
+def _raise(error: Exception) -> NoReturn:
+    sys.excepthook = secrecy.excepthook  # only now: Typer sets one of its own when it is called
+    raise error
 
 
 def _complain(message: str) -> None:

@@ -13,6 +13,7 @@ from medigan_hub.contribution.publishing.servers import Server
 from medigan_hub.contribution.publishing.tokens import Token
 from medigan_hub.errors import NetworkError
 from medigan_hub.network import Refused, Reply, Unavailable, shown
+from medigan_hub.secrecy import STRUCK
 
 MOST_WORDS = 400
 """Characters that are shown of what a server says."""
@@ -100,8 +101,8 @@ class Connection:
     def page(self, url: Any, otherwise: str) -> str:
         """Return the address of a page for people, as a server names it, to be shown and stored.
 
-        What is no page of the server itself is replaced by the address ``otherwise``. GitHub's
-        pages are on another host than what it is asked by.
+        What is no page of the server itself, or repeats the token, is replaced by the
+        address ``otherwise``. GitHub's pages are on another host than what it is asked by.
         """
         try:
             parts, here = urlsplit(str(url)), urlsplit(self.server.base)
@@ -110,7 +111,7 @@ class Connection:
         except ValueError:
             mine = False
         bare = shown(str(url))
-        return bare if mine and not self.token.is_repeated(bare) else otherwise
+        return bare if mine and STRUCK not in bare else otherwise
 
     def _is_here(self, url: str) -> bool:
         try:
