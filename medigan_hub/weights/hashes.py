@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -37,8 +38,8 @@ _known: dict[tuple[Path, State], str] = {}
 def state_of(path: Path) -> State:
     """Return what changes when a file does."""
     about = path.stat()
-    # On Windows st_ctime is when the file was made, which is before it was changed.
-    changed = max(about.st_mtime_ns, about.st_ctime_ns)
+    # On Windows st_ctime is when the file was made.
+    changed = about.st_mtime_ns if os.name == "nt" else about.st_ctime_ns
     return State(about.st_size, changed, about.st_dev, about.st_ino)
 
 
@@ -50,25 +51,28 @@ def sha256_once(path: Path) -> str:
     state = state_of(path)
     found = _known.get((path, state))
     if found is None:
+        settled = _is_settled(state)
         found = sha256_of(path)
-        _remember(path, state, found)
+        if settled:
+            _known[path, state] = found
     return found
 
 
 def digests_of(path: Path) -> Digests:
     """Return the checksums of a file, read once, piece by piece."""
     state = state_of(path)
+    settled = _is_settled(state)
     sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
     with path.open("rb") as stream:
         while piece := stream.read(2**20):
             sha256.update(piece)
             md5.update(piece)
             size += len(piece)
-    _remember(path, state, sha256.hexdigest())
+    if settled:
+        _known[path, state] = sha256.hexdigest()
     return Digests(sha256.hexdigest(), md5.hexdigest(), size)
 
 
-def _remember(path: Path, before: State, sha256: str) -> None:
-    """Remember a checksum, unless the file changed meanwhile, or could change unseen."""
-    if state_of(path) == before and time.time_ns() - before.changed > TICK:
-        _known[path, before] = sha256
+def _is_settled(state: State) -> bool:
+    """Tell whether a file that changes from now on comes into another state by that."""
+    return time.time_ns() - state.changed > TICK

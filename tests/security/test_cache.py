@@ -446,18 +446,3 @@ def test_weights_replaced_with_the_same_size_and_time_are_fetched_again(server, 
     found = {each["model"]: each["state"] for each in json.loads(capsys.readouterr().out)}
     assert found[model.name] == "damaged"
     assert weights.fetch(model).path.read_bytes() == b"right"
-
-
-def test_a_file_that_changes_while_it_is_hashed_is_not_remembered(tmp_path, monkeypatch):
-    path = tmp_path / "file"
-    path.write_bytes(b"right")
-    time.sleep(2 * hashes.TICK / 1e9)
-
-    def changed_meanwhile(_: Path) -> str:
-        path.write_bytes(b"wrong")
-        return "of what was right"
-
-    with monkeypatch.context() as patch:
-        patch.setattr(hashes, "sha256_of", changed_meanwhile)
-        hashes.sha256_once(path)
-    assert hashes.sha256_once(path) == hashlib.sha256(b"wrong").hexdigest()
