@@ -132,6 +132,16 @@ def test_a_server_that_dawdles_is_given_up_when_it_is_told_something(impatient, 
         network.send("POST", url, authorise=lambda request: request, timeout=60)
 
 
+def test_a_proxy_that_dawdles_is_given_up(impatient, monkeypatch):
+    with serving(DAWDLING["head"]) as (url, _):
+        monkeypatch.setenv("http_proxy", url.removesuffix("/x.bin"))
+        monkeypatch.setenv("https_proxy", url.removesuffix("/x.bin"))
+        for scheme in ("http", "https"):
+            with pytest.raises(NetworkError) as caught:
+                network.fetch(f"{scheme}://models.example.org/list.json")
+            assert "takes over" in str(caught.value) or "less than" in str(caught.value)
+
+
 def test_an_answer_that_is_compressed_to_nothing_without_end_ends(monkeypatch):
     monkeypatch.setattr(network, "DEADLINE", 1)
 

@@ -16,6 +16,7 @@ import deposits
 import projects
 import pytest
 from github import GitHub, Repository
+from hypothesis import strategies
 from publishing import HUB_TOKEN, TOKEN, hurry, run
 
 from medigan_hub import NetworkError, network, secrecy
@@ -200,6 +201,10 @@ def encodings() -> dict[str, Callable[[str], str]]:
     }
 
 
+LOOSE = ("quoted twice", "spaced", "with dashes", "base64 of the header")
+"""Writings that are recognised, for all around to be left out, and not struck out as a whole."""
+
+
 @pytest.mark.parametrize("encoding", encodings())
 def test_a_token_is_recognised_however_it_is_written(encoding):
     token = Token(TOKEN, "the keyring")
@@ -207,6 +212,28 @@ def test_a_token_is_recognised_however_it_is_written(encoding):
     assert token.is_repeated(f"no user has {written} here")
     assert not token.is_repeated("files.enabled: Remove all files first; title: Missing data.")
     assert not token.is_repeated("10.5281/zenodo.7031758 has md5 d41d8cd98f00b204e9800998ecf8427e")
+
+
+def test_fuzz_no_writing_of_a_token_among_anything_gives_a_piece_of_it_away(fuzz):
+    letters = "".join(map(chr, range(33, 127)))
+    texts = strategies.text(max_size=20)
+    ways = {name: way for name, way in encodings().items() if name not in LOOSE}
+
+    def examine(case: tuple[str, str, str, str]) -> None:
+        value, before, after, name = case
+        written = ways[name](value)
+        found = Token(value, "the keyring").hidden(f"{before}{written}{after}")
+        length = max(8, len(written) // 2)  # what stands beside it may continue base64
+        for start in range(len(written) - length + 1):
+            piece = written[start : start + length].lower()
+            assert piece not in found.lower() or piece in (before + after).lower()
+
+    tokens = strategies.text(letters, min_size=16, max_size=80)
+    fuzz(
+        strategies.tuples(tokens, texts, texts, strategies.sampled_from(sorted(ways))),
+        examine,
+        examples=100,
+    )
 
 
 def test_a_token_is_forgotten_with_who_held_it(monkeypatch):
