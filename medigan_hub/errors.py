@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
-
 LONGEST = 2000
 """Characters that a message may have."""
 
@@ -91,14 +90,16 @@ def shortened(value: object, most: int = 200) -> str:
     return shown if len(text) <= most else f"{shown}... ({len(text)} characters)"
 
 
-def listed(values: Iterable[object], separator: str = ", ", most: int = 10) -> str:
-    """Return the first values, each shortened, and how many there are beside them.
+def listed(
+    values: Iterable[object], separator: str = ", ", most: int = 10, length: int = 200
+) -> str:
+    """Return the ``most`` first values, each shortened to ``length``, and how many more there are.
 
     >>> listed(range(12))
     '0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more'
     """
     every = list(values)
-    text = separator.join(map(shortened, every[:most]))
+    text = separator.join(shortened(each, length) for each in every[:most])
     return text if len(every) <= most else f"{text} and {len(every) - most} more"
 
 

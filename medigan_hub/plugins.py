@@ -15,14 +15,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
-from importlib_metadata import Distribution, EntryPoint, PathDistribution, distributions
+from importlib_metadata import EntryPoint, PathDistribution, distributions
 
 from medigan_hub import hookspecs, metadata
 from medigan_hub.errors import HubError, HubWarning, MetadataError, PluginError, shortened
 from medigan_hub.files import read_regular
+
+if TYPE_CHECKING:
+    from importlib_metadata import IDistribution
 
 MODELS = "medigan_hub.models"
 EXTENSIONS = "medigan_hub.extensions"
@@ -197,7 +200,7 @@ def _entry_points(group: str) -> list[tuple[EntryPoint, str]]:
     return sorted(points, key=lambda point: point[1])
 
 
-def _distributions() -> Iterator[tuple[Distribution, str, str]]:
+def _distributions() -> Iterator[tuple[IDistribution, str, str]]:
     """Yield each distribution with where it lies and what that says of its name."""
     try:
         for distribution in distributions():
@@ -206,9 +209,9 @@ def _distributions() -> Iterator[tuple[Distribution, str, str]]:
             if path is None:  # of somebody's own importer
                 yield distribution, repr(distribution), repr(distribution)
                 continue
-            parent, last = os.path.split(str(path))
-            stem = os.path.basename(parent) if last.upper() == "EGG-INFO" else last
-            name = re.sub(r"[-_.]+", "-", stem.rpartition(".")[0].partition("-")[0]).lower()
+            folder = Path(str(path))
+            folder = folder.parent if folder.name.upper() == "EGG-INFO" else folder
+            name = re.sub(r"[-_.]+", "-", folder.stem.partition("-")[0]).lower()
             careful = type(distribution) is PathDistribution and isinstance(path, Path)
             yield _InFolder(path) if careful else distribution, str(path), name
     except Exception as error:  # an entry of sys.path, or an importer, that nobody can ask
@@ -225,7 +228,7 @@ class _InFolder(PathDistribution):
             return None
 
 
-def _points_of(distribution: Distribution, group: str) -> list[tuple[EntryPoint, str]]:
+def _points_of(distribution: IDistribution, group: str) -> list[tuple[EntryPoint, str]]:
     points = [point for point in distribution.entry_points if point.group == group]
     if not points:
         return []

@@ -13,12 +13,12 @@ from medigan_hub import __version__
 from medigan_hub.errors import MetadataError, listed, shortened
 from medigan_hub.files import cache_folder, read_regular, write_atomically
 from medigan_hub.metadata.model import ModelMetadata
-from medigan_hub.metadata.validation import schema_text, validate
+from medigan_hub.metadata.validation import FAULT, schema_text, validate
 
 LARGEST = 16 * 2**20
 """Bytes that a file of documents may have."""
 LONGEST = 2**20
-"""Characters that one document may have."""
+"""Characters that one document may have; its file has at most twice as many bytes."""
 
 
 def load(path: Path) -> ModelMetadata:
@@ -33,11 +33,11 @@ def load(path: Path) -> ModelMetadata:
         The file is missing, is not JSON, or does not fit the schema; the
         message names the first faults.
     """
-    return checked(read(path), str(path))
+    return checked(read(path, 2 * LONGEST), str(path))
 
 
-def read(path: Path) -> Any:
-    """Return the JSON value in a file.
+def read(path: Path, most: int = LARGEST) -> Any:
+    """Return the JSON value in a file of at most ``most`` bytes.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def read(path: Path) -> Any:
         The file can't be read, is too large, or is not JSON.
     """
     try:
-        content = read_regular(path, LARGEST)
+        content = read_regular(path, most)
     except (OSError, ValueError) as error:  # a name with a null character is no OSError
         reason = getattr(error, "strerror", None) or error
         raise MetadataError(f"{path} can't be read: {reason}") from error
@@ -86,7 +86,7 @@ def checked(document: Any, where: str) -> ModelMetadata:
     """
     faults = _faults_remembered(document)
     if faults:
-        raise MetadataError(f"{where} is not valid: {listed(faults, '; ')}")
+        raise MetadataError(f"{where} is not valid: {listed(faults, '; ', length=FAULT)}")
     return ModelMetadata.from_document(document)
 
 
