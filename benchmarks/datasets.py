@@ -105,7 +105,7 @@ def _seconds(task: Callable[[], None]) -> float:
 def _peak(model: str, count: int, name: str, folder: Path) -> float:
     """Return the most memory that a job had in a process of its own, in megabytes (Linux)."""
     job = ["generate", model, "-n", str(count), "-o", str(folder), "--format", name]
-    process = subprocess.run(  # noqa: S603
+    process = subprocess.run(  # noqa: S603 (this very Python)
         [sys.executable, "-c", JOB, *job], stdout=subprocess.PIPE, text=True, check=True
     )
     return int(process.stdout.split()[-1]) / 1024

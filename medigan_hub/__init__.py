@@ -4,12 +4,15 @@
 >>> hub = Hub()
 
 Names are resolved when they are used, so that importing the package costs
-nothing: no framework, no plugin and no optional dependency is loaded.
+nothing: no framework, no plugin and no optional dependency is loaded. What is
+loaded later reports to nobody (see ``silence``).
 """
 
 from __future__ import annotations
 
 import importlib
+
+from medigan_hub import silence
 
 __version__ = "0.1.0"
 
@@ -73,6 +76,8 @@ __all__ = [
     "__version__",
     "hookimpl",
 ]
+
+silence.keep()
 
 
 def __getattr__(name: str) -> Any:

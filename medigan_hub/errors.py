@@ -12,8 +12,21 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
+LONGEST = 2000
+"""Characters that a message may have."""
 
-class HubError(Exception):
+
+class _Bounded:
+    """A message that stays readable, whatever went into it; its end says what to do."""
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        if len(text) <= LONGEST:
+            return text
+        return f"{text[: LONGEST - 400]} ... ({len(text)} characters) ... {text[-300:]}"
+
+
+class HubError(_Bounded, Exception):
     """Base of all errors that the hub raises on purpose."""
 
 
@@ -53,8 +66,41 @@ class Interrupted(KeyboardInterrupt):
     """An interrupt (Ctrl-C) that took effect in order: the message says what is finished."""
 
 
-class HubWarning(UserWarning):
+class HubWarning(_Bounded, UserWarning):
     """Something is wrong that does not stop the work at hand."""
+
+
+def shortened(value: object, most: int = 200) -> str:
+    r"""Return what came from others as it can stand in a message: on one line, and not too long.
+
+    What steers a terminal is written out. An object that can't be written, such
+    as an exception that raises another, is its type.
+
+    >>> shortened("a\nb"), shortened("x" * 500, 4)
+    ('a\\nb', 'xxxx... (500 characters)')
+    """
+    try:
+        text = str(value)
+    except Exception:
+        text = f"<{type(value).__name__}>"
+    shown = "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text[:most]
+    )
+    return shown if len(text) <= most else f"{shown}... ({len(text)} characters)"
+
+
+def listed(
+    values: Iterable[object], separator: str = ", ", most: int = 10, length: int = 200
+) -> str:
+    """Return the ``most`` first values, each shortened to ``length``, and how many more there are.
+
+    >>> listed(range(12))
+    '0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more'
+    """
+    every = list(values)
+    text = separator.join(shortened(each, length) for each in every[:most])
+    return text if len(every) <= most else f"{text} and {len(every) - most} more"
 
 
 def close_to(value: str, known: Iterable[str], *, most: int = 3, least: float = 0.6) -> list[str]:

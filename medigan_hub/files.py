@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
 import secrets
+import stat
 import tarfile
 import warnings
 from collections.abc import Callable, Generator, Iterator
@@ -230,6 +232,30 @@ def inside(folder: Path, path: str) -> Path | None:
     except (OSError, ValueError, RuntimeError):  # such as a name with a null character
         return None
     return found if within else None
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """Return the content of a regular file that is no larger than ``most`` bytes.
+
+    Anything else under its name, such as a pipe or a device, is not waited for.
+
+    Raises
+    ------
+    OSError
+        It can't be read, is no regular file, or is larger.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        with open(descriptor, "rb", closefd=False) as stream:
+            content = stream.read(most + 1)
+    finally:
+        os.close(descriptor)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"it has over {most // 2**10} KiB", str(path))
+    return content
 
 
 def sha256_of(path: Path) -> str:

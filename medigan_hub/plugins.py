@@ -8,19 +8,33 @@ reads nothing but that file; only ``load`` imports a plugin's code.
 from __future__ import annotations
 
 import importlib.util
+import os
+import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pluggy
-from importlib_metadata import EntryPoint, entry_points
+from importlib_metadata import EntryPoint, PathDistribution, distributions
 
 from medigan_hub import hookspecs, metadata
-from medigan_hub.errors import HubError, HubWarning, MetadataError, PluginError
+from medigan_hub.errors import HubError, HubWarning, MetadataError, PluginError, shortened
+from medigan_hub.files import read_regular
+
+if TYPE_CHECKING:
+    from importlib_metadata import IDistribution
 
 MODELS = "medigan_hub.models"
 EXTENSIONS = "medigan_hub.extensions"
+NAME = re.compile(r"[A-Za-z0-9]+([-_.]+[A-Za-z0-9]+)*")
+"""Names that a distribution may have."""
+LARGEST = 4 * 2**20
+"""Bytes that a file about a distribution may have."""
+MOST_HANDED_OVER = 1000
+"""Things that one hook of an extension may hand over."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +69,11 @@ def discover() -> tuple[list[Plugin], list[BrokenPlugin]]:
     """
     plugins: dict[str, Plugin] = {}
     broken: list[BrokenPlugin] = []
-    for point in sorted(entry_points(group=MODELS), key=_distribution):
+    for point, distribution in _entry_points(MODELS):
         try:
-            found = _read(point)
-        except HubError as error:
-            broken.append(BrokenPlugin(point.name, _distribution(point), str(error)))
+            found = _read(point, distribution)
+        except Exception as error:  # whatever a document, a folder or an importer of others raises
+            broken.append(BrokenPlugin(shortened(point.name), distribution, _reason(error)))
             continue
         other = plugins.get(point.name)
         if other is not None:
@@ -93,10 +107,12 @@ def load(plugin: Plugin) -> pluggy.HookRelay:
         if not hook.get_hookimpls():
             raise PluginError(f"plugin {name} lacks the hook {hook.name}; {_blame(plugin)}")
     try:
-        described = manager.hook.model_metadata()
-    except Exception as error:
-        raise PluginError(f"plugin {name} can't describe itself: {error!r}") from error
-    if described != plugin.metadata.document:
+        same = bool(manager.hook.model_metadata() == plugin.metadata.document)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise PluginError(f"plugin {name} can't describe itself: {_reason(error)}") from error
+    if not same:
         raise PluginError(
             f"plugin {name} describes itself differently from its metadata.json; {_blame(plugin)}"
         )
@@ -112,14 +128,33 @@ def extensions(builtin: object) -> Iterator[tuple[str, pluggy.HookRelay]]:
     manager = _manager()
     manager.register(builtin)
     yield "medigan-hub", manager.hook
-    for point in sorted(entry_points(group=EXTENSIONS), key=_distribution):
+    for point, distribution in _entry_points(EXTENSIONS):
         manager = _manager()
         try:
-            _register(manager, point, _distribution(point))
+            _register(manager, point, distribution)
         except HubError as error:
-            warnings.warn(f"extension {error}", HubWarning, stacklevel=2)
+            _warn(f"extension {error}")
         else:
-            yield _distribution(point), manager.hook
+            yield distribution, manager.hook
+
+
+def handed_over(distribution: str, hook: Callable[[], Iterable[Iterable[Any]]]) -> list[Any]:
+    """Return what a hook of an extension hands over; where it fails, nothing and a ``HubWarning``.
+
+    >>> handed_over("medigan-hub", lambda: [["a", "b"], ["c"]])
+    ['a', 'b', 'c']
+    """
+    try:
+        return list(islice((each for some in hook() for each in some), MOST_HANDED_OVER))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        name = getattr(hook, "name", "a hook")
+        _warn(
+            f"extension {distribution} can't be used: its {name} fails: {_reason(error)}; "
+            "tell its authors, or uninstall it"
+        )
+        return []
 
 
 def _manager() -> pluggy.PluginManager:
@@ -132,29 +167,104 @@ def _register(manager: pluggy.PluginManager, point: EntryPoint, distribution: st
     try:
         manager.register(point.load(), point.name)
         manager.check_pending()
-    except HubError:
+    except (HubError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # an import may also exit, or raise what is no Exception
         raise PluginError(
-            f"{point.name} (distribution {distribution}) can't be imported: "
-            f"{type(error).__name__}: {error}; reinstall it, or tell its authors"
+            f"{shortened(point.name)} (distribution {distribution}) can't be imported: "
+            f"{_reason(error)}; reinstall it, or tell its authors"
         ) from error
 
 
-def _read(point: EntryPoint) -> Plugin:
+def _entry_points(group: str) -> list[tuple[EntryPoint, str]]:
+    """Return the entry points of a group with the name of their distribution, ordered by that.
+
+    A distribution that can't be read is a ``HubWarning``. Of several with one
+    name the first counts, as it does when Python imports.
+    """
+    found: dict[str, list[tuple[EntryPoint, str]]] = {}
+    unreadable = dict[str, str]()
+    for distribution, where, name in _distributions():
+        if name in found or where in unreadable:
+            continue
+        try:
+            found[name] = _points_of(distribution, group)
+        except Exception as error:
+            unreadable[where] = _reason(error)
+    for where, reason in unreadable.items():
+        _warn(
+            f"distribution {shortened(where)} can't be read: {reason}; "
+            "reinstall it, or remove that folder"
+        )
+    points = (point for some in found.values() for point in some)
+    return sorted(points, key=lambda point: point[1])
+
+
+def _distributions() -> Iterator[tuple[IDistribution, str, str]]:
+    """Yield each distribution with where it lies and what that says of its name."""
+    try:
+        for distribution in distributions():
+            # There is no public way to ask where a distribution lies; pip does this, too.
+            path = getattr(distribution, "_path", None)
+            if path is None:  # of somebody's own importer
+                yield distribution, repr(distribution), repr(distribution)
+                continue
+            folder = Path(str(path))
+            folder = folder.parent if folder.name.upper() == "EGG-INFO" else folder
+            name = re.sub(r"[-_.]+", "-", folder.stem.partition("-")[0]).lower()
+            careful = type(distribution) is PathDistribution and isinstance(path, Path)
+            yield _InFolder(path) if careful else distribution, str(path), name
+    except Exception as error:  # an entry of sys.path, or an importer, that nobody can ask
+        _warn(f"not all that is installed can be listed: {_reason(error)}; look at sys.path")
+
+
+class _InFolder(PathDistribution):
+    """A distribution of whose files none is waited for, and none is too large to be read."""
+
+    def read_text(self, filename: str | os.PathLike[str]) -> str | None:
+        try:
+            return read_regular(Path(str(self._path), filename), LARGEST).decode()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+
+def _points_of(distribution: IDistribution, group: str) -> list[tuple[EntryPoint, str]]:
+    points = [point for point in distribution.entry_points if point.group == group]
+    if not points:
+        return []
+    try:
+        name = distribution.name
+    except Exception as error:
+        raise PluginError(f"it has no METADATA with a name ({_reason(error)})") from error
+    if not isinstance(name, str) or len(name) > 200 or NAME.fullmatch(name) is None:
+        raise PluginError(f"its name is {shortened(name)!r}, and no distribution may be called so")
+    return [(point, name) for point in points]
+
+
+def _reason(error: BaseException) -> str:
+    """Say what was raised, on one line of some length."""
+    if isinstance(error, HubError):
+        return shortened(error, 1000)
+    if isinstance(error, OSError) and error.strerror:
+        return shortened(error.strerror)
+    return f"{type(error).__name__}: {shortened(error)}"
+
+
+def _read(point: EntryPoint, distribution: str) -> Plugin:
     try:
         module = point.module
     except (AssertionError, AttributeError, ValueError):
         raise PluginError(
-            f"its entry point is {point.value!r}; it must be package or package:object"
+            f"its entry point is {shortened(point.value)!r}; it must be package or package:object"
         ) from None
     folder = _folder(module)
     model = metadata.load(folder / "metadata.json")
     if model.name != point.name:
         raise MetadataError(
-            f"its entry point is named {point.name}, but its metadata.json names {model.name}"
+            f"its entry point is named {shortened(point.name)}, "
+            f"but its metadata.json names {model.name}"
         )
-    return Plugin(model, _distribution(point), point, folder)
+    return Plugin(model, distribution, point, folder)
 
 
 def _folder(module: str) -> Path:
@@ -162,16 +272,17 @@ def _folder(module: str) -> Path:
     top, *rest = module.split(".")
     try:
         spec = importlib.util.find_spec(top)
-    except (ImportError, ValueError):
+    except Exception:  # of whatever importer there is
         spec = None
     if spec is None or not spec.submodule_search_locations:
-        raise PluginError(f"its package {top} is not installed; reinstall it")
+        raise PluginError(f"its package {shortened(top)} is not installed; reinstall it")
     return Path(next(iter(spec.submodule_search_locations))).joinpath(*rest)
-
-
-def _distribution(point: EntryPoint) -> str:
-    return point.dist.name if point.dist is not None else "unknown"
 
 
 def _blame(plugin: Plugin) -> str:
     return f"tell the authors of {plugin.distribution}"
+
+
+def _warn(message: str) -> None:
+    # Each from this one line, so that Python tells what several commands meet but once.
+    warnings.warn(message, HubWarning, stacklevel=1)

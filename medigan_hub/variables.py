@@ -10,6 +10,8 @@ import os
 import re
 from urllib.parse import urlsplit, urlunsplit
 
+from medigan_hub.silence import SWITCHES
+
 SYSTEM = (
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TERM"),
     *("TMPDIR", "TEMP", "TMP", "XDG_CACHE_HOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
@@ -45,7 +47,7 @@ def for_others(*also: str) -> dict[str, str]:
 
 
 def _is_listed(name: str) -> bool:
-    return name in SYSTEM or (
+    return name in (*SYSTEM, *SWITCHES) or (
         FRAMEWORKS.fullmatch(name) is not None and SECRET.search(name) is None
     )
 

@@ -163,8 +163,8 @@ def _is_older(model: ModelMetadata, other: ModelMetadata) -> bool:
         try:
             return Version(text)
         except InvalidVersion:  # a suffix that is none of pip's: before all that are
-            numbers = text[: len(text) - len(text.lstrip("0123456789."))].rstrip(".")
-            return Version(f"{numbers}.dev0")
+            numbers = text[: len(text) - len(text.lstrip("0123456789."))].split(".")
+            return Version(f"{'.'.join(numbers[:3])}.dev0")
 
     return version(model.version) < version(other.version)
 

@@ -30,6 +30,8 @@ SHIPPED = Path(__file__).parent
 SHIPPED_ORIGIN = "medigan-hub"
 MOST_NAMED = 100
 """URLs that one answer may name."""
+MOST_INVALID = 50
+"""Documents of one file or answer that may be none, before the others are left out, too."""
 
 SCHEME = r"(?:https?|ftps?|file|s3|gs):/"
 WEB = re.compile(r"https?://", re.IGNORECASE)
@@ -94,8 +96,14 @@ def _in_file(path: Path) -> Iterator[Document]:
     except MetadataError as error:
         _warn(f"{error}; it is left out")
         return
+    invalid = 0
     for document, where in _documents(value, str(path)):
-        yield from _valid(document, where)
+        found = _valid(document, where)
+        if found is not None:
+            yield found
+        elif (invalid := invalid + 1) == MOST_INVALID:
+            _give_up(str(path))
+            return
 
 
 def _at_url(url: str, *, may_name_others: bool) -> Iterator[Document]:
@@ -103,18 +111,22 @@ def _at_url(url: str, *, may_name_others: bool) -> Iterator[Document]:
     if fetched is None:
         return
     base, value = fetched
-    named = 0
+    named = invalid = 0
     for document, where in _documents(value, network.shown(url)):
         if not (isinstance(document, str) and may_name_others):
-            for model, origin in _valid(document, where):
-                if _is_secure(base) and _can_be_changed(model):
-                    _warn(
-                        f"{where} names the weights of {model.name} by http without a sha256, so "
-                        "that others could change them on their way; it is left out: tell those "
-                        "who run it"
-                    )
-                    continue
-                yield model, origin
+            found = _valid(document, where)
+            if found is not None and _is_secure(base) and _can_be_changed(found[0]):
+                _warn(
+                    f"{where} names the weights of {found[0].name} by http without a sha256, so "
+                    "that others could change them on their way; it is left out: tell those who "
+                    "run it"
+                )
+                found = None
+            if found is not None:
+                yield found
+            elif (invalid := invalid + 1) == MOST_INVALID:
+                _give_up(network.shown(url))
+                return
             continue
         named += 1
         if named > MOST_NAMED:
@@ -162,11 +174,16 @@ def _documents(value: Any, where: str) -> Iterator[tuple[Any, str]]:
         yield document, f"{where}[{position}]"
 
 
-def _valid(document: Any, where: str) -> Iterator[Document]:
+def _valid(document: Any, where: str) -> Document | None:
     try:
-        yield metadata.checked(document, where), where
+        return metadata.checked(document, where), where
     except MetadataError as error:
         _warn(f"{error}; it is left out")
+        return None
+
+
+def _give_up(where: str) -> None:
+    _warn(f"{where} holds {MOST_INVALID} documents that are not valid; the rest is left out")
 
 
 def _fetched(url: str) -> tuple[str, Any] | None:

@@ -10,10 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from medigan_hub import __version__
-from medigan_hub.errors import MetadataError
-from medigan_hub.files import cache_folder, read_own, write_atomically
+from medigan_hub.errors import MetadataError, listed, shortened
+from medigan_hub.files import cache_folder, read_own, read_regular, write_atomically
 from medigan_hub.metadata.model import ModelMetadata
-from medigan_hub.metadata.validation import schema_text, validate
+from medigan_hub.metadata.validation import FAULT, schema_text, validate
+
+LARGEST = 16 * 2**20
+"""Bytes that a file of documents may have."""
+LONGEST = 2**20
+"""Characters that one document may have; its file has at most twice as many bytes."""
 
 
 def load(path: Path) -> ModelMetadata:
@@ -26,23 +31,24 @@ def load(path: Path) -> ModelMetadata:
     ------
     MetadataError
         The file is missing, is not JSON, or does not fit the schema; the
-        message names every fault.
+        message names the first faults.
     """
-    return checked(read(path), str(path))
+    return checked(read(path, 2 * LONGEST), str(path))
 
 
-def read(path: Path) -> Any:
-    """Return the JSON value in a file.
+def read(path: Path, most: int = LARGEST) -> Any:
+    """Return the JSON value in a file of at most ``most`` bytes.
 
     Raises
     ------
     MetadataError
-        The file can't be read, or is not JSON.
+        The file can't be read, is too large, or is not JSON.
     """
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise MetadataError(f"{path} can't be read: {error.strerror}") from error
+        content = read_regular(path, most)
+    except (OSError, ValueError) as error:  # a name with a null character is no OSError
+        reason = getattr(error, "strerror", None) or error
+        raise MetadataError(f"{path} can't be read: {reason}") from error
     return parse(content, str(path))
 
 
@@ -55,11 +61,18 @@ def parse(content: bytes, where: str) -> Any:
         The content is not JSON.
     """
     try:
-        value = json.loads(content, parse_constant=_refuse, parse_float=_float, parse_int=_int)
+        value = json.loads(
+            content,
+            parse_constant=_refuse,
+            parse_float=_float,
+            parse_int=_int,
+            object_pairs_hook=_object,
+        )
         # Half a character of UTF-16 is JSON, and can be neither printed nor stored.
         json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        raise MetadataError(f"{where} is not JSON that can be used: {error}") from error
+        reason = shortened(error)
+        raise MetadataError(f"{where} is not JSON that can be used: {reason}") from error
     return value
 
 
@@ -69,16 +82,22 @@ def checked(document: Any, where: str) -> ModelMetadata:
     Raises
     ------
     MetadataError
-        The document does not fit the schema; the message names every fault.
+        The document does not fit the schema; the message names the first faults.
     """
     faults = _faults_remembered(document)
     if faults:
-        raise MetadataError(f"{where} is not valid: " + "; ".join(faults))
+        raise MetadataError(f"{where} is not valid: {listed(faults, '; ', length=FAULT)}")
     return ModelMetadata.from_document(document)
 
 
 def _faults_remembered(document: Any) -> list[str]:
-    key = hashlib.sha256(json.dumps(document).encode())
+    try:
+        text = json.dumps(document)
+    except RecursionError:
+        return validate(document)
+    if len(text) > LONGEST:
+        return [f"it has {len(text)} characters; a document has at most {LONGEST}"]
+    key = hashlib.sha256(text.encode())
     key.update(schema_text().encode())
     key.update(__version__.encode())
     verdict = cache_folder() / "verdicts" / f"{key.hexdigest()}.json"
@@ -92,6 +111,16 @@ def _faults_remembered(document: Any) -> list[str]:
     with suppress(OSError):  # a cache that can't be written costs time, nothing else
         write_atomically(verdict, json.dumps(faults).encode())
     return faults
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a key that stands twice: readers differ in which of the two they believe."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {shortened(twice, 60)} stands twice in one object")
+    return value
 
 
 def _refuse(name: str) -> None:

@@ -6,31 +6,66 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from medigan_hub.errors import listed, shortened
 from medigan_hub.metadata.parameters import parameters_of
 
 SCHEMA_NAME = "model-metadata.schema.json"
 OPPOSITE = {"R": "L", "A": "P", "I": "S"}
+DEEPEST = 32
+"""Arrays and objects that may lie in one another."""
+MOST_VALUES = 20_000
+"""Values, and keys, that a document may hold; those of this project have some hundred."""
+LONGEST = 10_000
+"""Characters of a text or a key; the longest that the schema allows has 8,000."""
+MOST_FAULTS = 100
+"""Faults after which a document is not looked at any further."""
+FAULT = 500
+"""Characters that are told of one fault."""
 
 
 def validate(document: Any) -> list[str]:
-    """Return every fault of a metadata document, or an empty list.
+    """Return the faults of a metadata document, ``MOST_FAULTS`` at most, or an empty list.
 
     A fault names the path in the document, the value there, and what is
-    allowed.
+    allowed. What would take long to validate is a fault of its own.
     """
+    excess = _excess(document)
+    if excess is not None:
+        return [excess]
     errors = sorted(
-        _validator().iter_errors(document), key=lambda error: list(map(str, error.path))
+        islice(_validator().iter_errors(document), MOST_FAULTS),
+        key=lambda error: list(map(str, error.path)),
     )
     faults = dict.fromkeys(_explain(error) for error in errors)
     if isinstance(document, dict):
         broken = {error.absolute_path[0] for error in errors if error.absolute_path}
         for sections, check in _CONSISTENCY:
             if not broken.intersection(sections) and all(name in document for name in sections[:1]):
-                faults.update(dict.fromkeys(check(document)))
-    return list(faults)
+                faults.update(dict.fromkeys(islice(check(document), MOST_FAULTS)))
+    return [shortened(fault, FAULT) for fault in islice(faults, MOST_FAULTS)]
+
+
+def _excess(document: Any) -> str | None:
+    """Say in what a document is beyond all measure, before anything is done with it."""
+    level, values = [document], 0
+    for _ in range(DEEPEST + 1):
+        texts = [value for value in level if isinstance(value, str)]
+        if any(len(text) > LONGEST for text in texts):
+            longest = max(texts, key=len)
+            return f"the document: {_shown(longest)} is longer than {LONGEST} characters"
+        values += len(level)
+        if values > MOST_VALUES:
+            return f"the document: it holds over {MOST_VALUES} values"
+        inner = [value for value in level if isinstance(value, (dict, list))]
+        level = [each for value in inner for each in value]
+        level += [each for value in inner if isinstance(value, dict) for each in value.values()]
+        if not level:
+            return None
+    return f"the document: it is nested over {DEEPEST} deep"
 
 
 @cache
@@ -52,14 +87,31 @@ def _validator() -> Any:
         # In Python alone, $ also matches before a line break at the end.
         ends_too_early = pattern.endswith("$") and str(value).endswith("\n")
         if isinstance(value, str) and (ends_too_early or not re.search(pattern, value)):
-            yield jsonschema.ValidationError(f"{value!r} does not match {pattern!r}")
+            yield jsonschema.ValidationError("it does not match")
+
+    def differ(_: Any, wanted: bool, value: Any, schema: Any) -> Iterator[Any]:
+        # By their text: comparing each with each would take hours for many.
+        if wanted and isinstance(value, list) and len(set(map(_identity, value))) < len(value):
+            yield jsonschema.ValidationError("it has two items that are the same")
 
     draft = jsonschema.Draft202012Validator
     types = draft.TYPE_CHECKER.redefine("integer", is_integer)
     validator = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
-        draft, {"pattern": matches}, type_checker=types
+        draft, {"pattern": matches, "uniqueItems": differ}, type_checker=types
     )
     return validator(json.loads(schema_text()))
+
+
+def _identity(value: Any) -> tuple[str, Any]:
+    """Return what is the same for values that JSON calls equal: 1 and 1.0, and not true."""
+    if isinstance(value, (dict, list)):
+        return "nested", json.dumps(value, sort_keys=True)
+    return type(value).__name__ if isinstance(value, bool) else "plain", value
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _path(parts: Sequence[str | int]) -> str:
@@ -70,12 +122,11 @@ def _path(parts: Sequence[str | int]) -> str:
 
 def _explain(error: Any) -> str:
     where = _path(list(error.absolute_path))
-    value = json.dumps(error.instance)
-    value = value if len(value) <= 60 else value[:57] + "..."
+    value = _shown(error.instance)
     rule, limit = error.validator, error.validator_value
     if rule == "additionalProperties":
         known = error.schema["properties"]
-        unknown = ", ".join(key for key in error.instance if key not in known)
+        unknown = listed(key for key in error.instance if key not in known)
         return f"{where}: unknown key {unknown}; known are {', '.join(known)}"
     if rule == "required":
         missing = ", ".join(key for key in limit if key not in error.instance)
@@ -132,7 +183,7 @@ def _files_fit(document: Mapping[str, Any]) -> Iterator[str]:
     conditions = {entry["name"] for entry in document.get("conditions", ())}
     for i, entry in enumerate(document["inputs"]):
         for files in entry.get("files", ()):
-            unknown = ", ".join(set(files.get("when", ())) - conditions)
+            unknown = listed(sorted(set(files.get("when", ())) - conditions))
             if unknown:
                 yield f"inputs[{i}].files: {unknown} is no condition of the model"
 
@@ -171,7 +222,7 @@ def _labels_fit(document: Mapping[str, Any]) -> Iterator[str]:
             continue
         missing = set(condition.choices).difference(output.get("classes", ()))
         if condition.type == "string" and (missing or not condition.choices):
-            words = ", ".join(sorted(missing)) or "the condition's choices"
+            words = listed(sorted(missing)) or "the condition's choices"
             yield f"outputs[{i}].classes: lack {words}: the condition of this name may have them"
         low, high = output["range"]
         ends = [end for end in (condition.minimum, condition.maximum) if end is not None]

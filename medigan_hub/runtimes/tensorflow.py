@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medigan_hub.errors import MissingDependencyError, WeightsError, require
+from medigan_hub.files import cache_folder
 from medigan_hub.runtimes.base import (
     ImageToImage,
     NoiseToImage,
@@ -22,9 +23,13 @@ from medigan_hub.runtimes.base import (
 from medigan_hub.runtimes.processes import Loaded, check_tensorflow, threads
 from medigan_hub.runtimes.quiet import no_notes
 
-# Both are read when TensorFlow and Keras are first imported.
+# All are read when TensorFlow and Keras are first imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+with suppress(RuntimeError):  # a user without a home
+    if not Path("~/.keras").expanduser().exists():
+        # Where Keras writes its settings: not into the home of who has never used it.
+        os.environ.setdefault("KERAS_HOME", str(cache_folder().absolute() / "keras"))
 with no_notes():
     require("tensorflow", extra="tensorflow", purpose="running a TensorFlow model")
     import keras

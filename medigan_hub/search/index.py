@@ -187,7 +187,7 @@ class Index:
         found = {}
         for word, expression in expressions.items():
             hits = self._ask(
-                f"SELECT {marks} FROM models WHERE models MATCH ? AND rowid = ?",  # noqa: S608
+                f"SELECT {marks} FROM models WHERE models MATCH ? AND rowid = ?",  # noqa: S608 (our own names)
                 *(expression, row),
             )
             if hits:
@@ -281,7 +281,7 @@ class Index:
         rows = ((row, *fields) for row, fields in enumerate(self._texts))
         with connection:
             connection.executemany(
-                f"INSERT INTO models(rowid, {columns}) VALUES ({marks})",  # noqa: S608
+                f"INSERT INTO models(rowid, {columns}) VALUES ({marks})",  # noqa: S608 (our own names)
                 rows,
             )
             connection.execute(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +16,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from medigan_hub import plugins
-from medigan_hub.errors import OutputError, RequestError
+from medigan_hub.errors import HubWarning, OutputError, RequestError, shortened
 from medigan_hub.files import inside, sha256_of, write_atomically
 from medigan_hub.hookspecs import hookimpl
 from medigan_hub.metadata import Input, Output
 from medigan_hub.samples import GenerationRequest, SampleBatch
+
+FORMAT = re.compile(r"[a-z][a-z0-9]*([-_.][a-z0-9]+)*")
+"""Names that a format may have."""
 
 
 @dataclass(frozen=True)
@@ -182,10 +187,29 @@ def check_inputs(writer: type[Writer], job: GenerationRequest, batch: SampleBatc
 
 def _known() -> dict[str, type[Writer]]:
     known: dict[str, type[Writer]] = {}
-    for _, hooks in plugins.extensions(sys.modules[__name__]):
-        for writers in hooks.register_writers():
-            known.update({writer.format: writer for writer in writers})
+    for distribution, hooks in plugins.extensions(sys.modules[__name__]):
+        for writer in plugins.handed_over(distribution, hooks.register_writers):
+            fault = _fault(writer, known)
+            if fault is None:
+                known[writer.format] = writer
+            else:
+                words = f"extension {distribution} offers {shortened(writer)}: {fault}"
+                warnings.warn(f"{words}; tell its authors", HubWarning, stacklevel=1)
     return known
+
+
+def _fault(writer: Any, known: Mapping[str, type[Writer]]) -> str | None:
+    """Say why what an extension offers is no further format; None where it is one."""
+    if not (isinstance(writer, type) and issubclass(writer, Writer)):
+        return "it is no subclass of Writer"
+    name = getattr(writer, "format", None)
+    if not isinstance(name, str) or FORMAT.fullmatch(name) is None:
+        return f"its format is called {shortened(name)!r}; a name is lower case, as png is"
+    if not isinstance(getattr(writer, "holds", None), str):
+        return "it does not say what it holds"
+    if known.get(name, writer) is not writer:
+        return f"the format {name} is there already"
+    return None
 
 
 def _arrays(job: GenerationRequest) -> list[Output]:
