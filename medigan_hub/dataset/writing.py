@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import chain, groupby
 from pathlib import Path, PurePosixPath
 from types import FrameType
@@ -30,7 +31,7 @@ from medigan_hub.dataset.verification import (
     members_of,
 )
 from medigan_hub.errors import HubError, HubWarning, Interrupted, OutputError, RequestError
-from medigan_hub.files import PART, is_leftover, only_one, sha256_inside, walk
+from medigan_hub.files import PART, inside, is_leftover, only_one, open_inside, sha256_inside, walk
 from medigan_hub.samples import GenerationRequest, SampleBatch
 from medigan_hub.writers import EncodedFile, Writer, shards
 
@@ -529,28 +530,37 @@ def _looked_at(
 
     That takes no reading: what was written, or kept, had the right content.
     """
+    within = cache(lambda parent: inside(folder, parent) is not None)
+
+    def is_there(path: str, size: int | None) -> bool:
+        return within(path.rpartition("/")[0]) and _has_size(folder, path, size)
+
     for archive, group in groupby(rows, key=archive_of):
         total = len(shards.END)
         for row in group:
-            for path, size in {(file["path"], file.get("size")) for file in row["files"].values()}:
-                if archive is None and not _has_size(folder / path, size):
-                    lost.append(path)
-            total += sum(shards.space(size) for size in _member_sizes(row))
+            files = {
+                (file["path"], file.get("member")): file.get("size")
+                for file in row["files"].values()
+            }
+            if archive is None:
+                lost += [path for (path, _), size in files.items() if not is_there(path, size)]
+            total += sum(shards.space(size or 0) for size in files.values())
             yield row
-        if archive is not None and not _has_size(folder / archive, total):
+        if archive is not None and not is_there(archive, total):
             lost.append(archive)
 
 
-def _member_sizes(row: manifest.Row) -> list[int]:
-    members = {file.get("member"): file.get("size", 0) for file in row["files"].values()}
-    return list(members.values())
-
-
-def _has_size(path: Path, size: int | None) -> bool:
+def _has_size(folder: Path, path: str, size: int | None) -> bool:
     try:
-        found = path.lstat()
+        found = (folder / path).lstat()
     except OSError:
         return False
+    if stat.S_ISLNK(found.st_mode):
+        stream = open_inside(folder, path)
+        if stream is None:
+            return False
+        with stream:
+            found = os.fstat(stream.fileno())
     return stat.S_ISREG(found.st_mode) and size in (None, found.st_size)
 
 

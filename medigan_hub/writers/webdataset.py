@@ -113,9 +113,9 @@ class WebdatasetWriter(Writer):
         """Open an unfinished shard after what was kept of it."""
         part = self._place(f"shards/{path.name}{PART}")
         end = self._ends.get(path, 0)
-        stream = part.open("r+b" if end else "wb")
+        # Bytes are added to the end, wherever that is: somebody else's cut shows in the size.
+        stream = part.open("ab")
         stream.truncate(end)
-        stream.seek(end)
         return stream
 
     def _stop(self, number: int) -> int:
