@@ -8,12 +8,10 @@ import os
 import re
 import secrets
 import stat
-import tarfile
 import warnings
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NoReturn
 
 from medigan_hub import ownership
@@ -24,6 +22,10 @@ PART = ".part"
 LOCK = ".medigan.lock"
 """Name of the file that lies in a folder while a data set is written into it."""
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
+READING = os.O_RDONLY
+for _flag in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # not every system has all
+    READING |= getattr(os, _flag, 0)
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 _warned = False
 """Whether this process has said that a file system has no locks."""
@@ -244,8 +246,7 @@ def read_regular(path: Path, most: int) -> bytes:
     OSError
         It can't be read, is no regular file, or is larger.
     """
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(path, flags)
+    descriptor = os.open(path, READING)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "it is no regular file", str(path))
@@ -258,40 +259,78 @@ def read_regular(path: Path, most: int) -> bytes:
     return content
 
 
+def open_inside(folder: Path, path: str) -> BinaryIO | None:
+    """Open the file ``folder / path`` for reading; None where there is no such file.
+
+    A folder that others made may hold anything: links that lead out of it are
+    not followed, pipes and devices not opened, and a file that claims to be
+    large and is next to nothing but holes is not taken for one.
+    """
+    if PurePosixPath(path).as_posix() != path or ".." in PurePosixPath(path).parts:
+        return None  # one file has one path, so that nobody can have it read again and again
+    try:
+        place = (folder / path).resolve()
+        # Looked at before it is opened, as opening alone makes some devices act.
+        if not place.is_relative_to(folder.resolve()) or not stat.S_ISREG(place.lstat().st_mode):
+            return None
+        descriptor = os.open(place, READING | NO_LINK)
+    except (FileNotFoundError, NotADirectoryError, ValueError, RuntimeError):
+        return None
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENAMETOOLONG):
+            return None
+        raise
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or _is_hollow(found):
+        os.close(descriptor)
+        return None
+    return open(descriptor, "rb")  # noqa: PTH123 (a descriptor is no path)
+
+
+def _is_hollow(found: os.stat_result) -> bool:
+    """Tell whether a file is next to nothing but holes, which cost its sender nothing.
+
+    Zeros that a file system saves by compressing are not enough for that.
+    """
+    blocks = getattr(found, "st_blocks", None)  # Windows has none
+    return blocks is not None and found.st_size > 2**30 and blocks * 512 * 1000 < found.st_size
+
+
+def walk(folder: Path) -> Iterator[tuple[str, bool]]:
+    """Yield what is below a folder: the path in it, and whether that is a folder; no link is one.
+
+    However deep the folders lie (``os.walk`` recurses), each before what it holds.
+    """
+    waiting = [""]
+    while waiting:
+        where = waiting.pop()
+        with os.scandir(folder / where) as entries:
+            for entry in entries:
+                path = f"{where}/{entry.name}" if where else entry.name
+                is_folder = entry.is_dir(follow_symlinks=False)
+                if is_folder:
+                    waiting.append(path)
+                yield path, is_folder
+
+
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file, read piece by piece."""
-    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        while piece := stream.read(2**20):
-            digest.update(piece)
+        return sha256_of_stream(stream)
+
+
+def sha256_inside(folder: Path, path: str) -> str | None:
+    """Return the SHA-256 of a file in a folder; None where there is none (see ``open_inside``)."""
+    stream = open_inside(folder, path)
+    if stream is None:
+        return None
+    with stream:
+        return sha256_of_stream(stream)
+
+
+def sha256_of_stream(stream: BinaryIO) -> str:
+    """Return the SHA-256 of what a stream still holds."""
+    digest = hashlib.sha256()
+    while piece := stream.read(2**20):
+        digest.update(piece)
     return digest.hexdigest()
-
-
-@dataclass(frozen=True)
-class Member:
-    """A file in a tar archive."""
-
-    name: str
-    sha256: str
-    end: int
-    """Where what follows it in the archive begins, in bytes."""
-
-
-def tar_members(path: Path) -> Generator[Member]:
-    """Yield the files in a tar archive, as far as it is whole; nothing is extracted."""
-    with path.open("rb") as stream, suppress(tarfile.TarError):
-        archive = tarfile.open(fileobj=stream, mode="r:")  # noqa: SIM115 (closed with its stream)
-        while (info := archive.next()) is not None:
-            vars(archive)["members"] = []  # of which it would keep every one
-            if not info.isreg():  # a link, which leads to another member, or to none
-                return
-            content = archive.extractfile(info)
-            if content is None or content.seek(0, os.SEEK_END) != info.size:
-                return
-            content.seek(0)
-            digest = hashlib.sha256()
-            while piece := content.read(2**20):
-                digest.update(piece)
-            blocks = -(-info.size // tarfile.BLOCKSIZE)
-            end = info.offset_data + blocks * tarfile.BLOCKSIZE
-            yield Member(info.name, digest.hexdigest(), end)

@@ -5,13 +5,14 @@ Specification: https://docs.mlcommons.org/croissant/docs/croissant-spec.html
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from medigan_hub.dataset import description, manifest
 from medigan_hub.dataset.header import to_json
-from medigan_hub.files import sha256_of, write_atomically
+from medigan_hub.files import sha256_inside, sha256_of, write_atomically
 
 CROISSANT = "croissant.json"
 
@@ -68,13 +69,22 @@ def write(folder: Path, header: Mapping[str, Any]) -> None:
     write_atomically(folder / CROISSANT, to_json(document(folder, header)))
 
 
+def is_of(folder: Path, header: Mapping[str, Any]) -> bool:
+    """Tell whether the description is there that the manifest gives the data set of this header."""
+    try:
+        content = to_json(document(folder, header))
+    except (StopIteration, OSError, KeyError, TypeError, ValueError, AttributeError):
+        return False  # there is no manifest, or not one that says what a sample has
+    return sha256_inside(folder, CROISSANT) == hashlib.sha256(content).hexdigest()
+
+
 def document(folder: Path, header: Mapping[str, Any]) -> dict[str, Any]:
     """Return the JSON-LD document: the files, and what records there are.
 
     The record set ``samples`` is the manifest. Where the files are pictures,
     there is one more of each array, by the samples' indices.
     """
-    first = next(manifest.rows(folder / manifest.MANIFEST))
+    first = next(manifest.rows(folder, manifest.MANIFEST))
     file_sets = _file_sets(first)
     return {
         "@context": CONTEXT,
@@ -171,7 +181,9 @@ def _fields(row: manifest.Row) -> list[dict[str, Any]]:
     if "input" in row:
         fields.append(_fact("input", "sc:Text"))
     for name, file in row["files"].items():
-        fields += [_fact(f"files.{name}.{key}", "sc:Text") for key in file]
+        for key, value in file.items():
+            data_type = "sc:Integer" if isinstance(value, int) else "sc:Text"
+            fields.append(_fact(f"files.{name}.{key}", data_type))
     return fields
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from medigan_hub.files import write_atomically
+from medigan_hub.dataset.header import digest
+from medigan_hub.files import sha256_inside, write_atomically
 
 README = "README.md"
 
@@ -28,6 +30,12 @@ READING = {
 def write(folder: Path, header: Mapping[str, Any]) -> None:
     """Write the README of the data set with this header."""
     write_atomically(folder / README, text(header).encode())
+
+
+def is_of(folder: Path, header: Mapping[str, Any]) -> bool:
+    """Tell whether a folder holds the README of the very data set with this header."""
+    content = text(header).encode()
+    return sha256_inside(folder, README) == hashlib.sha256(content).hexdigest()
 
 
 def text(header: Mapping[str, Any]) -> str:
@@ -89,6 +97,7 @@ def _table(header: Mapping[str, Any]) -> str:
         "inputs": "; ".join(f"{entry['name']}, {entry['source']}" for entry in header["inputs"]),
         "precision": header["precision"],
         "batch size, device": f"{header['batch_size']}, {header['device']}",
+        "header": f"SHA-256 {digest(header)}, without the seal",
     }
     rows = [
         f"| {name} | {_cell(value)} |" for name, value in facts.items() if value not in ("", None)

@@ -6,10 +6,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from medigan_hub import provenance
-from medigan_hub.files import sha256_of, write_atomically
+from medigan_hub.errors import OutputError
+from medigan_hub.files import open_inside, sha256_of, write_atomically
 from medigan_hub.samples import GenerationRequest
 
 HEADER = "dataset.json"
@@ -17,6 +18,8 @@ CACHE = "cache"
 """Format of a folder in which a data loader keeps samples."""
 SEAL = "seal"
 """Key of the header: SHA-256 of the files that describe a finished data set."""
+LARGEST = 2**24
+"""Bytes in the file; a larger one is no header."""
 
 
 def header(job: GenerationRequest, format_name: str) -> dict[str, Any]:
@@ -24,27 +27,58 @@ def header(job: GenerationRequest, format_name: str) -> dict[str, Any]:
     return {**provenance.header(job), "format": format_name}
 
 
-def read(folder: Path) -> tuple[dict[str, Any], dict[str, str]] | None:
-    """Return the header and the seal in a folder; the seal is empty before it is finished.
+class Header(NamedTuple):
+    """What ``dataset.json`` says."""
+
+    document: dict[str, Any]
+    seal: dict[str, str]
+    """Empty before the data set is finished."""
+    is_as_written: bool
+    """Whether the file is, byte for byte, as the hub writes this header and this seal."""
+
+
+def read(folder: Path) -> Header | None:
+    """Return the header in a folder.
 
     None where there is no header that can be read, or one of another program:
     ``dataset.json`` is a name that others use too.
     """
     try:
-        document = json.loads((folder / HEADER).read_bytes())
+        stream = open_inside(folder, HEADER)
+        if stream is None:
+            return None
+        with stream:
+            content = stream.read(LARGEST + 1)
+        document = json.loads(content) if len(content) <= LARGEST else None
     except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(document, dict) or document.get("synthetic") is not True:
         return None
     if not all(isinstance(document.get(key), str) for key in ("model", "format", "hub_version")):
         return None
+    try:
+        is_as_written = to_json(document) == content
+    except (ValueError, RecursionError):  # such as half a character
+        return None
     seal = document.pop(SEAL, {})
-    return document, seal if isinstance(seal, dict) else {}
+    return Header(document, seal if isinstance(seal, dict) else {}, is_as_written)
 
 
 def write(folder: Path, document: Mapping[str, Any]) -> None:
-    """Write the header of a data set that is not finished yet."""
-    write_atomically(folder / HEADER, to_json(document), durably=True)
+    """Write the header of a data set that is not finished yet.
+
+    Raises
+    ------
+    OutputError
+        It is too large to be read again.
+    """
+    content = to_json(document)
+    if len(content) > LARGEST:
+        raise OutputError(
+            f"{HEADER} would have {len(content)} bytes, and {LARGEST} are possible; "
+            "give fewer values of a condition"
+        )
+    write_atomically(folder / HEADER, content, durably=True)
 
 
 def seal(folder: Path, document: Mapping[str, Any], names: tuple[str, ...]) -> None:

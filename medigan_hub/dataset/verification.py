@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, islice, takewhile
 from pathlib import Path
+from typing import Any
 
 from medigan_hub.dataset import croissant, description, header, manifest
 from medigan_hub.errors import OutputError
-from medigan_hub.files import PART, inside, is_leftover, sha256_of, tar_members
+from medigan_hub.files import PART, is_leftover, open_inside, sha256_inside, walk
+from medigan_hub.writers import shards
 
 DESCRIBING = (manifest.MANIFEST, description.README, croissant.CROISSANT)
 """Files beside the header that say what a data set is."""
+MOST = 100_000
+"""Faults of a kind that are kept in memory, and members of a shard."""
 
 
 @dataclass
@@ -34,6 +37,10 @@ class Verdict:
     """Files that do not belong to the data set."""
     faults: list[str] = field(default_factory=list)
     """What else is wrong, in words."""
+
+    def is_full(self) -> bool:
+        """Tell whether more is wrong than is worth to be told."""
+        return max(len(self.missing), len(self.changed), len(self.extra), len(self.faults)) > MOST
 
     @property
     def ok(self) -> bool:
@@ -61,68 +68,86 @@ def _verify(folder: Path) -> Verdict:
     if not folder.is_dir():
         raise OutputError(f"there is no folder {folder}; name the folder of a data set")
     found = header.read(folder)
-    if found is None or not isinstance(found[0].get("count"), int):
-        raise OutputError(f"{folder} holds no data set: it has no {header.HEADER} that can be read")
-    document, seal = found
-    verdict = Verdict(folder, document["count"], finished=bool(seal))
-    known = {header.HEADER}
-    for name, expected in seal.items():
-        known.add(name)
-        own = name == header.HEADER
-        _check(verdict, name, header.digest(document) if own else _sha256(folder, name), expected)
-    if seal and set(seal) != {header.HEADER, *DESCRIBING}:
-        verdict.faults.append(f"the seal in {header.HEADER} is not whole")
-    if not seal:
-        known |= {*DESCRIBING, manifest.UNFINISHED}
-    for archive, rows in groupby(_rows(folder, verdict), key=_archive):
-        members = {} if archive is None else _members(folder, archive)
-        if members is None:
-            if archive is not None and verdict.finished:
-                verdict.missing.append(archive)
-                verdict.listed += sum(1 for _ in rows)
+    count = found and found.document.get("count")
+    if found is None or type(count) is not int or not 0 <= count < 2**63:
+        raise OutputError(
+            f"{folder} holds no data set: it has no {header.HEADER} that can be read; name another "
+            "folder, or mend it with the command that made it and --resume"
+        )
+    verdict = Verdict(folder, count, finished=bool(found.seal))
+    known = {header.HEADER, *DESCRIBING}
+    if not found.is_as_written or (
+        found.seal.get(header.HEADER) not in (None, header.digest(found.document))
+    ):
+        verdict.changed.append(header.HEADER)
+    if verdict.finished:
+        for name in DESCRIBING:
+            if name in found.seal:
+                _check(verdict, name, sha256_inside(folder, name), found.seal[name])
+        if set(found.seal) != known:
+            verdict.faults.append(f"the seal in {header.HEADER} is not whole")
+    else:
+        known.add(manifest.UNFINISHED)
+    some = takewhile(lambda _: not verdict.is_full(), _rows(verdict, found))
+    for archive, rows in groupby(some, key=archive_of):
+        if archive is not None:
+            _check_archive(verdict, archive, rows, known)
             continue
         for row in rows:
-            known |= {file["path"] for file in _files(row)}
-            _check_row(verdict, row, members)
-        if archive is not None:
-            if not verdict.finished:
-                known.add(archive + PART)
-            verdict.extra += [f"{archive}!{name}" for name in members]
+            _check_row(verdict, row, known)
+    if verdict.is_full():
+        verdict.faults.append(f"more than {MOST} files are wrong; the others were not looked at")
+        return verdict
     if verdict.finished and verdict.listed != verdict.count:
         verdict.faults.append(
             f"{manifest.MANIFEST} lists {verdict.listed} of {verdict.count} samples"
         )
     if manifest.MANIFEST in verdict.missing:  # then nothing tells what is extra
         return verdict
-    for where, folders, names in os.walk(folder):
-        relative = Path(where).relative_to(folder)
-        # A link to a folder is no part of a data set, and is not followed.
-        names += [name for name in folders if Path(where, name).is_symlink()]
-        if where == str(folder):  # hidden files there are none of its business
-            names = [name for name in names if not name.startswith(".") or is_leftover(name)]
-        verdict.extra += sorted({(relative / name).as_posix() for name in names} - known)
+    # A link to a folder is no part of a data set, and is not followed.
+    found_extra = (path for path, is_folder in walk(folder) if not is_folder and path not in known)
+    # Hidden files in the folder itself are none of its business.
+    extra = (
+        path for path in found_extra if "/" in path or not path.startswith(".") or is_leftover(path)
+    )
+    verdict.extra += sorted(islice(extra, MOST), key=lambda path: (path.count("/"), path))
     return verdict
 
 
-def _rows(folder: Path, verdict: Verdict) -> Iterator[manifest.Row]:
+def _rows(verdict: Verdict, found: header.Header) -> Iterator[manifest.Row]:
     """Yield the rows of the manifest, and note what is wrong with that of a finished data set."""
+    folder, key = verdict.folder, header.digest(found.document)
     if not verdict.finished:
-        yield from manifest.ordered_rows(folder)
+        vouched = is_vouched_for(folder, found.document)
+        yield from manifest.ordered_rows(folder, key, vouched=vouched)
         return
     name = manifest.MANIFEST
-    if not (folder / name).exists():
+    stream = open_inside(folder, name)
+    if stream is None:
         return
-    with (folder / name).open("rb") as stream:
-        for number, line in enumerate(stream, 1):
+    with stream:
+        for number, (_, line) in enumerate(manifest.lines(stream), 1):
             row = manifest.decode(line)
             if row is None:
                 verdict.faults.append(f"line {number} of {name} is no row of a manifest")
-                continue
-            if row["index"] != number - 1:
+            elif row["index"] != number - 1:
                 verdict.faults.append(
                     f"line {number} of {name} is of sample {row['index']}, not {number - 1}"
                 )
-            yield row
+            if row is not None:
+                yield row
+
+
+def is_vouched_for(folder: Path, document: Mapping[str, Any]) -> bool:
+    """Tell whether the manifest is what it was when the data set with this header was finished.
+
+    The seal says so; where that is damaged, the other descriptions do.
+    """
+    found = header.read(folder)
+    expected = found.seal.get(manifest.MANIFEST) if found and found.document == document else None
+    if expected is not None and sha256_inside(folder, manifest.MANIFEST) == expected:
+        return True
+    return description.is_of(folder, document) and croissant.is_of(folder, document)
 
 
 def _check(verdict: Verdict, name: str, found: str | None, expected: str) -> None:
@@ -132,42 +157,74 @@ def _check(verdict: Verdict, name: str, found: str | None, expected: str) -> Non
         verdict.changed.append(name)
 
 
-def _check_row(verdict: Verdict, row: manifest.Row, members: dict[str, str]) -> None:
-    """Hold the files of a sample against its row; ``members`` loses those that it names."""
-    pairs: dict[str, tuple[str | None, str]] = {}
-    for file in _files(row):
-        name = file["path"] if "member" not in file else f"{file['path']}!{file['member']}"
-        if name in pairs:  # several arrays may share a file
-            continue
-        if "member" in file:
-            found = members.pop(file["member"], None)
-        else:
-            found = _sha256(verdict.folder, name)
-        pairs[name] = found, file["sha256"]
-    if not verdict.finished and any(found is None for found, _ in pairs.values()):
+def _check_row(verdict: Verdict, row: manifest.Row, known: set[str]) -> None:
+    """Hold the files of a sample against its row, and note that they are known."""
+    files = {file["path"]: file for file in row["files"].values()}  # arrays may share one
+    twice = sorted(known.intersection(files))
+    if twice:
+        verdict.faults.append(f"{twice[0]} is listed more than once")
+        return
+    known.update(files)
+    sums = {path: sha256_inside(verdict.folder, path) for path in files}
+    if not verdict.finished and None in sums.values():
         return  # it was being written; it is to be made yet
     verdict.listed += 1
-    for name, (found, expected) in pairs.items():
-        _check(verdict, name, found, expected)
+    for path, file in files.items():
+        _check(verdict, path, sums[path], file["sha256"])
 
 
-def _members(folder: Path, archive: str) -> dict[str, str] | None:
-    """Return the SHA-256 of the members of an archive, which may be unfinished; None without it."""
-    for path in (inside(folder, archive), inside(folder, archive + PART)):
-        if path is not None and path.is_file():
-            return {member.name: member.sha256 for member in tar_members(path)}
-    return None
+def _check_archive(
+    verdict: Verdict, archive: str, rows: Iterable[manifest.Row], known: set[str]
+) -> None:
+    """Hold an archive against the rows of its members, and note that it is known."""
+    if archive in known:
+        verdict.faults.append(f"{archive} is listed more than once")
+        return
+    members = members_of(verdict.folder, archive) or members_of(verdict.folder, archive + PART)
+    if members is None:
+        if verdict.finished:
+            verdict.missing.append(archive)
+            verdict.listed += sum(1 for _ in rows)
+        return
+    known.add(archive)
+    if not verdict.finished:
+        known.add(archive + PART)
+    elif not members.is_whole:
+        verdict.changed.append(archive)
+    left = members.sums
+    for row in rows:
+        files = {file.get("member", ""): file for file in row["files"].values()}
+        sums = {member: left.pop(member, None) for member in files}
+        if not verdict.finished and None in sums.values():
+            continue
+        verdict.listed += 1
+        for member, file in files.items():
+            _check(verdict, f"{archive}!{member}", sums[member], file["sha256"])
+    verdict.extra += [f"{archive}!{member}" for member in left]
 
 
-def _sha256(folder: Path, name: str) -> str | None:
-    path = inside(folder, name)
-    return sha256_of(path) if path is not None and path.is_file() else None
+@dataclass
+class Members:
+    """What is in an archive."""
+
+    sums: dict[str, str]
+    """SHA-256 by name."""
+    is_whole: bool
+    """Whether it ends as it should after the last of them."""
 
 
-def _files(row: manifest.Row) -> list[dict[str, str]]:
-    return list(row["files"].values())
+def members_of(folder: Path, archive: str) -> Members | None:
+    """Return what is in an archive; None where there is none."""
+    stream = open_inside(folder, archive)
+    if stream is None:
+        return None
+    with stream:
+        sums, end = {}, 0
+        for member in islice(shards.members(stream), MOST):
+            sums[member.name], end = member.sha256, member.end
+        return Members(sums, shards.ends(stream, end))
 
 
-def _archive(row: manifest.Row) -> str | None:
+def archive_of(row: manifest.Row) -> str | None:
     """Return the archive that a row's files are in, or None where they are files of their own."""
-    return next((file["path"] for file in _files(row) if "member" in file), None)
+    return next((file["path"] for file in row["files"].values() if "member" in file), None)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import signal
+import stat
 import threading
 import time
 import warnings
@@ -12,7 +14,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import cache
+from itertools import chain, groupby
+from pathlib import Path, PurePosixPath
 from types import FrameType
 from typing import Any, TypeAlias
 
@@ -20,15 +24,24 @@ import numpy as np
 
 from medigan_hub import provenance, writers
 from medigan_hub.dataset import croissant, description, header, manifest
-from medigan_hub.dataset.verification import DESCRIBING
+from medigan_hub.dataset.verification import (
+    DESCRIBING,
+    archive_of,
+    is_vouched_for,
+    members_of,
+)
 from medigan_hub.errors import HubError, HubWarning, Interrupted, OutputError, RequestError
-from medigan_hub.files import PART, inside, is_leftover, only_one, sha256_of
+from medigan_hub.files import PART, inside, is_leftover, only_one, open_inside, sha256_inside, walk
 from medigan_hub.samples import GenerationRequest, SampleBatch
-from medigan_hub.writers import EncodedFile, Writer
+from medigan_hub.writers import EncodedFile, Writer, shards
 
 ENCODERS = 4
 """Threads that encode samples."""
 GO_ON = "go on with --resume (resume=True)"
+OWN = (header.HEADER, *DESCRIBING, manifest.UNFINISHED)
+"""Files of a data set beside its samples."""
+MADE = re.compile(r"(?:[a-z][a-z0-9_]*/)?([0-9]{1,18})(?:\.[A-Za-z0-9]+)+")
+"""Paths of files with samples: the number of the sample, or of the shard, in a folder or none."""
 
 Produce: TypeAlias = Callable[[GenerationRequest], Iterator[SampleBatch]]
 
@@ -61,13 +74,15 @@ def check_folder(
 
     The folder may be new, empty, or hold the finished data set with the very
     same header, whose files come out the same. With ``resume`` that need not
-    be finished; with ``overwrite`` it may be any data set of the hub.
+    be finished, and its header may be damaged; with ``overwrite`` it may be any
+    data set of the hub.
 
     Raises
     ------
     OutputError
         The folder is a file, can't be written, or holds something else.
     """
+    wanted = header.header(job, writer.format)
     try:
         _check_place(folder)
         if any(images.lie_in(folder) for images in job.inputs.values()):
@@ -75,31 +90,77 @@ def check_folder(
         if not folder.exists():
             return
         found = header.read(folder)
-        if found is None and any(not entry.name.startswith(".") for entry in folder.iterdir()):
-            raise OutputError(
-                f"{folder} is not empty, and has no {header.HEADER} of the hub; name another folder"
-            )
+        owner = _owner(folder, wanted)
+        if owner is None:
+            _check_empty(folder)
+            return
+        for name in OWN:
+            writers.check_replaceable(folder / name)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise OutputError(f"{folder} can't be used: {reason}; name another folder") from error
-    if found is None:
-        return
-    document, seal = found
-    if document["format"] == header.CACHE:
+    if owner["format"] == header.CACHE:
         raise OutputError(f"{folder} is the cache of a data loader; name another folder")
     if overwrite:
+        _check_clearable(folder, owner)
         return
-    changes = header.differences(document, header.header(job, writer.format))
-    if changes:
+    if owner != wanted:
+        changes = header.differences(owner, wanted)
         raise OutputError(
             f"{folder} holds another data set: {', '.join(changes[:3])}; "
             "name another folder, or replace it with --overwrite (overwrite=True)"
         )
-    if not seal and not resume:
+    if not (found and found.seal and found.document == wanted) and not resume:
         raise OutputError(
             f"{folder} holds an unfinished data set of this very job; {GO_ON}, "
             "or begin again with --overwrite (overwrite=True)"
         )
+
+
+def _owner(folder: Path, wanted: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the header of the data set that a folder holds, or None where it holds none.
+
+    Where that is damaged, or lost, the folder still holds the data set with the
+    header ``wanted`` if its README or its unfinished manifest was written for it.
+    """
+    found = header.read(folder)
+    if found is not None and found.document == wanted:
+        return wanted
+    if manifest.is_of(folder, header.digest(wanted)) or description.is_of(folder, wanted):
+        return wanted
+    return found.document if found is not None else None
+
+
+def _check_empty(folder: Path) -> None:
+    """Make sure that a folder without a data set holds nothing but hidden files."""
+    if any(not entry.name.startswith(".") for entry in folder.iterdir()):
+        rows = (manifest.rows(folder, name) for name in (manifest.MANIFEST, manifest.UNFINISHED))
+        remedy = "name another folder"
+        if next(chain.from_iterable(rows), None) is not None:
+            remedy = f"mend it with the command that made it and --resume, {remedy}, or remove it"
+        raise OutputError(
+            f"{folder} is not empty, and has no {header.HEADER} of the hub that can be read; "
+            f"{remedy}"
+        )
+
+
+def _check_clearable(folder: Path, owner: Mapping[str, Any]) -> None:
+    """Make sure that a data set lists no files but such as the hub makes."""
+    for name in (manifest.MANIFEST, manifest.UNFINISHED):
+        for row in _rows(folder, name, owner):
+            for file in row["files"].values():
+                number = MADE.fullmatch(file["path"])
+                if number is None or ("member" not in file and int(number[1]) != row["index"]):
+                    raise OutputError(
+                        f"{folder} holds a data set that lists {file['path'][:80]!r}, which no "
+                        "format of the hub makes; name another folder, or remove that one"
+                    )
+
+
+def _rows(folder: Path, name: str, owner: Mapping[str, Any]) -> Iterator[manifest.Row]:
+    """Yield those rows of a data set's manifest that are as they were written."""
+    vouched = is_vouched_for(folder, owner)
+    return manifest.whole_rows(folder, name, header.digest(owner), vouched=vouched)
 
 
 def _check_place(folder: Path) -> None:
@@ -157,14 +218,18 @@ def write(
     start = time.perf_counter()
     done: int | None = None  # until it is known
     recorder = None
+    identity: tuple[int, int] | None = None  # of the folder, once it is ours
 
     def check_alone(held: ExitStack) -> tuple[bool, bool]:
         """Keep others out, and say whether the folder holds this data set, and if so finished."""
+        nonlocal identity
         held.enter_context(only_one(folder))
         check_folder(folder, job, writer_type, overwrite=overwrite, resume=resume)
+        identity = _identity(folder)
         _remove_leftovers(folder)
-        found, seal = header.read(folder) or ({}, {})
-        return found == document, bool(seal)
+        found = header.read(folder)
+        same = found is not None and found.document == document
+        return same, same and found is not None and bool(found.seal)
 
     def produce_timed(part: GenerationRequest) -> Iterator[SampleBatch]:
         nonlocal start
@@ -176,7 +241,7 @@ def write(
     try:
         with ExitStack() as held:
             missing = [range(count)]
-            going_on = resume and header.read(folder) is not None
+            going_on = resume and _owner(folder, document) == document
             if going_on:
                 check_alone(held)
                 missing = _missing(_recover(folder, document, writer, count), count)
@@ -193,11 +258,12 @@ def write(
                                 f"another process has begun this job in {folder} meanwhile; {GO_ON}"
                             )
                         if not (same and finished):
-                            _clear(folder)
+                            _clear(folder, document)
                             header.write(folder, document)
                             description.write(folder, document)
                     recorder = _Recorder(folder, job, writer, fresh=not going_on)
                     held.callback(recorder.close)
+                _check_there(folder, identity)
                 stored = recorder.put(batch, missing)
                 if stored:
                     _tell(progress, done + stored, count)
@@ -209,8 +275,10 @@ def write(
                     f"interrupted; {done + made} of {count} samples are in {folder}, {GO_ON}"
                 )
             _tell(progress, count, count)
+            _check_there(folder, identity)
             _finish(folder, document, count)
     except OSError as error:
+        _check_there(folder, identity)
         words = [
             f"{error.filename2 or error.filename or folder} can't be written: "
             f"{error.strerror or error}"
@@ -218,8 +286,9 @@ def write(
         if done is not None:
             stored = recorder.stored if recorder is not None else 0
             words.append(f"{done + stored} of {count} samples are in {folder}")
-        found, _ = header.read(folder) or (document, {})
-        words.append(GO_ON if found == document else "say --overwrite (overwrite=True) again")
+        found = header.read(folder)
+        ours = found is None or found.document == document
+        words.append(GO_ON if ours else "say --overwrite (overwrite=True) again")
         raise OutputError("; ".join(words)) from error
     return SavedDataset(
         model=job.metadata.name,
@@ -230,6 +299,24 @@ def write(
         manifest=folder / manifest.MANIFEST,
         seconds=time.perf_counter() - start,
     )
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Return what tells a folder from another one that has its name; None where there is none."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _check_there(folder: Path, identity: tuple[int, int] | None) -> None:
+    """Make sure that the folder which is being written is still the one that has its name."""
+    if identity is not None and _identity(folder) != identity:
+        raise OutputError(
+            f"{folder} was moved, removed or replaced while it was written; put it back where it "
+            f"was and {GO_ON}, or begin again"
+        )
 
 
 def _tell(progress: Callable[[int, int], None] | None, done: int, count: int) -> None:
@@ -255,7 +342,11 @@ class _Recorder:
         self._storer = ThreadPoolExecutor(1, "store")
         self._pending: list[Future[None]] = []
         self._failed = False
-        self._manifest = (folder / manifest.UNFINISHED).open("wb" if fresh else "ab")
+        self._key = header.digest(header.header(job, writer.format))
+        path = folder / manifest.UNFINISHED
+        if fresh:
+            path.unlink(missing_ok=True)  # whatever it is, it is not written through
+        self._manifest = path.open("xb" if fresh else "ab")
 
     def put(self, batch: SampleBatch, wanted: Sequence[range]) -> int:
         """Take a batch, of which some samples are wanted; return how many are stored by now."""
@@ -305,7 +396,7 @@ class _Recorder:
         entries = {key: _entry(file) for key, file in unique.items()}
         files = {name: entries[file.path, file.member] for name, file in encoded.items()}
         row = {"index": index, "files": files, **facts}
-        return manifest.encode(row), list(unique.values())
+        return manifest.encode(row, self._key), list(unique.values())
 
     def _store(self, index: int, encoded: Future[tuple[bytes, list[EncodedFile]]]) -> None:
         if self._failed:
@@ -321,9 +412,10 @@ class _Recorder:
             raise
 
 
-def _entry(file: EncodedFile) -> dict[str, str]:
+def _entry(file: EncodedFile) -> dict[str, Any]:
     """Return what a row says of a file."""
-    entry = {"path": file.path, "sha256": hashlib.sha256(file.content).hexdigest()}
+    digest = hashlib.sha256(file.content).hexdigest()
+    entry = {"path": file.path, "sha256": digest, "size": len(file.content)}
     return entry if file.member is None else {**entry, "member": file.member}
 
 
@@ -364,13 +456,12 @@ def _patience() -> Iterator[threading.Event]:
 
 def _recover(folder: Path, document: dict[str, Any], writer: Writer, count: int) -> list[range]:
     """Keep what is whole of an earlier run; return which samples those are."""
-    _, seal = header.read(folder) or ({}, {})
-    path = folder / manifest.MANIFEST
-    if seal and path.exists() and sha256_of(path) != seal.get(manifest.MANIFEST):
-        path.unlink()  # it was edited: none of its rows can be trusted
+    key = header.digest(document)
+    vouched = is_vouched_for(folder, document)
     header.write(folder, document)  # without the seal: it is not finished any more
-    rows = (row for row in manifest.ordered_rows(folder) if row["index"] < count)
-    return manifest.rewrite(folder, writer.keep(rows))
+    rows = manifest.ordered_rows(folder, key, vouched=vouched)
+    wanted = (row for row in rows if row["index"] < count)
+    return manifest.rewrite(folder, key, writer.keep(wanted))
 
 
 def _missing(kept: Sequence[range], count: int) -> list[range]:
@@ -412,42 +503,122 @@ def _runs(missing: Sequence[range], batch_size: int, count: int) -> Iterator[ran
 
 def _finish(folder: Path, document: dict[str, Any], count: int) -> None:
     """Put the rows in order, describe the data set to tools, and seal it."""
+    key = header.digest(document)
     header.write(folder, document)  # without a seal that it may have had before
-    kept = manifest.rewrite(folder, manifest.ordered_rows(folder, (manifest.UNFINISHED,)))
-    if kept != [range(count)]:
+    lost: list[str] = []
+    rows = manifest.ordered_rows(folder, key, (manifest.UNFINISHED,))
+    if manifest.rewrite(folder, key, _looked_at(folder, rows, lost)) != [range(count)]:
         raise OutputError(f"the manifest in {folder} was changed while it was written; {GO_ON}")
+    if lost:
+        some = f"{lost[0]} is" if len(lost) == 1 else f"{len(lost)} files are"
+        raise OutputError(
+            f"{some} missing from {folder}, or not of the size that was written"
+            + (f", such as {lost[0]}" if len(lost) > 1 else "")
+            + f": something else was at work in it; {GO_ON}"
+        )
     manifest.finish(folder)
     description.write(folder, document)
     croissant.write(folder, document)
     header.seal(folder, document, DESCRIBING)
+    (folder / manifest.UNFINISHED).unlink()
 
 
-def _clear(folder: Path) -> None:
-    """Remove the data set that ``folder`` holds, and no other files."""
-    if header.read(folder) is None:
+def _looked_at(
+    folder: Path, rows: Iterator[manifest.Row], lost: list[str]
+) -> Iterator[manifest.Row]:
+    """Yield the rows, and note the files that are not there as they were stored.
+
+    That takes no reading: what was written, or kept, had the right content.
+    """
+    within = cache(lambda parent: inside(folder, parent) is not None)
+
+    def is_there(path: str, size: int | None) -> bool:
+        return within(path.rpartition("/")[0]) and _has_size(folder, path, size)
+
+    for archive, group in groupby(rows, key=archive_of):
+        total = len(shards.END)
+        for row in group:
+            files = {
+                (file["path"], file.get("member")): file.get("size")
+                for file in row["files"].values()
+            }
+            if archive is None:
+                lost += [path for (path, _), size in files.items() if not is_there(path, size)]
+            total += sum(shards.space(size or 0) for size in files.values())
+            yield row
+        if archive is not None and not is_there(archive, total):
+            lost.append(archive)
+
+
+def _has_size(folder: Path, path: str, size: int | None) -> bool:
+    try:
+        found = (folder / path).lstat()
+    except OSError:
+        return False
+    if stat.S_ISLNK(found.st_mode):
+        stream = open_inside(folder, path)
+        if stream is None:
+            return False
+        with stream:
+            found = os.fstat(stream.fileno())
+    return stat.S_ISREG(found.st_mode) and size in (None, found.st_size)
+
+
+def _clear(folder: Path, wanted: dict[str, Any]) -> None:
+    """Remove the data set that ``folder`` holds, and no other files.
+
+    What its manifest lists is removed if it is what was written; it is left,
+    with a warning, if somebody changed it.
+    """
+    owner = _owner(folder, wanted)
+    if owner is None:
         return
+    changed: list[str] = []
     for name in (manifest.MANIFEST, manifest.UNFINISHED):
         emptied = set()
         # The manifest goes last: if this is interrupted, what is left is still listed.
-        for row in manifest.rows(folder / name):
-            for file in row["files"].values():
-                path = inside(folder, file["path"])
-                if path is not None:
-                    path.unlink(missing_ok=True)
-                    if "member" in file:
-                        path.with_name(path.name + PART).unlink(missing_ok=True)
-                    emptied.add(path.parent)
-        for path in emptied - {folder}:
+        for path, whole in _listed_files(folder, _rows(folder, name, owner)):
+            place = folder / path
+            if whole:
+                place.unlink()
+                emptied.add(place.parent)
+            elif place.exists():
+                changed.append(path)
+        for place in emptied - {folder}:
             with suppress(OSError):  # it holds other things as well
-                path.rmdir()
+                place.rmdir()
         (folder / name).unlink(missing_ok=True)
     for name in (description.README, croissant.CROISSANT):
         (folder / name).unlink(missing_ok=True)
+    if changed:
+        warnings.warn(
+            f"{len(changed)} files in {folder} are not as the data set that is overwritten says, "
+            f"and were left, such as {changed[0]}",
+            HubWarning,
+            stacklevel=2,
+        )
+
+
+def _listed_files(folder: Path, rows: Iterator[manifest.Row]) -> Iterator[tuple[str, bool]]:
+    """Yield the files of a data set, and whether each is there with what was written into it."""
+    for archive, group in groupby(rows, key=archive_of):
+        if archive is None:
+            for row in group:
+                for file in row["files"].values():
+                    yield file["path"], sha256_inside(folder, file["path"]) == file["sha256"]
+            continue
+        listed = {
+            (file.get("member"), file["sha256"]) for row in group for file in row["files"].values()
+        }
+        for path in (archive, archive + PART):
+            members = members_of(folder, path)
+            if members is not None:
+                whole = members.is_whole or path != archive
+                yield path, whole and members.sums.items() <= listed
 
 
 def _remove_leftovers(folder: Path) -> None:
     """Remove temporary files that a program left behind which was killed."""
-    for where, _, names in os.walk(folder):
-        for name in names:
-            if is_leftover(name):
-                Path(where, name).unlink(missing_ok=True)
+    for path, is_folder in list(walk(folder)):
+        if not is_folder and is_leftover(PurePosixPath(path).name):
+            (folder / path).unlink(missing_ok=True)

@@ -14,7 +14,7 @@ import numpy as np
 from medigan_hub import provenance
 from medigan_hub.dataset import header
 from medigan_hub.errors import OutputError, RequestError
-from medigan_hub.files import write_atomically
+from medigan_hub.files import open_inside, write_atomically
 from medigan_hub.samples import GenerationRequest
 from medigan_hub.writers import npz
 
@@ -93,7 +93,10 @@ class DiskCache:
 
     def get(self, index: int) -> Arrays | None:
         try:
-            with self._path(index).open("rb") as stream:
+            stream = open_inside(self._folder, self._path(index).name)
+            if stream is None:
+                return None
+            with stream:
                 file = np.load(stream, allow_pickle=False)
                 arrays = {name: file[name] for name in file.files}
             words = json.loads(arrays.pop(npz.PROVENANCE).item())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 import sys
 import warnings
 from abc import ABC, abstractmethod
@@ -10,14 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 import numpy as np
 
 from medigan_hub import plugins
 from medigan_hub.errors import HubWarning, OutputError, RequestError, shortened
-from medigan_hub.files import inside, sha256_of, write_atomically
+from medigan_hub.files import inside, sha256_inside, write_atomically
 from medigan_hub.hookspecs import hookimpl
 from medigan_hub.metadata import Input, Output
 from medigan_hub.samples import GenerationRequest, SampleBatch
@@ -92,12 +93,21 @@ class Writer(ABC):
             write_atomically(self._place(file.path), file.content)
 
     def _place(self, path: str) -> Path:
-        """Return where a file of the data set goes; links must not lead out of the folder."""
+        """Return where a file of the data set goes, and make the folders that it lies in there.
+
+        Links must not lead out of the data set's folder.
+        """
         place = inside(self.folder, path)
         if place is None:
             raise OutputError(f"{self.folder / path} lies outside {self.folder}; remove the link")
-        if place.is_dir():
-            raise OutputError(f"{place} is a folder in the place of a file; remove it")
+        check_replaceable(place)
+        # Not the data set's folder itself: where that is missing, somebody moved it away.
+        for parent in reversed(PurePosixPath(path).parents[:-1]):
+            inner = self.folder / parent
+            if not inner.is_dir():
+                if inner.exists():
+                    raise OutputError(f"{inner} is a file in the place of a folder; remove it")
+                inner.mkdir(exist_ok=True)
         return place
 
     def close(self) -> None:  # noqa: B027 (most formats leave nothing open)
@@ -117,11 +127,25 @@ class Writer(ABC):
 
     def _is_whole(self, row: Mapping[str, Any]) -> bool:
         files = {(file["path"], file["sha256"]) for file in row["files"].values()}
-        paths = [(inside(self.folder, name), expected) for name, expected in files]
-        return all(
-            path is not None and path.is_file() and sha256_of(path) == expected
-            for path, expected in paths
-        )
+        return all(sha256_inside(self.folder, name) == expected for name, expected in files)
+
+
+def check_replaceable(place: Path) -> None:
+    """Make sure that a file can be written in a place: what is there, if anything, is a file.
+
+    Raises
+    ------
+    OutputError
+        It is a link, a folder or the like, which nothing of the hub made.
+    """
+    try:
+        mode = place.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if not stat.S_ISREG(mode):
+        kinds = {stat.S_IFLNK: "link", stat.S_IFDIR: "folder", stat.S_IFIFO: "pipe"}
+        kind = kinds.get(stat.S_IFMT(mode), "device")
+        raise OutputError(f"{place} is a {kind} in the place of a file; remove it")
 
 
 @hookimpl

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from pathlib import Path
@@ -18,10 +17,10 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from medigan_hub import provenance
-from medigan_hub.files import PART, tar_members
+from medigan_hub.files import PART, open_inside
 from medigan_hub.metadata import Output
 from medigan_hub.samples import GenerationRequest
-from medigan_hub.writers import EncodedFile, Writer, png
+from medigan_hub.writers import EncodedFile, Writer, png, shards
 
 FACTS = "_facts"
 """Name in the manifest of the member with a sample's facts; no output's begins so."""
@@ -67,7 +66,7 @@ class WebdatasetWriter(Writer):
             self._shard = path, self._open(path)
         stream = self._shard[1]
         for file in files:
-            stream.write(_tar_entry(file))
+            stream.write(shards.entry(file.member or "", file.content))
         stream.flush()
         if index + 1 == self._stop(index // self.samples_per_shard):
             _complete(stream, path)
@@ -88,22 +87,23 @@ class WebdatasetWriter(Writer):
             path, part = self._place(_name(number)), self._place(_name(number) + PART)
             if path.exists():
                 path.replace(part)
-            if not part.exists():
+            opened = open_inside(self.folder, _name(number) + PART)
+            if opened is None:
                 continue
             following, end = number * self.samples_per_shard, 0
-            members = tar_members(part)
-            for row in group:
-                expected = [
-                    (file["path"], file.get("member"), file["sha256"])
-                    for file in row["files"].values()
-                ]
-                found = list(islice(members, len(expected)))
-                present = [(_name(number), member.name, member.sha256) for member in found]
-                if row["index"] != following or present != expected:
-                    break
-                following, end = following + 1, found[-1].end
-                yield row
-            members.close()
+            with opened as stream:
+                members = shards.members(stream)
+                for row in group:
+                    expected = [
+                        (file["path"], file.get("member"), file["sha256"])
+                        for file in row["files"].values()
+                    ]
+                    found = list(islice(members, len(expected)))
+                    present = [(_name(number), member.name, member.sha256) for member in found]
+                    if row["index"] != following or present != expected:
+                        break
+                    following, end = following + 1, found[-1].end
+                    yield row
             self._ends[path] = end
             if following == self._stop(number):
                 with self._open(path) as stream:
@@ -113,10 +113,9 @@ class WebdatasetWriter(Writer):
         """Open an unfinished shard after what was kept of it."""
         part = self._place(f"shards/{path.name}{PART}")
         end = self._ends.get(path, 0)
-        part.parent.mkdir(parents=True, exist_ok=True)
-        stream = part.open("r+b" if end else "wb")
+        # Bytes are added to the end, wherever that is: somebody else's cut shows in the size.
+        stream = part.open("ab")
         stream.truncate(end)
-        stream.seek(end)
         return stream
 
     def _stop(self, number: int) -> int:
@@ -134,17 +133,9 @@ def _part(path: Path) -> Path:
 
 def _complete(stream: BinaryIO, path: Path) -> None:
     """End a shard as tar files end, and give it its name."""
-    stream.write(bytes(2 * tarfile.BLOCKSIZE))
+    stream.write(shards.END)
     stream.close()
     _part(path).replace(path)
-
-
-def _tar_entry(file: EncodedFile) -> bytes:
-    """Return a file as it stands in a tar archive, without time and owner."""
-    info = tarfile.TarInfo(file.member or "")
-    info.size = len(file.content)
-    padding = bytes(-info.size % tarfile.BLOCKSIZE)
-    return info.tobuf(tarfile.USTAR_FORMAT) + file.content + padding
 
 
 def _npy(array: np.ndarray) -> bytes:
