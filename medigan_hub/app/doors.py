@@ -12,7 +12,7 @@ import errno
 import json
 import math
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
@@ -49,8 +49,9 @@ FILE = API + "/file="
 LONGEST_EVENT = 2**20
 LONGEST_TEXT = 10_000
 LONGEST_NUMBER = 40
+LONGEST_NAME = 200
 MOST_VALUES = 1000
-"""Bounds of an event: its bytes, the characters of a text, the digits of a number, its values."""
+"""Bounds: bytes of an event, characters of a text, digits of a number, bytes of a name, values."""
 
 
 class Doors:
@@ -135,8 +136,11 @@ class Doors:
             raise Refused("this is no event")
         name = _name(event.get("session_hash"))
         session = self._sessions.use(name)
-        data = [self._value(value, session) for value in _few(event["data"])]
-        passed = {"data": data, "session_hash": name, "event_data": _told_of(event)}
+        passed: dict[str, Any] = {
+            "data": [self._value(value, session) for value in _few(event["data"])],
+            "event_data": _told_of(event),
+            "session_hash": name,
+        }
         for number in ("fn_index", "trigger_id"):
             value = event.get(number)
             if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
@@ -178,7 +182,7 @@ class Doors:
         """Take files; until all of them are here none has a name, so that none is left behind."""
         arrived = 0
 
-        async def arriving() -> AsyncIterator[bytes]:
+        async def arriving() -> AsyncGenerator[bytes, None]:
             nonlocal arrived
             async for piece in pieces(request):
                 arrived += len(piece)
@@ -279,7 +283,6 @@ def _gone() -> None:
 
 def _file_name(name: str | None) -> str:
     """Return a name for an upload: the letters of its own that every system takes."""
-    from gradio_client.utils import strip_invalid_filename_characters
-
     own = (name or "").replace("\\", "/").rpartition("/")[2]
-    return str(strip_invalid_filename_characters(own)).lstrip(". ") or "file"
+    plain = "".join(each for each in own if each.isprintable() and each not in '<>:"|?*')
+    return plain.encode()[-LONGEST_NAME:].decode("utf-8", "ignore").strip(" .") or "file"

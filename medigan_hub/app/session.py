@@ -171,7 +171,7 @@ class Session:
 
 
 class Sessions:
-    """The sessions of all open pages, by the name that each page gives itself, and no other knows."""
+    """The sessions of all pages, by the name that each gives itself and no other knows."""
 
     def __init__(self, place: Path, files: Files) -> None:
         self._place = place

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
 import queue
 import re
 import sys
@@ -12,6 +11,7 @@ import traceback
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -115,9 +115,9 @@ def complaint(words: str) -> str:
 def _shown(error: Exception) -> str:
     """Return what a user is told of an error."""
     words = UPLOADED.sub("", str(error))
-    home = os.path.expanduser("~")
-    if len(home) > 1:
-        words = words.replace(home, "~")
+    with suppress(RuntimeError):  # of a user who has none
+        home = str(Path.home())
+        words = words.replace(home, "~") if len(home) > 1 else words
     return words if len(words) <= LONGEST else f"{words[:LONGEST]} ..."
 
 
