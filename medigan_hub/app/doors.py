@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 API = "/gradio_api"
 PAGES = ("/", "/config", "/theme.css", "/manifest.json", "/favicon.ico")
-FOLDERS = re.compile(r"/(assets|static)(/[\w-][\w.-]*)+")
+FOLDERS = re.compile(r"/(assets|static)(/[\w-][\w.-]{0,99}){1,9}", re.ASCII)
 """The scripts, styles and icons of the web framework."""
 HEARTBEAT = re.compile(API + r"/heartbeat/([\w-]{1,64})")
 NAME = re.compile(r"[\w-]{1,64}")

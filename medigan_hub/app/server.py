@@ -38,6 +38,7 @@ TOKEN = "MEDIGAN_APP_TOKEN"  # noqa: S105 (the name of a variable)
 SILENT = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    "OTEL_SDK_DISABLED": "true",
 }
 """What keeps the web framework, and what it imports, from calling anybody."""
 LEAST_TOKEN = 16
