@@ -12,6 +12,7 @@ import errno
 import json
 import math
 import re
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ from medigan_hub.app.settings import MOST_BYTES, MOST_HELD, MOST_HELD_IN_ALL, MO
 from medigan_hub.errors import RequestError
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from medigan_hub.app.files import Files
     from medigan_hub.app.session import Session, Sessions
@@ -115,7 +116,21 @@ class Doors:
                 (b"content-length", str(len(body)).encode()),
             ]
             receive = _told(body, receive)
-        await self._app(scope, receive, send)
+        begun = False
+
+        async def send_on(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_on)
+        except Exception as error:
+            # What any client may cause as often as it likes is a line in the terminal of the app.
+            fault = f"{request.url.path[:LONGEST_NAME]!r} failed: {type(error).__name__}"
+            print(f"medigan app: {fault}", file=sys.stderr)  # noqa: T201 (where faults are said)
+            if not begun:
+                raise Refused("this can't be answered", 500) from error
 
     async def _event(self, request: Request) -> bytes:
         """Return the body of an event, of which everything is left out that no page sends.

@@ -69,6 +69,8 @@ class Gate:
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(ALWAYS)
+                if message["status"] >= 400:  # of which not all may have been read
+                    MutableHeaders(scope=message)["Connection"] = "close"
             await send(message)
 
         response = await self._refusal(request)

@@ -24,11 +24,25 @@ FONT = ["system-ui", "Segoe UI", "Roboto", "sans-serif"]
 FIXED = ["ui-monospace", "Menlo", "Consolas", "monospace"]
 
 
+class _Page(gr.Blocks):
+    async def preprocess_data(self, event: Any, *arguments: Any, **more: Any) -> list[Any]:
+        """Return the values of an event's fields; whoever sends others is told so in one line."""
+        try:
+            if event.fn is None:
+                raise LookupError("the browser handles this event alone")
+            return await super().preprocess_data(event, *arguments, **more)
+        except Exception as error:
+            # The terminal of the app is not for what any client may cause as often as it likes.
+            raise gr.Error(
+                "a field holds what it does not offer; load this page again", print_exception=False
+            ) from error
+
+
 def build(hub: Hub, settings: Settings, sessions: Sessions) -> gr.Blocks:
     """Return the page of a hub."""
     chosen = hub.model(settings.model).metadata.name if settings.model is not None else None
     page: gr.Blocks
-    with gr.Blocks(title="medigan-hub", analytics_enabled=False) as page:
+    with _Page(title="medigan-hub", analytics_enabled=False) as page:
         gr.Markdown(f"# medigan-hub\n\n{NOTICE}", elem_id="notice")
         session = gr.State(Session())  # until the page has one of its own
         first = next((entry for entry in hub.models() if entry.plugin), hub.models()[0])

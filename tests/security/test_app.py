@@ -135,7 +135,8 @@ class Client:
 
     def open(self):
         """Tell the app that the page was opened."""
-        assert self.post(self.fn("open_page"), []).status_code == 200
+        for name in ("open_page", "offer", "lambda"):
+            assert self.post(self.fn(name), []).status_code == 200
         return self
 
     def body(self, fn, data, **more):
@@ -488,8 +489,8 @@ def test_a_long_text_is_refused_at_once_in_every_field(page, length):
             begin = time.monotonic()
             said = page.send(fn, data)
             assert time.monotonic() - begin < 10, what
-            assert len(said) < 60_000, what
             if event["api_name"] == "compare":
+                assert len(said) < 9_000, what
                 assert "type a whole number" in said or "characters; at most" in said, what
                 assert "fault of the hub" not in said
 
@@ -559,7 +560,7 @@ def test_a_request_that_stops_to_come_is_given_up(app, monkeypatch):
     for route in ("run/predict", "queue/join", "upload"):
         kind = "multipart/form-data; boundary=x" if route == "upload" else "application/json"
         head = (f"POST /gradio_api/{route} HTTP/1.1", "Content-Length: 1000")
-        assert b" 408 " in raw(app, *head, f"Content-Type: {kind}", body=b"{")
+        assert b" 408 " in raw(app, *head, f"Content-Type: {kind}", body=b"--x\r\n")
 
 
 VALUES = strategies.one_of(
@@ -589,8 +590,8 @@ def test_fuzz_a_field_of_a_wrong_type_is_a_word_to_its_sender_and_no_more(page, 
             data[4] = None
         if page.events[fn]["api_name"] == "compare":
             data[1] = data[1] if not isinstance(data[1], list) else []
-        if page.events[fn]["api_name"] in ("apply", "apply_1", "close_page", "open_page"):
-            return
+        if page.events[fn]["api_name"] in ("apply", "apply_1") and 0 not in values:
+            return  # the form that is there already
         begin = time.monotonic()
         page.send(fn, data, event_data=told)
         assert time.monotonic() - begin < 10
