@@ -25,12 +25,14 @@ FIXED = ["ui-monospace", "Menlo", "Consolas", "monospace"]
 
 
 class _Page(gr.Blocks):
-    async def preprocess_data(self, event: Any, *arguments: Any, **more: Any) -> list[Any]:
+    async def preprocess_data(
+        self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False
+    ) -> Any:
         """Return the values of an event's fields; whoever sends others is told so in one line."""
         try:
-            if event.fn is None:
+            if block_fn.fn is None:
                 raise LookupError("the browser handles this event alone")
-            return await super().preprocess_data(event, *arguments, **more)
+            return await super().preprocess_data(block_fn, inputs, state, explicit_call)
         except Exception as error:
             # The terminal of the app is not for what any client may cause as often as it likes.
             raise gr.Error(

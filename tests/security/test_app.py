@@ -173,7 +173,8 @@ class Client:
         return self.http.post(f"{self.url}/gradio_api/upload", files=sent, timeout=20)
 
     def fetch(self, path, **more):
-        return self.http.get(f"{self.url}/gradio_api/file={path}", timeout=20, **more)
+        address = quote(str(path), safe="")  # as it stands, without what a library makes of it
+        return self.http.get(f"{self.url}/gradio_api/file={address}", timeout=20, **more)
 
 
 def named(path, **more):
@@ -288,7 +289,7 @@ def test_it_is_not_said_whether_a_file_exists(app, page, tmp_path, private, scan
     for path in paths:
         assert refused(page, path), path
         with suppress(UnicodeEncodeError):  # no address has it
-            answer = page.fetch(quote(str(path), safe=""))
+            answer = page.fetch(path)
             assert answer.status_code == 404, path
             assert answer.text in (files.GONE, "there is nothing here"), path
 
@@ -670,12 +671,12 @@ def until(true):
 
 def test_a_page_that_a_browser_has_open_stays(scan, monkeypatch):
     monkeypatch.setattr(server, "SWEEP", 0.05)
-    monkeypatch.setattr(session, "IDLE", 0.2)
     with started() as running:
         page = Client(running).open()
         beat = f"{page.url}/gradio_api/heartbeat/{page.name}"
         with requests.get(beat, stream=True, timeout=20) as stream:
             next(stream.iter_lines())
+            monkeypatch.setattr(session, "IDLE", 0.2)
             (mine,) = page.upload(scan).json()
             assert "Real images" in compare(page, [named(mine)])
             time.sleep(1)
@@ -738,27 +739,32 @@ def test_what_is_no_upload_is_refused_in_a_line(app, content):
             headers={"Content-Type": kind.encode()},
             timeout=20,
         )
-        assert answer.status_code == 400, kind
+        assert answer.status_code == 400 or answer.json() == [], kind
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["../../x.png", "/etc/x.png", "..", ".", "...", "", " ", "a/b\\c.png", "C:\\x.png",
-     "\x1b[31m.png", "‮gnp.png", "é" * 300 + ".png", "x" * 5000, ".png", "con\r\nx: y.png"],
-)  # fmt: skip
-def test_whatever_an_upload_is_called_it_lies_in_a_folder_of_its_own(page, place, name):
-    answer = page.http.post(
-        f"{page.url}/gradio_api/upload", files=[("files", (name, b"content"))], timeout=20
-    )
-    if answer.status_code == 400 or answer.json() == []:  # what has no name is no file
-        return
-    (path,) = map(Path, answer.json())
-    assert path.is_relative_to(place.resolve())
-    assert path.parent.parent == files_of(page.app)._folder
-    assert path.read_bytes() == b"content"
-    assert list(path.parent.iterdir()) == [path]
-    assert path.name.isprintable()
-    assert len(path.name.encode()) <= 200
+NAMES = [
+    *("../../x.png", "/etc/x.png", "..", ".", "...", "", " ", "a/b\\c.png", "C:\\x.png"),
+    *("\x1b[31m.png", "\u202egnp.png", "é" * 300 + ".png", "x" * 5000, ".png", "a\r\nb: c.png"),
+]
+
+
+def test_whatever_an_upload_is_called_it_lies_in_a_folder_of_its_own(page, place):
+    kept = 0
+    for name in NAMES:
+        answer = page.http.post(
+            f"{page.url}/gradio_api/upload", files=[("files", (name, b"content"))], timeout=20
+        )
+        if answer.status_code == 400 or answer.json() == []:  # what has no name is no file
+            continue
+        (path,) = map(Path, answer.json())
+        assert path.is_relative_to(place.resolve())
+        assert path.parent.parent == files_of(page.app)._folder
+        assert path.read_bytes() == b"content"
+        assert list(path.parent.iterdir()) == [path]
+        assert path.name.isprintable()
+        assert len(path.name.encode()) <= 200
+        kept += 1
+    assert kept > 8
 
 
 def test_a_file_that_is_too_large_is_refused_and_not_kept(page, place, tmp_path, monkeypatch):
