@@ -80,7 +80,8 @@ class Doors:
 
     async def _answer(self, request: Request, send: Send) -> Response | None:
         """Return the hub's own answer; None where the web framework has given its."""
-        path, reads = request.url.path, request.method in ("GET", "HEAD")
+        # Not that of the URL, which the header Host has a part in.
+        path, reads = request.scope["path"], request.method in ("GET", "HEAD")
         query = b""
         if reads and path.startswith(FILE):
             return self._download(path.removeprefix(FILE))
@@ -127,7 +128,7 @@ class Doors:
             await self._app(scope, receive, send_on)
         except Exception as error:
             # What any client may cause as often as it likes is a line in the terminal of the app.
-            fault = f"{request.url.path[:LONGEST_NAME]!r} failed: {type(error).__name__}"
+            fault = f"{scope['path'][:LONGEST_NAME]!r} failed: {type(error).__name__}"
             print(f"medigan app: {fault}", file=sys.stderr)  # noqa: T201 (where faults are said)
             if not begun:
                 raise Refused("this can't be answered", 500) from error
@@ -214,10 +215,9 @@ class Doors:
                 sent = [file for _, file in form.multi_items() if isinstance(file, UploadFile)]
                 if any((file.size or 0) > MOST_BYTES for file in sent):
                     raise Refused(f"a file has at most {MOST_BYTES >> 20} MiB", 413)
-                kept = [
-                    await run_in_threadpool(self._files.take, _file_name(file.filename), file.file)
-                    for file in sent
-                ]
+                kept = await run_in_threadpool(
+                    self._files.take, [(_file_name(file.filename), file.file) for file in sent]
+                )
             finally:
                 await form.close()
         except OSError as error:
@@ -261,6 +261,8 @@ def _few(values: list[Any]) -> list[Any]:
 
 
 def _short(value: Any) -> Any:
+    if isinstance(value, str) and not value.isascii() and re.search("[\ud800-\udfff]", value):
+        raise Refused("a text has characters that there are not")
     if isinstance(value, str) and len(value) > LONGEST_TEXT:
         raise Refused(f"a text has {len(value)} characters; at most {LONGEST_TEXT} are taken", 413)
     return value

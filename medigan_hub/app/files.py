@@ -13,7 +13,7 @@ import shutil
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,17 +84,19 @@ class Files:
         self._known: dict[str, _File] = {}  # by path, the oldest first
         self._lock = threading.RLock()
 
-    def take(self, name: str, content: BinaryIO) -> Path:
-        """Keep what was uploaded, for whoever claims it, and return its path."""
-        path = self._place(name)
-        try:
-            with path.open("xb") as file:
-                shutil.copyfileobj(content, file)
-        except OSError:
-            shutil.rmtree(path.parent, ignore_errors=True)
-            raise
-        self._know(path, None)
-        return path
+    def take(self, uploads: Sequence[tuple[str, BinaryIO]]) -> list[Path]:
+        """Keep what was uploaded, all or none, for whoever claims it; return the paths."""
+        with ExitStack() as undone:
+            paths = []
+            for name, content in uploads:
+                paths.append(self._place(name))
+                undone.callback(shutil.rmtree, paths[-1].parent, ignore_errors=True)
+                with paths[-1].open("xb") as file:
+                    shutil.copyfileobj(content, file)
+            undone.pop_all()
+        for path in paths:
+            self._know(path, None)
+        return paths
 
     def hand_out(self, made: Path, owner: object) -> Path:
         """Move a file that was made to where its owner can fetch it, and return its path."""

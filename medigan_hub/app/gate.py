@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from medigan_hub.app.bodies import Refused, read
@@ -81,9 +81,10 @@ class Gate:
             return PlainTextResponse("this comes from another site's page", 403)
         if self._token is None or self._known(request):
             return None
-        if request.url.path == LOGIN and request.method == "POST":
+        path = request.scope["path"]  # not that of the URL, which the header Host has a part in
+        if path == LOGIN and request.method == "POST":
             return await self._login(request)
-        if request.url.path == "/" and request.method == "GET":
+        if path == "/" and request.method == "GET":
             return HTMLResponse(render("login.html", wrong=False, to=LOGIN), 401, PRIVATE)
         return PlainTextResponse("the token is missing; open the first page", 401)
 
@@ -94,7 +95,7 @@ class Gate:
     async def _login(self, request: Request) -> Response:
         try:
             content = await read(request, LONGEST_FORM)
-        except Refused:
+        except (Refused, ClientDisconnect):
             return PlainTextResponse("this is no token", 413)
         given = parse_qs(content.decode("utf-8", "replace")).get("token", [""])[0].strip()
         if self._token is None or not secrets.compare_digest(given.encode(), self._token.encode()):
@@ -125,4 +126,4 @@ def _is_of_another_site(request: Request) -> bool:
     if request.headers.get("sec-fetch-site") not in ("cross-site", "same-site"):
         return False
     arrives = request.headers.get("sec-fetch-mode") == "navigate"
-    return not (arrives and request.method == "GET" and request.url.path == "/")
+    return not (arrives and request.method == "GET" and request.scope["path"] == "/")

@@ -19,6 +19,8 @@ NOTICE = (
     "Every picture that a model makes here is **synthetic**: it shows no patient and is not fit "
     "for diagnosis."
 )
+NEVER_EMPTY = (gr.Checkbox, gr.Slider, gr.Textbox)
+"""Fields that a page sends a value of, whatever its user does."""
 # The machine's own fonts: none is fetched from anywhere.
 FONT = ["system-ui", "Segoe UI", "Roboto", "sans-serif"]
 FIXED = ["ui-monospace", "Menlo", "Consolas", "monospace"]
@@ -32,7 +34,11 @@ class _Page(gr.Blocks):
         try:
             if block_fn.fn is None:
                 raise LookupError("the browser handles this event alone")
-            return await super().preprocess_data(block_fn, inputs, state, explicit_call)
+            values = await super().preprocess_data(block_fn, inputs, state, explicit_call)
+            for field, value in zip(block_fn.inputs, values, strict=True):
+                if value is None and isinstance(field, NEVER_EMPTY):
+                    raise ValueError("nothing")
+            return values
         except Exception as error:
             # The terminal of the app is not for what any client may cause as often as it likes.
             raise gr.Error(

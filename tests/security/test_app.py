@@ -835,6 +835,20 @@ def test_no_way_of_writing_an_address_leads_around_the_gate(guarded, line):
     assert b"cyclegan" not in answer
 
 
+@pytest.mark.parametrize("door", ["assets/x", "", "login-with-token", "gradio_api/file=x"])
+def test_what_stands_in_the_host_opens_no_door(app, guarded, door):
+    for running in (app, guarded):
+        port = urlsplit(running.url).port
+        for host in (
+            f"127.0.0.1:{port}/{door}?",
+            f"127.0.0.1:{port}/{door}#",
+            f"x@127.0.0.1/{door}?",
+        ):
+            for path in ("gradio_api/info", "gradio_api/app_id", "gradio_api/token", "robots.txt"):
+                answer = raw(running, f"GET /{path} HTTP/1.1", host=host)
+                assert int(answer.split(b" ")[1]) in (400, 401, 404), (path, host)
+
+
 @pytest.mark.parametrize(
     "headers",
     [
