@@ -29,7 +29,7 @@ MOST_SESSIONS = 64
 IDLE = 600.0
 """Seconds that a page is kept which no browser has open."""
 MOST_WAITING = 64
-"""Jobs of one kind that wait for their turn."""
+"""Jobs that wait for their turn; further ones are refused."""
 MOST_FOLDERS = 8
 """Folders with uploads and data sets that are kept for a user: those of the last jobs."""
 USERS_AT_A_TIME = 8

@@ -556,6 +556,17 @@ def test_a_body_without_end_is_cut(app):
             assert 400 <= answer.status_code < 500
 
 
+def test_headers_and_addresses_without_end_are_refused(app):
+    for head in (
+        ("GET / HTTP/1.1", f"Cookie: {'x' * 200_000}"),
+        ("GET / HTTP/1.1", *(f"X-{number}: {'y' * 100}" for number in range(2_000))),
+        (f"GET /{'x' * 200_000} HTTP/1.1",),
+    ):
+        with suppress(ConnectionResetError, BrokenPipeError):
+            assert raw(app, *head).split(b" ")[1].startswith(b"4")
+    assert requests.get(app.url, timeout=20).status_code == 200
+
+
 def test_a_request_that_stops_to_come_is_given_up(app, monkeypatch):
     monkeypatch.setattr(bodies, "PATIENCE", 0.3)
     for route in ("run/predict", "queue/join", "upload"):
