@@ -43,10 +43,8 @@ def build(context: Context, tab: gr.Tab) -> None:
         count = gr.Number(4, label="Samples of each", info=f"1 to {MOST}", min_width=120)
         seed = form.seed_field()
     with gr.Row():
-        given = gr.File(
-            label="Input for models that start from an image", file_count="multiple", height=120
-        )
-        real = gr.File(label="Real images, to compare with", file_count="multiple", height=120)
+        given = form.files("Input for models that start from an image", context.session, height=120)
+        real = form.files("Real images, to compare with", context.session, height=120)
     with gr.Row():
         start = gr.Button("Compare", variant="primary", min_width=100)
         cancel = gr.Button("Cancel", min_width=100)

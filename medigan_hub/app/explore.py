@@ -81,10 +81,10 @@ def build(context: Context, tab: gr.Tab) -> None:
 
     @work.in_words(status)
     def choose(event: gr.EventData) -> dict[Any, Any]:
-        name, what = event._data["value"], event._data["index"]
-        entry = context.entry(name)
-        if what == "use":
-            return {context.model: name, context.tabs: gr.Tabs(selected="generate")}
+        told = event._data or {}  # nothing where no page sent it
+        entry = context.entry(str(told.get("value")))
+        if told.get("index") == "use":
+            return {context.model: entry.metadata.name, context.tabs: gr.Tabs(selected="generate")}
         return {about: card.readme(entry.metadata)}
 
     def offer() -> dict[Any, Any]:

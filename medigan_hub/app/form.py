@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from medigan_hub.app.context import AT_ONCE
 from medigan_hub.contribution.card import plain
 from medigan_hub.errors import RequestError
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from medigan_hub.generation import Wishes
     from medigan_hub.metadata import Input, ModelMetadata, Parameter
 
+LONGEST = 100
+"""Characters of a number that a user types."""
 YES_NO = {"yes": True, "no": False}
 
 
@@ -67,7 +70,7 @@ class Form:
         return wishes
 
 
-def build(model: ModelMetadata) -> Form:
+def build(model: ModelMetadata, session: gr.State) -> Form:
     """Place the fields of a model on the page."""
     if model.conditions:
         gr.Markdown("### Conditions")
@@ -75,7 +78,7 @@ def build(model: ModelMetadata) -> Form:
     if model.options:
         gr.Markdown("### Options")
     options = {p.name: _field(p, several=False) for p in model.options}
-    inputs = {entry.name: upload(entry) for entry in model.inputs}
+    inputs = {entry.name: upload(entry, session) for entry in model.inputs}
     runtime = None
     if len(model.runtimes) > 1:
         runtime = gr.Dropdown(
@@ -99,15 +102,19 @@ def heading(model: ModelMetadata) -> None:
     gr.Markdown(f"## {model.name}\n{plain(model.title)}")
 
 
-def upload(entry: Input) -> gr.File:
+def upload(entry: Input, session: gr.State) -> gr.File:
     """Place the field for the images that a model starts from."""
     needed = "" if entry.required else " (optional: without one the model's own are used)"
-    return gr.File(
-        label=f"{entry.name}: images to start from, PNG, TIFF, JPEG, BMP, DICOM or NumPy{needed}",
-        file_count="multiple",
-        height=140,
-        elem_id=f"upload-{entry.name}",
-    )
+    label = f"{entry.name}: images to start from, PNG, TIFF, JPEG, BMP, DICOM or NumPy{needed}"
+    return files(label, session, height=140, elem_id=f"upload-{entry.name}")
+
+
+def files(label: str, session: gr.State, **looks: Any) -> gr.File:
+    """Place a field for files, which belong to the page from when they are there."""
+    field = gr.File(label=label, file_count="multiple", **looks)
+    # Nothing is to be done: with any event that names a file it becomes its page's own.
+    field.upload(_none, [session, field], None, **AT_ONCE)
+    return field
 
 
 def seed_field(value: str = "0", label: str = "Seed") -> gr.Textbox:
@@ -126,14 +133,29 @@ def whole(what: str, text: Any) -> int:
         It is none.
     """
     number = None
+    typed = str(text).strip()
     try:
-        number = int(str(text).strip())
+        number = int(typed) if len(typed) <= LONGEST else None
     except ValueError:
         if isinstance(text, float) and text.is_integer():
             number = int(text)
     if number is None:
-        raise RequestError(f"{what} is {text!r}; type a whole number")
+        raise RequestError(f"{what} is {shortened(text)}; type a whole number")
     return number
+
+
+def shortened(value: Any) -> str:
+    """Return a value as an error shows it.
+
+    >>> shortened("7" * 1000)[-20:]
+    '7777777777777777 ...'
+    """
+    shown = repr(value)
+    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]} ..."
+
+
+def _none(*values: Any) -> None:
+    pass
 
 
 def _field(parameter: Parameter, *, several: bool) -> Any:

@@ -44,7 +44,7 @@ def _fields(context: Context, model: ModelMetadata) -> None:
                 interactive=True,
             )
             seed = form.seed_field()
-            asked = form.build(model)
+            asked = form.build(model, context.session)
             with gr.Row():
                 start = gr.Button("Generate", variant="primary", min_width=100)
                 cancel = gr.Button("Cancel", min_width=100)

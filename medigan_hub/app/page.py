@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -12,26 +11,48 @@ import gradio as gr
 from medigan_hub import __version__
 from medigan_hub.app import compare, display, explore, generate, steer, takeaway
 from medigan_hub.app.context import AT_ONCE, Context
-from medigan_hub.app.session import Session
-from medigan_hub.app.settings import USERS_AT_A_TIME, Settings
+from medigan_hub.app.session import Session, Sessions
+from medigan_hub.app.settings import MOST_WAITING, USERS_AT_A_TIME, Settings
 from medigan_hub.hub import Hub
 
 NOTICE = (
     "Every picture that a model makes here is **synthetic**: it shows no patient and is not fit "
     "for diagnosis."
 )
+NEVER_EMPTY = (gr.Checkbox, gr.Slider, gr.Textbox)
+"""Fields that a page sends a value of, whatever its user does."""
 # The machine's own fonts: none is fetched from anywhere.
 FONT = ["system-ui", "Segoe UI", "Roboto", "sans-serif"]
 FIXED = ["ui-monospace", "Menlo", "Consolas", "monospace"]
 
 
-def build(hub: Hub, settings: Settings, users: Path) -> gr.Blocks:
-    """Return the page of a hub; what users upload lies below the folder ``users``."""
+class _Page(gr.Blocks):
+    async def preprocess_data(
+        self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False
+    ) -> Any:
+        """Return the values of an event's fields; whoever sends others is told so in one line."""
+        try:
+            if block_fn.fn is None:
+                raise LookupError("the browser handles this event alone")
+            values = await super().preprocess_data(block_fn, inputs, state, explicit_call)
+            for field, value in zip(block_fn.inputs, values, strict=True):
+                if value is None and isinstance(field, NEVER_EMPTY):
+                    raise ValueError("nothing")
+            return values
+        except Exception as error:
+            # The terminal of the app is not for what any client may cause as often as it likes.
+            raise gr.Error(
+                "a field holds what it does not offer; load this page again", print_exception=False
+            ) from error
+
+
+def build(hub: Hub, settings: Settings, sessions: Sessions) -> gr.Blocks:
+    """Return the page of a hub."""
     chosen = hub.model(settings.model).metadata.name if settings.model is not None else None
     page: gr.Blocks
-    with gr.Blocks(title="medigan-hub", analytics_enabled=False, delete_cache=(600, 3600)) as page:
+    with _Page(title="medigan-hub", analytics_enabled=False) as page:
         gr.Markdown(f"# medigan-hub\n\n{NOTICE}", elem_id="notice")
-        session = gr.State()
+        session = gr.State(Session())  # until the page has one of its own
         first = next((entry for entry in hub.models() if entry.plugin), hub.models()[0])
         model = gr.Dropdown(
             _choices(hub), value=chosen or first.metadata.name, label="Model", elem_id="model"
@@ -52,21 +73,13 @@ def build(hub: Hub, settings: Settings, users: Path) -> gr.Blocks:
                     part.build(context, tab)
         gr.Markdown(f"medigan-hub {__version__}", elem_id="foot")
 
-        sessions: dict[str | None, Session] = {}
-
         def open_page(request: gr.Request) -> dict[Any, Any]:
-            new = sessions[request.session_hash] = Session(users)
+            new = sessions.begin(str(request.session_hash))
             context.refresh()
             return {session: new, model: gr.Dropdown(_choices(context.hub))}
 
         def close_page(request: gr.Request) -> None:
-            session = sessions.pop(request.session_hash, None)
-            if session is not None:
-                session.close()
-                # One file that two pages have uploaded is there once.
-                of_others = {path for other in sessions.values() for path in other.uploads}
-                for path in session.uploads - of_others:
-                    path.unlink(missing_ok=True)
+            sessions.end(str(request.session_hash))
 
         opened = page.load(open_page, None, [session, model], **AT_ONCE)
         page.unload(close_page)
@@ -75,7 +88,7 @@ def build(hub: Hub, settings: Settings, users: Path) -> gr.Blocks:
     for event in page.fns.values():
         if event.renderable is not None:
             event.fn = _one_at_a_time(event.fn)
-    page.queue(default_concurrency_limit=USERS_AT_A_TIME, api_open=False)
+    page.queue(default_concurrency_limit=USERS_AT_A_TIME, api_open=False, max_size=MOST_WAITING)
     return page
 
 

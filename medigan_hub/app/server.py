@@ -14,28 +14,39 @@ import tempfile
 import threading
 import time
 import webbrowser
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from medigan_hub.app.settings import MOST_BYTES, Settings
+from medigan_hub.app.settings import MOST_BYTES, MOST_SESSIONS, Settings
 from medigan_hub.errors import HubError, RequestError, require
 from medigan_hub.hub import Hub
 
 if TYPE_CHECKING:
     import uvicorn
 
+    from medigan_hub.app.files import Files
+    from medigan_hub.app.session import Sessions
+
 Value = TypeVar("Value")
 
 TOKEN = "MEDIGAN_APP_TOKEN"  # noqa: S105 (the name of a variable)
-PASSING = "GRADIO_TEMP_DIR"
+SILENT = {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "OTEL_SDK_DISABLED": "true",
+}
+"""What keeps the web framework, and what it imports, from calling anybody."""
 LEAST_TOKEN = 16
 """Characters of a token that a user chooses."""
 FIRST_PORT = 7860
+MOST_CONNECTIONS = 16 * MOST_SESSIONS
+SWEEP = 30.0
+"""Seconds between two looks for what was left behind."""
 PORTS = 100
 """How many ports are tried where none is named."""
 LOOPBACK_NAMES = ["127.0.0.1", "localhost", "[::1]"]
@@ -93,6 +104,7 @@ def serve(
     RequestError
         The address or the port can't be used.
     """
+    os.environ.update(SILENT)
     gradio = require("gradio", extra="app", purpose="the app")
     import uvicorn
     from fastapi import FastAPI
@@ -100,19 +112,22 @@ def serve(
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
     from medigan_hub.app import page
+    from medigan_hub.app.doors import Doors
+    from medigan_hub.app.files import Files, shared_folder
     from medigan_hub.app.gate import Gate
+    from medigan_hub.app.session import Sessions
 
     token = _token(host)
     with ExitStack() as undone:
+        shared = undone.enter_context(shared_folder())
         files = tempfile.TemporaryDirectory(prefix="medigan-app-")
         undone.callback(files.cleanup)
-        # Readable by this account alone, and removed in the end: where uploads and downloads
-        # pass through, which the web framework serves, and beside it what it can't reach.
-        passing, users = Path(files.name, "passing"), Path(files.name, "users")
+        # Readable by this account alone, and removed in the end.
+        users = Path(files.name, "users")
         users.mkdir()
-        undone.callback(_pass_through, os.environ.get(PASSING))
-        _pass_through(str(passing))
-        blocks = _beside_a_loop(partial(page.build, hub, settings, users))
+        passing = Files(shared)
+        sessions = Sessions(users, passing)
+        blocks = _beside_a_loop(partial(page.build, hub, settings, sessions))
         listening = undone.enter_context(_listen(host, port))
         bound = listening.getsockname()[1]
         # A name that leads to loopback by another's doing is none of ours ("DNS rebinding").
@@ -120,8 +135,15 @@ def serve(
         around = [
             Middleware(TrustedHostMiddleware, allowed_hosts=names),
             Middleware(Gate, token=token),
+            Middleware(Doors, files=passing, sessions=sessions),
         ]
-        app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, middleware=around)
+        app = FastAPI(
+            openapi_url=None,
+            docs_url=None,
+            redoc_url=None,
+            middleware=around,
+            lifespan=partial(_swept, sessions, passing),
+        )
         mount = partial(
             gradio.mount_gradio_app,
             app,
@@ -132,18 +154,26 @@ def serve(
             footer_links=[],
             run_history=False,
             max_file_size=MOST_BYTES,
-            show_error=True,
+            allowed_paths=[],
+            show_error=False,
             ssr_mode=False,
             mcp_server=False,
             enable_monitoring=False,
             pwa=False,
             **page.looks(),
         )
+        # Where it records the screen, which nobody asks it to; else a folder that all share.
+        gradio.routes.DEFAULT_TEMP_DIR = str(shared)
+        blocks.state_session_capacity = 2 * MOST_SESSIONS
         _beside_a_loop(mount)
+        # Only an app that has launched is held to its own folder by the web framework, which
+        # takes one for launched that it starts by itself. The doors do it before.
+        blocks.has_launched = True
         server = uvicorn.Server(
             uvicorn.Config(
                 app,
                 ws="none",
+                limit_concurrency=MOST_CONNECTIONS,
                 log_level="warning",
                 access_log=False,
                 server_header=False,
@@ -202,12 +232,21 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _pass_through(folder: str | None) -> None:
-    """Let files pass through a folder, or through the web framework's own."""
-    if folder is None:
-        os.environ.pop(PASSING, None)
-    else:
-        os.environ[PASSING] = folder
+@asynccontextmanager
+async def _swept(sessions: Sessions, files: Files, app: object) -> AsyncIterator[None]:
+    """Remove what was left behind, from time to time, as long as the app runs."""
+
+    async def sweep() -> None:
+        while True:
+            await asyncio.sleep(SWEEP)
+            await asyncio.to_thread(sessions.sweep)
+            await asyncio.to_thread(files.sweep)
+
+    sweeping = asyncio.create_task(sweep())
+    try:
+        yield
+    finally:
+        sweeping.cancel()
 
 
 def _beside_a_loop(make: Callable[[], Value]) -> Value:

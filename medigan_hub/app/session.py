@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
@@ -13,7 +16,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medigan_hub import inputs
-from medigan_hub.app.settings import MOST_FOLDERS, MOST_PIXELS, MOST_UPLOADS
+from medigan_hub.app.files import Files
+from medigan_hub.app.settings import (
+    IDLE,
+    MOST_FOLDERS,
+    MOST_HELD,
+    MOST_PIXELS,
+    MOST_SESSIONS,
+    MOST_UPLOADS,
+)
 from medigan_hub.errors import RequestError
 
 if TYPE_CHECKING:
@@ -51,7 +62,8 @@ class Reading:
 class Session:
     """The state of one open page."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path | None = None, files: Files | None = None) -> None:
+        """Begin a session whose folders lie in ``place``; without one it is over already."""
         self.made: Made | None = None
         """What was made last, to be taken away."""
         self.generated: Made | None = None
@@ -59,23 +71,42 @@ class Session:
         self.steered: Made | None = None
         """What is shown beside the sliders."""
         self.reading: Reading | None = None
-        self.uploads: set[Path] = set()
-        """Where the web framework put the files that were taken from there."""
         self.bases: dict[Any, np.ndarray] = {}
         """Principal directions, by what they were found for."""
         self._jobs: set[threading.Event] = set()
         self._place = place
+        self._files = files
         self._folders: list[Path] = []
 
     def folder(self) -> Path:
-        """Return a new folder of this user's, which is removed with the session, or long before."""
-        self._folders.append(Path(mkdtemp(dir=self._place)))
-        while len(self._folders) > MOST_FOLDERS:
+        """Return a new folder of this user's, which is removed with the session, or long before.
+
+        Raises
+        ------
+        RequestError
+            The session is over, or the disk is full.
+        """
+        place, _ = self._open()
+        while len(self._folders) >= MOST_FOLDERS or sum(map(_size, self._folders)) > MOST_HELD:
             shutil.rmtree(self._folders.pop(0), ignore_errors=True)
+        with _full_disk_in_words():
+            self._folders.append(Path(mkdtemp(dir=place)))
         return self._folders[-1]
 
+    def hand_out(self, made: Path) -> str:
+        """Return where this user alone can fetch a file that was made."""
+        _, files = self._open()
+        return str(files.hand_out(made, self))
+
     def begin(self) -> threading.Event:
-        """Return the event that tells a new job to stop."""
+        """Return the event that tells a new job to stop.
+
+        Raises
+        ------
+        RequestError
+            The session is over.
+        """
+        self._open()
         stop = threading.Event()
         self._jobs.add(stop)
         return stop
@@ -97,9 +128,11 @@ class Session:
         Raises
         ------
         RequestError
-            There are too many, two have one name, or one claims too many pixels.
+            There are too many, two have one name, one claims too many pixels, or one is no
+            upload of this user.
         """
         kept = {}
+        _, files = self._open()
         folder = self.folder()
         for name, paths in uploads.items():
             if not paths:
@@ -110,18 +143,101 @@ class Session:
                 )
             place = folder / name
             place.mkdir()
-            for path in map(Path, paths):
-                self.uploads.add(path)
+            for path in (files.claim(str(path), self) for path in paths):
                 target = place / path.name
                 if target.exists():
                     raise RequestError(f"two files are named {path.name}; rename one")
-                shutil.copyfile(path, target)
+                with _full_disk_in_words():
+                    shutil.copyfile(path, target)
                 inputs.check_size(target, MOST_PIXELS)
             kept[name] = place if len(paths) > 1 else next(place.iterdir())
         return kept
 
     def close(self) -> None:
-        """Stop what is running, and remove the uploads."""
+        """Stop what is running, and remove what was uploaded and made."""
         self.cancel()
+        self._place = None
+        self.made = self.generated = self.steered = self.reading = None
+        self.bases.clear()
         while self._folders:
             shutil.rmtree(self._folders.pop(), ignore_errors=True)
+        if self._files is not None:
+            self._files.drop(self)
+
+    def _open(self) -> tuple[Path, Files]:
+        if self._place is None or self._files is None:
+            raise RequestError("this page was closed here after a while; load it again")
+        return self._place, self._files
+
+
+class Sessions:
+    """The sessions of all pages, by the name that each gives itself and no other knows."""
+
+    def __init__(self, place: Path, files: Files) -> None:
+        self._place = place
+        self._files = files
+        self._open: dict[str, Session] = {}  # the one that was used longest ago first
+        self._used: dict[str, float] = {}
+        self._watched: Counter[str] = Counter()
+        self._lock = threading.RLock()
+
+    def begin(self, name: str) -> Session:
+        """Return a new session; the one of another page goes where there are too many."""
+        with self._lock:
+            self.end(name)
+            while len(self._open) >= MOST_SESSIONS:
+                self.end(min(self._open, key=lambda each: self._watched[each] > 0))
+            self._open[name] = Session(self._place, self._files)
+            self._used[name] = time.monotonic()
+            return self._open[name]
+
+    def use(self, name: str) -> Session | None:
+        """Return a session that is used now, if it is open."""
+        with self._lock:
+            session = self._open.pop(name, None)
+            if session is not None:
+                self._open[name] = session
+                self._used[name] = time.monotonic()
+            return session
+
+    def end(self, name: str) -> None:
+        """Close a session, if it is open."""
+        with self._lock:
+            self._used.pop(name, None)
+            session = self._open.pop(name, None)
+        if session is not None:
+            session.close()
+
+    @contextmanager
+    def watched(self, name: str) -> Iterator[None]:
+        """Keep a session for as long as a browser has its page open."""
+        self._watched[name] += 1
+        try:
+            yield
+        finally:
+            self._watched[name] -= 1
+            if not self._watched[name]:
+                del self._watched[name]
+            with self._lock:
+                if name in self._used:
+                    self._used[name] = time.monotonic()
+
+    def sweep(self) -> None:
+        """Close the sessions of pages that were left without a word."""
+        with self._lock:
+            now = time.monotonic()
+            for name, used in list(self._used.items()):
+                if not self._watched[name] and now - used > IDLE:
+                    self.end(name)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+@contextmanager
+def _full_disk_in_words() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RequestError(f"the app can't keep files here: {error.strerror}") from error

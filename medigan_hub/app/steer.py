@@ -257,7 +257,7 @@ def _translation(context: Context, model: ModelMetadata) -> None:
         with gr.Column(min_width=280):
             form.heading(model)
             seed = form.seed_field()
-            asked = form.build(model)
+            asked = form.build(model, context.session)
             with gr.Row():
                 start = gr.Button("Translate", variant="primary", min_width=100)
                 cancel = gr.Button("Cancel", min_width=100)

@@ -61,14 +61,15 @@ def build(context: Context, tab: gr.Tab) -> None:
         number = len(made.samples)
         file = None
         if made.job.given_latents is not None:
-            file = session.folder() / "latents.npy"
-            np.save(file, made.job.given_latents, allow_pickle=False)
+            path = session.folder() / "latents.npy"
+            np.save(path, made.job.given_latents, allow_pickle=False)
+            file = session.hand_out(path)
         return {
             **describe(session, number, chosen),
             count: number,
             format_name_field: gr.Dropdown(able, value=chosen),
             data: gr.File(None, visible=False),
-            latents: gr.File(None if file is None else str(file), visible=file is not None),
+            latents: gr.File(file, visible=file is not None),
         }
 
     format_name_field = format_name
@@ -81,7 +82,7 @@ def build(context: Context, tab: gr.Tab) -> None:
         name = f"{made.model.name}-seed-{made.job.seed}-{format_name}"
         yield {status: work.loading(made.model), data: gr.File(None, visible=False)}
 
-        def save(tell: work.Tell) -> Path:
+        def save(tell: work.Tell) -> str:
             context.hub.save(
                 made.model.name,
                 number,
@@ -90,7 +91,8 @@ def build(context: Context, tab: gr.Tab) -> None:
                 progress=tell,
                 **context.wishes(made.wishes),
             )
-            return Path(shutil.make_archive(str(folder / name), "zip", folder, name))
+            archive = shutil.make_archive(str(folder / name), "zip", folder, name)
+            return session.hand_out(Path(archive))
 
         try:
             with work.job(session) as stop:
@@ -106,7 +108,7 @@ def build(context: Context, tab: gr.Tab) -> None:
                 f"The data set is ready. Unpack it; medigan verify {name} holds it against "
                 "its manifest."
             ),
-            data: gr.File(str(archive), visible=True),
+            data: gr.File(archive, visible=True),
         }
 
     described = [status, lines, command]

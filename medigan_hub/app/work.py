@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,8 +28,12 @@ Value = TypeVar("Value")
 Tell = Callable[[int, int], None]
 """Told the steps done and the steps in all; raises ``Stopped`` once the user has cancelled."""
 
-UPLOADED = re.compile(r"\S*medigan-app-\w+/users/\w+/\w+/")
-"""Where an uploaded file lies, which is nobody's business."""
+UPLOADED = re.compile(
+    r"(?<!\S)\S*?medigan-(app|passing)-[^\s/\\]{1,40}([/\\][^\s/\\]{1,99}){2,3}[/\\]"
+)
+"""Where an uploaded file lies, which is nobody's business; tried once for each word."""
+LONGEST = 500
+"""Characters of what is said of an error."""
 
 
 class Stopped(Exception):  # noqa: N818 (nothing failed)
@@ -107,6 +112,15 @@ def complaint(words: str) -> str:
     return render("complaint.html", words=words)
 
 
+def _shown(error: Exception) -> str:
+    """Return what a user is told of an error."""
+    words = UPLOADED.sub("", str(error))
+    with suppress(RuntimeError):  # of a user who has none
+        home = str(Path.home())
+        words = words.replace(home, "~") if len(home) > 1 else words
+    return words if len(words) <= LONGEST else f"{words[:LONGEST]} ..."
+
+
 def in_words(status: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Let what goes wrong in an event's handler be said in the component ``status``.
 
@@ -118,11 +132,11 @@ def in_words(status: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         if isinstance(error, Stopped):
             return {status: said("Cancelled.")}
         if isinstance(error, HubError):
-            return {status: complaint(UPLOADED.sub("", str(error)))}
+            return {status: complaint(_shown(error))}
         traceback.print_exception(error, file=sys.stderr)
         return {
             status: complaint(
-                f"{type(error).__name__}: {error}; a fault of the hub, "
+                f"{type(error).__name__}: {_shown(error)}; a fault of the hub, "
                 "the terminal of the app shows where"
             )
         }

@@ -20,6 +20,7 @@ from driving import generate, use
 
 from medigan_hub import Hub, RequestError
 from medigan_hub.app import gate
+from medigan_hub.app.files import Files
 from medigan_hub.app.server import TOKEN, serve
 from medigan_hub.app.session import Session
 from medigan_hub.app.settings import Settings
@@ -285,7 +286,7 @@ def test_a_sessions_files_are_gone_with_it(tmp_path):
     place, upload = tmp_path / "users", tmp_path / "scan.npy"
     place.mkdir()
     upload.write_bytes(b"\x93NUMPY")
-    session = Session(place)
+    session = Session(place, Files(tmp_path))
     session.folder().joinpath("latents.npy").write_text("made")
     with contextlib.suppress(RequestError):
         session.keep({"scan": [upload]})
