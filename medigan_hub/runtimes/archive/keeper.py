@@ -84,7 +84,7 @@ def main() -> NoReturn:
     _end_as(ended)
 
 
-def _start(command: Sequence[str], settings: dict[str, Any]) -> int:
+def _start(command: list[str], settings: dict[str, Any]) -> int:
     """Start the command, and keep nothing open that it was given."""
     child = os.fork()
     if child == 0:
