@@ -72,4 +72,5 @@ def _size(dtype: Any, shape: Any) -> int:
     whole = isinstance(shape, list) and len(shape) <= AXES
     if dtype not in DTYPES or not whole or any(type(n) is not int or n < 0 for n in shape):
         raise ValueError("no array")
-    return int(math.prod(shape)) * np.dtype(dtype).itemsize
+    size: int = math.prod(shape) * np.dtype(dtype).itemsize
+    return size

@@ -38,6 +38,10 @@ class Probe:
         self.settings = settings
         self.guard = guard
 
+    def start(self, _: Mapping[str, Any], __: list[np.ndarray]) -> Answer:
+        """Say that the process is there."""
+        return {}, []
+
     def load(self, _: Mapping[str, Any], __: list[np.ndarray]) -> Answer:
         """Import the plugin."""
         name = self.settings["model"]

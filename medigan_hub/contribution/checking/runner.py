@@ -31,11 +31,13 @@ if TYPE_CHECKING:
 CHATTY = 2**16
 """Bytes that a model may print; frameworks have a few words to say."""
 LOUD = 2**26
-"""Bytes after which it is ended."""
+"""Bytes that it may print in one check, after which it is ended."""
 KEPT = 2**16
 """Bytes of its last words that are kept."""
 INTERVAL = 0.05
 """Seconds between two looks."""
+STARTING = 120.0
+"""Seconds that its Python may take to start."""
 LAST = 2.0
 """Seconds that the last answer of a process may be on its way."""
 SMALL = 2**20
@@ -136,11 +138,15 @@ class Runner:
                     stream.close()  # type: ignore[union-attr]
 
     def begin(self) -> None:
-        """Give it the whole time from now on."""
+        """Give it the whole time from now on, and let it print as much as before."""
         self._limit = time.monotonic() + self._timeout
+        self._loud = self.printed + LOUD
 
     def load(self) -> None:
         """Import the plugin; raises as ``generate``."""
+        self._limit = time.monotonic() + STARTING
+        self._done({"task": "start"})  # in which no code runs but the hub's
+        self.begin()
         self._done({"task": "load"})
 
     def report(self) -> Any:
@@ -266,7 +272,7 @@ class Runner:
                 f"it uses over {self._memory:g} GiB of memory",
                 "let the memory depend on the batch alone, or allow more with --memory",
             )
-        if self.printed > LOUD:
+        if self.printed > self._loud:
             raise Ended(f"it prints over {size(LOUD)}", "print nothing")
 
     def _gone(self) -> Ended:
