@@ -88,7 +88,7 @@ def everywhere(data):
         except OSError:
             pass
 """
-LOADED = 'frame({"number": 1, "answer": {}})'
+LOADED = 'frame({"number": 2, "answer": {}})'
 FORGERIES = {
     "verdicts": (
         f"import json, os\nfor line in json.loads({json.dumps(json.dumps(VERDICTS))}):\n"
@@ -125,15 +125,15 @@ FORGERIES = {
         "what it answers is no answer|seconds",
     ),
     "too-much": (
-        f'{FRAME}everywhere(frame({{"number": 1}}, [["uint8", [10**15]]]))',
+        f'{FRAME}everywhere(frame({{"number": 2}}, [["uint8", [10**15]]]))',
         "what it answers is no answer .*MiB",
     ),
     "cut": (
-        f'{FRAME}everywhere(frame({{"number": 1}}, [["uint8", [9]]], b"x"))\nos._exit(0)',
+        f'{FRAME}everywhere(frame({{"number": 2}}, [["uint8", [9]]], b"x"))\nos._exit(0)',
         "no answer|its process ended",
     ),
     "objects": (
-        f'{FRAME}everywhere(frame({{"number": 1}}, [["object", [1]]], b"x" * 8))',
+        f'{FRAME}everywhere(frame({{"number": 2}}, [["object", [1]]], b"x" * 8))',
         "what it answers is no answer",
     ),
     "unasked": (
@@ -175,10 +175,7 @@ def test_without_namespaces_it_is_the_same(with_code, monkeypatch):
 
 
 def test_a_fence_that_was_taken_down_reports_nothing(with_code):
-    code = (
-        "import gc, os\nfrom medigan_hub.contribution.checking import probe\n"
-        "probe.Probe.report = lambda *_: os._exit(0)\n"
-    )
+    code = "import os, sys\nsys.modules['__main__'].Probe.report = lambda *_: os._exit(0)\n"
     found = failures(check(with_code(code)))
     assert set(found) == {WRITES, ASKS}
     assert all("nobody can tell" in message for message in found.values())
@@ -314,8 +311,7 @@ def test_a_model_neither_reads_nor_ends_the_hub(alone, with_code, monkeypatch):
 
 
 def test_a_wheel_with_a_million_files_is_refused_before_they_are_read(tmp_path):
-    entry = struct.pack("<4s4B4HL2L5H2L", b"PK\x01\x02", *[0] * 17) + b"a"
-    entry = entry[:28] + struct.pack("<H", 1) + entry[30:]
+    entry = b"PK\x01\x02" + bytes(24) + b"\1\0" + bytes(16) + b"a"
     directory = entry * 1_000_000
     end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 65535, 65535, len(directory), 0, 0)
     path = tmp_path / "many-1.0-py3-none-any.whl"
@@ -381,10 +377,10 @@ def test_a_distribution_that_cannot_be_read_is_told_in_one_line(name, content, w
     assert not any("root:" in finding.message for finding in report.failures)
 
 
-@pytest.mark.parametrize("text", ["[" * 970 + "]" * 970, '{"a":' * 970 + "1" + "}" * 970])
+@pytest.mark.parametrize("text", ["[" * 970 + "]" * 970, '{"a":' * 400 + "1" + "}" * 400])
 def test_metadata_that_is_nested_deep_is_refused(text, wheel, tmp_path):
     report = check(rewrite(wheel, tmp_path / wheel.name, {f"{PACKAGE}/metadata.json": text}))
-    assert "nested" in failures(report)["metadata is valid"]
+    assert re.search("nested|can be used", failures(report)["metadata is valid"])
 
 
 def test_a_record_that_names_files_elsewhere_brings_none_of_them(wheel, site_of, monkeypatch):
@@ -457,8 +453,8 @@ def test_a_source_distribution_is_read_within_bounds(kind, tmp_path, monkeypatch
             }  # fmt: skip
             archive.addfile(info, io.BytesIO())
     if kind == "damaged":
-        path.write_bytes(path.read_bytes()[:-20] + b"\0" * 20)
-    if kind in ("link", "loop", "sparse"):
+        path.write_bytes(path.read_bytes()[:30])
+    if kind in ("link", "loop"):
         assert list(static._members(path)) == []
     else:
         with pytest.raises(HubError, match=r"unpacks to too much|can't be read"):

@@ -36,7 +36,7 @@ DOCUMENT = 2**24
 DEEPEST = 100
 """Levels that it may be nested."""
 FAULTS = (
-    *(OSError, EOFError, ValueError, RuntimeError, NotImplementedError, OverflowError),
+    *(OSError, EOFError, ValueError, LookupError, RuntimeError, NotImplementedError, OverflowError),
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
 )
 """What reading a zip archive raises where it is none."""
