@@ -176,10 +176,17 @@ def stream(plugin: Plugin, job: GenerationRequest) -> Iterator[SampleBatch]:
     hooks = plugins.load(plugin)
     with _failures_in_words(job):
         batches = iter(hooks.generate(request=job))
-    return _checked(batches, job)
+    return checked(batches, job)
 
 
-def _checked(batches: Iterator[SampleBatch], job: GenerationRequest) -> Iterator[SampleBatch]:
+def checked(batches: Iterator[SampleBatch], job: GenerationRequest) -> Iterator[SampleBatch]:
+    """Yield the batches that a plugin makes of a job, each held against the plugin's metadata.
+
+    Raises
+    ------
+    PluginError
+        One is not as declared, or they are too few; or the plugin raises.
+    """
     name = job.metadata.name
     done = 0
     while True:

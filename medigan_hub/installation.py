@@ -1,17 +1,47 @@
-"""Installing a model's plugin with pip."""
+"""Installing a model's plugin with pip, and what may be installed at all."""
 
 from __future__ import annotations
 
 import importlib.util
-import os
+import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import IO
 
-from medigan_hub import network
+from packaging.requirements import InvalidRequirement, Requirement
+
+from medigan_hub import network, variables
 from medigan_hub.errors import PluginError, RequestError
 from medigan_hub.metadata import ModelMetadata
+
+ARCHIVE = re.compile(r"\.(zip|whl|egg|tar(\..*)?|tgz|tbz2?|txz|tlz|tzst)", re.IGNORECASE)
+"""How the names of files end that pip or uv would take for a package."""
+
+
+def requirement(text: str) -> Requirement:
+    """Return a dependency that names a distribution, with versions and extras perhaps.
+
+    Raises
+    ------
+    PluginError
+        It is none, or pip would take it for a URL or a file.
+    """
+    try:
+        found = Requirement(text)
+    except InvalidRequirement as error:
+        raise PluginError(
+            f"the dependency {_short(text)} is no requirement, such as numpy>=1.26"
+        ) from error
+    if found.url is not None:
+        raise PluginError(f"the dependency {_short(text)} names a URL; only names are installed")
+    if any(ARCHIVE.fullmatch(found.name, at) for at in range(len(found.name))):
+        raise PluginError(
+            f"the dependency {_short(text)} is named like a file, which would be installed from "
+            "the current folder; name the distribution that it holds"
+        )
+    return found
 
 
 def command(
@@ -52,7 +82,7 @@ def command(
         # Isolated: an index or folder in pip's own settings could lie in the network.
         *(["--isolated"] if network.offline() else []),
         *(["--no-index"] if alone else []),
-        *(["--find-links", str(find_links)] if find_links is not None else []),
+        *(["--find-links", str(find_links.absolute())] if find_links is not None else []),
         # A plugin can't name the one of TensorFlow's distributions that is there.
         *(["medigan-hub[tensorflow]"] if _lacks_tensorflow(model) else []),
         model.plugin,
@@ -76,11 +106,19 @@ def run(arguments: list[str], output: IO[str] | None = None) -> None:
             f"this environment has no pip; install {arguments[-1]} with the tool that made it, "
             f"such as: uv pip install {arguments[-1]}"
         )
-    # A pip.py in the current folder is not pip (Python 3.10 doesn't know this setting).
-    environment = {**os.environ, "PYTHONSAFEPATH": "1"}
-    result = subprocess.run(arguments, stdout=output, check=False, env=environment)  # noqa: S603 (no shell; the name's form is checked)
+    # In an empty folder, since a pip.py in the current one is not pip, and a file of a
+    # distribution's name not the distribution. An index may need its password here.
+    environment = variables.for_installers(passwords=True)
+    with tempfile.TemporaryDirectory() as empty:
+        result = subprocess.run(  # noqa: S603 (no shell; the name's form is checked)
+            arguments, stdout=output, check=False, env=environment, cwd=empty
+        )
     if result.returncode != 0:
         raise PluginError(
             f"pip could not install {arguments[-1]} (exit code {result.returncode}); "
             "its messages above say why. A folder of wheels can be named with --find-links"
         )
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 100 else f"{text[:97]}...")

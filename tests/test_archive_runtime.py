@@ -267,7 +267,7 @@ def test_latents_come_as_tensors(publish):
 def test_secrets_and_settings_of_the_hub_do_not_reach_published_code(publish, monkeypatch):
     for name in ("ZENODO_TOKEN", "my_password", "AWS_ACCESS_KEY_ID", "PYTHONPATH", "PYTHONSTARTUP"):
         monkeypatch.setenv(name, "/secret")
-    monkeypatch.setenv("HARMLESS", "/harmless")
+    monkeypatch.setenv("OMP_NUM_THREADS", "/harmless")
     model = publish(
         "import json, os\ndef generate(**_): return [json.dumps(dict(os.environ))]",
     )

@@ -71,11 +71,12 @@ def check(
         if not report.ok:
             raise typer.Exit(1)
         return
-    _show(report)
+    with actions.quoted():
+        _show(report)
     if actions.wanted():
         for line in report.annotations():
             print(line)
-    name = report.model or report.source
+    name = report.model or terminal.one_line(report.source)
     checks = len({finding.check for finding in report.findings})
     if not report.ok:
         failed = len({finding.check for finding in report.failures})

@@ -53,6 +53,19 @@ def printable(text: str) -> str:
     )
 
 
+def one_line(text: str, most: int = 2000) -> str:
+    r"""Return text as one printable line of at most ``most`` characters.
+
+    >>> one_line("a\n::b\u2028\x1b[31m")
+    'a\\n::b\\u2028\\x1b[31m'
+    """
+    cut = text if len(text) <= most else f"{text[: most - 3]}..."
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in cut
+    )
+
+
 def text(value: object, **style: Any) -> Text:
     """Return a value as text for a table or card."""
     from rich.text import Text

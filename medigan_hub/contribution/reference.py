@@ -7,6 +7,8 @@ generate MODEL -n 2 --seed 0 -o reference``.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +17,47 @@ from PIL import Image
 
 from medigan_hub.dataset import HEADER, MANIFEST
 from medigan_hub.errors import PluginError
+from medigan_hub.files import inside
 from medigan_hub.hub import Hub
 from medigan_hub.metadata import ModelMetadata
+from medigan_hub.samples import SampleBatch
 
 FOLDER = "reference"
 TOLERANCE = 1 / 255
 """Difference that counts as rounding, as a fraction of an output's range."""
 SHARE = 1e-3
 """Share of the pixels that may differ by more: where a value is cut, rounding shows."""
+MOST = 100
+"""Samples."""
+LARGEST = 2**22
+"""Bytes of the header, and of the manifest."""
+PIXELS = 2**26
+"""Those of one image."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Samples that a package ships."""
+
+    model: ModelMetadata
+    seed: int
+    count: int
+    arrays: Mapping[tuple[int, str], np.ndarray]
+    """By the index of the sample and the name of the output or input."""
+
+    def deviations(self, batches: Iterable[SampleBatch]) -> dict[str, float]:
+        """Return what of the reference differs in samples that were made again.
+
+        See ``deviations``; what was not made at all differs wholly.
+        """
+        found = {f"{name}/{index}": 1.0 for index, name in self.arrays}
+        for batch in batches:
+            for index, arrays in batch:
+                for name, array in arrays.items():
+                    other = self.arrays.get((index, name))
+                    extent = span(self.model, name, array)
+                    found[f"{name}/{index}"] = share(array, other, extent)
+        return found
 
 
 def deviations(hub: Hub, model: str) -> dict[str, float]:
@@ -45,41 +80,65 @@ def deviations(hub: Hub, model: str) -> dict[str, float]:
     plugin = hub.model(model).plugin
     if plugin is None:
         raise PluginError(f"{model} is not installed: medigan install {model}")
-    folder = plugin.folder / FOLDER
+    found = read(plugin.metadata, plugin.folder)
+    return found.deviations(hub.generate(model, found.count, seed=found.seed))
+
+
+def read(model: ModelMetadata, package: Path) -> Reference:
+    """Return the reference samples in a package.
+
+    Raises
+    ------
+    PluginError
+        As ``deviations``.
+    """
+    folder = package / FOLDER
     try:
-        header = json.loads((folder / HEADER).read_text("utf-8"))
-        rows = [json.loads(line) for line in (folder / MANIFEST).read_text("utf-8").splitlines()]
-        expected = {
+        header = json.loads(_content(folder, HEADER))
+        rows = [json.loads(line) for line in _content(folder, MANIFEST).splitlines()]
+        seed, count = header["seed"], header["count"]
+        if type(seed) is not int or len(rows) != count or not 0 < count <= MOST:
+            raise ValueError("its manifest and header differ")
+        arrays = {
             (row["index"], name): value for row in rows for name, value in _arrays(folder, row)
         }
-        seed, count = header["seed"], header["count"]
-        if len(rows) != count or not count:
-            raise ValueError("its manifest and header differ")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        made_by = (header.get("version"), header.get("weights_sha256"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise PluginError(
-            f"{model} has no readable reference samples in {folder}; "
-            f"make them: medigan generate {model} -n 2 --seed 0 -o {folder}"
+            f"{model.name} has no readable reference samples in {folder}; "
+            f"make them: medigan generate {model.name} -n 2 --seed 0 -o {folder}"
         ) from error
-    made_by = (header.get("version"), header.get("weights_sha256"))
-    if made_by != (plugin.metadata.version, plugin.metadata.weights.sha256):
+    if made_by != (model.version, model.weights.sha256):
         raise PluginError(
-            f"the reference samples of {model} are of another version or other weights; "
-            f"make them again: medigan generate {model} -n 2 --seed 0 -o {folder} --overwrite"
+            f"the reference samples of {model.name} are of another version or other weights; "
+            f"make them again: medigan generate {model.name} -n 2 --seed 0 -o {folder} --overwrite"
         )
-    found = {f"{name}/{index}": 1.0 for index, name in expected}  # until it is made again
-    for batch in hub.generate(model, count, seed=seed):
-        for index, arrays in batch:
-            for name, array in arrays.items():
-                other = expected.get((index, name))
-                found[f"{name}/{index}"] = share(array, other, span(plugin.metadata, name, array))
-    return found
+    return Reference(model, seed, count, arrays)
+
+
+def _content(folder: Path, name: str) -> str:
+    with _file(folder, name).open("rb") as stream:
+        content = stream.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ValueError(f"{name} is too large")
+    return content.decode()
+
+
+def _file(folder: Path, name: str) -> Path:
+    path = inside(folder, name)
+    if path is None or not path.is_file():  # a pipe would be waited for
+        raise ValueError(f"{name} is no file in the folder")
+    return path
 
 
 def _arrays(folder: Path, row: dict[str, Any]) -> list[tuple[str, np.ndarray]]:
     """Return the images and labels of one row of the manifest."""
     arrays = []
     for name, file in row["files"].items():
-        with Image.open(folder / file["path"]) as image:
+        # No other format: Pillow starts programs for some.
+        with Image.open(_file(folder, file["path"]), formats=["PNG"]) as image:
+            if image.width * image.height > PIXELS:
+                raise ValueError(f"{file['path']} is too large")
             array = np.asarray(image)
         arrays.append((name, array if array.ndim == 3 else array[:, :, np.newaxis]))
     return arrays + [(name, np.asarray(value)) for name, value in row.get("labels", {}).items()]

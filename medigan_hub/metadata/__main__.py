@@ -26,8 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for file in files:
         faults = _faults(file)
         broken = broken or bool(faults)
-        for line in faults or ["valid"]:
-            print(terminal.printable(f"{file}: {line}"))  # noqa: T201 (this is a command)
+        with actions.quoted():
+            for line in faults or ["valid"]:
+                print(terminal.one_line(f"{file}: {line}"))  # noqa: T201 (this is a command)
         if actions.wanted():
             for fault in faults:
                 print(actions.annotation(fault, title="model metadata", file=file))  # noqa: T201

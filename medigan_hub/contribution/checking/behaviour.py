@@ -1,50 +1,62 @@
-"""What a model does when it runs: watched from outside, with bounds on time, memory and output."""
+"""What a model does when it runs: judged by what it made, and by nothing that it says.
+
+The model runs in a process of its own (``runner``), which hands back arrays. All that
+they are held against, metadata and reference samples, was read before the model ran.
+What the process reports of itself (``fence``) can make a check fail, and no report does
+so, too.
+"""
 
 from __future__ import annotations
 
-import json
-import os
-import queue
-import shutil
-import site
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from functools import cache
+import math
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import Any
 
-from medigan_hub import weights
-from medigan_hub.contribution.checking import fence, probe
+import numpy as np
+
+from medigan_hub import generation
+from medigan_hub.contribution import reference
+from medigan_hub.contribution.checking import fence
+from medigan_hub.contribution.checking.lending import lend
 from medigan_hub.contribution.checking.package import Package
-from medigan_hub.contribution.checking.report import FAILED, PASSED, SKIPPED, Finding
-from medigan_hub.errors import HubError, require
-from medigan_hub.files import cache_folder
-from medigan_hub.metadata import ModelMetadata
-from medigan_hub.runtimes.archive import environments, groups, logs
-from medigan_hub.runtimes.archive.client import SECRET
-
-if TYPE_CHECKING:
-    import psutil
+from medigan_hub.contribution.checking.report import FAILED, PASSED, SKIPPED, Fault, Finding
+from medigan_hub.contribution.checking.runner import CHATTY, Ended, Failed, Refused, Runner, size
+from medigan_hub.contribution.reference import SHARE, Reference, share, span
+from medigan_hub.errors import HubError, PluginError
+from medigan_hub.files import sha256_of
+from medigan_hub.inputs import resized
+from medigan_hub.metadata import Input, ModelMetadata, Output, Parameter
+from medigan_hub.samples import GenerationRequest, SampleBatch
 
 TIMEOUT = 300.0
 """Seconds that a check may take."""
 MEMORY = 8.0
 """GiB."""
-CHATTY = 2**16
-"""Bytes that a model may print; frameworks have a few words to say."""
-LOUD = 2**26
-"""Bytes after which it is ended."""
-KEPT = 2**16
-"""Bytes of its last words that are kept."""
-INTERVAL = 0.05
-"""Seconds between two looks."""
+COUNT = 4
+"""Samples to look at."""
+MANY = 16
+"""Values of a condition that are all tried; of more, the first and the last."""
+SIDE = 128
+"""Height and width of an input where the metadata fixes none."""
+FREE = 4096
+"""The most of a height, width or depth that the metadata leaves open."""
+SLACK = 2**26
+"""Bytes that an answer may have in any case, so that what is wrong with it can be told."""
+MUCH = 2**30
+"""Bytes that it may have where the metadata leaves sizes open."""
 QUIET = "model is quiet"
 FETCHED = "remote weights can be had"
-NAMES = (*(name for name, *_ in probe.CHECKS), fence.WRITES, fence.ASKS)
+MEND = "mend the plugin, or what metadata.json declares"
+
+NO_CONDITIONS: Mapping[str, Any] = {}
+
+Arrays = Mapping[str, np.ndarray]
+
+
+class Skip(Exception):  # noqa: N818 (nothing failed)
+    """A check does not fit this model; the message says why."""
 
 
 def findings(
@@ -68,246 +80,402 @@ def findings(
     """
     found: list[Finding] = []
     model = package.model
-    if not ready or model is None:
+    if not ready or model is None or package.folder is None:
         return _skipped(NAMES, "what comes before it must pass first")
-    fault = _prepared(model, allow_archive_code, say)
+    home = scratch / "home"
+    home.mkdir()
+    say(FETCHED)
+    try:
+        allowed = lend(model, home / "cache", allow_archive_code=allow_archive_code)
+    except HubError as error:
+        remedy = "see that url, record and checksums in metadata.json are right"
+        fault = Finding(FETCHED, FAILED, str(error), remedy)
+        return [fault, *_skipped(NAMES, "what it needs can't be had")]
     if model.weights.source == "remote":
-        found.append(Finding(FETCHED, FAILED, *fault) if fault else Finding(FETCHED, PASSED))
-    if fault:
-        return [*found, *_skipped(NAMES, "the weights can't be had")]
+        found.append(Finding(FETCHED, PASSED))
+    samples = _reference(package, model)
     before = _snapshot(package.site)
-    run = Run(package, model, scratch, timeout, memory, allow_archive_code, say)
-    found += run.findings()
-    changed = sorted(
-        name for name, stat in _snapshot(package.site).items() if before.get(name) != stat
-    )
+    with Runner(
+        model.name,
+        package.site,
+        home,
+        home / "cache",
+        timeout=timeout,
+        memory=memory,
+        allow_archive_code=allowed,
+    ) as runner:
+        found += Judge(package, model, samples, runner, allowed).findings(say)
+    after = _snapshot(package.site)
+    changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
     if changed:
         found = [each for each in found if (each.check, each.status) != (fence.WRITES, PASSED)]
         remedy = "write nothing into the package: it may be shared, and read-only"
         found.append(
             Finding(fence.WRITES, FAILED, f"the model changed {', '.join(changed[:5])}", remedy)
         )
-    return found
+    if runner.printed > CHATTY:
+        words = f"the model prints {size(runner.printed)}, such as: {runner.last_line()}"
+        remedy = "print nothing; Python's logging is for what a developer may want to know"
+        return [*found, Finding(QUIET, FAILED, words, remedy)]
+    return [*found, Finding(QUIET, PASSED)]
 
 
-def _prepared(
-    model: ModelMetadata, allow_archive_code: bool, say: Callable[[str], None]
-) -> tuple[str, str] | None:
-    """Fetch what the model needs from the network, which it won't have; or say what is wrong."""
-    try:
-        if model.weights.source == "remote":
-            say(FETCHED)
-            weights.fetch(model)
-        if model.runtimes[0] == "archive" and model.archive is not None and allow_archive_code:
-            environments.environment(model.archive.dependencies, say)
-    except HubError as error:
-        return str(error), "see that url, record and checksums in metadata.json are right"
-    return None
-
-
-class Run:
-    """One run of the probe."""
+class Judge:
+    """What one model makes, held against what it must be."""
 
     def __init__(
         self,
         package: Package,
         model: ModelMetadata,
-        scratch: Path,
-        timeout: float,
-        memory: float,
-        allow_archive_code: bool,
-        say: Callable[[str], None],
+        samples: Reference | Fault | Skip,
+        runner: Runner,
+        allowed: bool,
     ) -> None:
-        require("psutil", extra="contribute", purpose="watching a model that runs")
-        self._timeout = timeout
-        self._memory = memory
-        self._say = say
-        self._found: list[Finding] = []
-        self._answers: queue.Queue[bytes] = queue.Queue()
-        self._printed = 0
-        self._words = b""
-        home = scratch / "home"
-        home.mkdir()
-        settings = {
-            "model": model.name,
-            "allow_archive_code": allow_archive_code,
-            "writable": [str(home), str(cache_folder().absolute())],
-        }
-        command = [sys.executable, "-m", probe.__name__, json.dumps(settings)]
-        self._process = groups.start(
-            [*_without_network(), *command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=home,
-            env=_variables(package.site, home),
-        )
-        threads = (
-            threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True),
-            threading.Thread(target=self._hear, args=(self._process.stderr,), daemon=True),
-        )
-        for thread in threads:
-            thread.start()
-        self._hearing = threads[1]
+        self.package = package
+        self.model = model
+        self.shipped = samples
+        self.runner = runner
+        self.allowed = allowed
+        self.samples: dict[str, np.ndarray] = {}
 
-    def findings(self) -> list[Finding]:
-        """Wait for the end, and return what was found."""
-        import psutil
+    def findings(self, say: Callable[[str], None]) -> list[Finding]:
+        """Return what all checks find; those that the run's end keeps from happening fail."""
+        found: list[Finding] = []
+        ended = False
+        for name, check, necessary in CHECKS:
+            say(name)
+            self.runner.begin()
+            faults, ended = self._faults(found, name, check)
+            if faults and (necessary or ended):
+                break
+        done = {finding.check for finding in found}
+        left = [name for name, *_ in CHECKS if name not in done]
+        return [*found, *_skipped(left, "the run ended before"), *self._witnessed(ended)]
 
+    def _faults(
+        self, found: list[Finding], name: str, check: Callable[[Judge], Iterator[Fault]]
+    ) -> tuple[list[Fault], bool]:
+        """Add what a check finds; return its faults, and whether the run is over."""
+        ended = False
         try:
-            current, reason = self._watch()
-        finally:
-            started = _tree(self._process.pid)
-            groups.end(self._process)
-            for each in started:  # also those that left the group
-                with suppress(psutil.NoSuchProcess):
-                    each.kill()
-        self._hearing.join(groups.GRACE)
-        if reason is not None:
-            self._found.append(Finding(current, FAILED, *reason))
-        done = {each.check for each in self._found}
-        self._found += _skipped(
-            (name for name in NAMES if name not in done), "the run ended before"
-        )
-        if self._printed > CHATTY:
-            words = f"the model prints {_size(self._printed)}, such as: {self._last_line()}"
-            remedy = "print nothing; Python's logging is for what a developer may want to know"
-            self._found.append(Finding(QUIET, FAILED, words, remedy))
-        else:
-            self._found.append(Finding(QUIET, PASSED))
-        return self._found
+            faults = list(check(self))
+        except Skip as reason:
+            found.append(Finding(name, SKIPPED, str(reason)))
+            return [], False
+        except Ended as error:
+            faults, ended = [Fault(*error.args)], True
+        except HubError as error:
+            faults = [Fault(str(error), error.remedy if isinstance(error, Failed) else MEND)]
+        except Exception as error:
+            words = " ".join(str(error).split())
+            faults = [Fault(f"what it made can't be judged: {type(error).__name__}: {words}", MEND)]
+        found += [Finding(name, FAILED, each.message, each.remedy) for each in faults]
+        if not faults:
+            found.append(Finding(name, PASSED))
+        return faults, ended
 
-    def _watch(self) -> tuple[str, tuple[str, str] | None]:
-        """Follow the run; return what it was at in the end, and why that was no good end."""
-        current = NAMES[0]
-        limit = time.monotonic() + self._timeout
-        while True:
+    def _witnessed(self, ended: bool) -> list[Finding]:
+        """Return what the fence in the model's process saw; without its word nobody knows."""
+        checks = (fence.WRITES, fence.ASKS)
+        try:
+            if ended:
+                raise Ended("its process was over")
+            self.runner.begin()
+            seen = _faults_of(self.runner.report())
+        except (Ended, HubError) as error:
+            words = f"nobody can tell: {error.args[0]}"
+            remedy = "let the model's process go on until all checks are done"
+            return [Finding(name, FAILED, words, remedy) for name in checks]
+        found: list[Finding] = []
+        for name, faults in zip(checks, seen, strict=True):
+            found += [Finding(name, FAILED, each.message, each.remedy) for each in faults]
+            found += [] if faults else [Finding(name, PASSED)]
+        return found
+
+    def loads(self) -> Iterator[Fault]:
+        self.runner.load()
+        yield from ()
+
+    def generates(self) -> Iterator[Fault]:
+        self.batches = self._batches(self._request())
+        yield from ()
+
+    def as_declared(self) -> Iterator[Fault]:
+        job, done = self._request(), 0
+        for batch in self.batches:
+            fault = generation.fault(batch, job, done)
+            if fault:
+                yield Fault(f"a batch {fault}", MEND)
+                return
+            done += len(batch)
+        if done != COUNT:
+            yield Fault(f"{done} samples came, and {COUNT} were asked for", MEND)
+            return
+        self.samples = _joined(self.batches)
+
+    def not_blank(self) -> Iterator[Fault]:
+        for output in self._images():
+            blank = [i for i, image in enumerate(self._made(output)) if np.ptp(image) == 0]
+            if blank:
+                yield Fault(
+                    f"{output.name} has one value alone in the samples {blank} of seed 0",
+                    "look at them: medigan preview; are the weights those of the network, "
+                    "and network_range its values?",
+                )
+
+    def samples_differ(self) -> Iterator[Fault]:
+        image = self._images()[0]
+        different = {sample.tobytes() for sample in self._made(image)}
+        if len(different) < COUNT:
+            yield Fault(
+                f"{COUNT} samples of seed 0 are {len(different)} different ones",
+                "draw what is random for each sample: request.latents, request.rng",
+            )
+
+    def same_seed(self) -> Iterator[Fault]:
+        remedy = "let a sample depend on the seed and its index alone: request.latents, request.rng"
+        for batch_size in (1, 3):
+            again = _joined(self._checked(self._request(batch_size=batch_size)))
+            for name, array in self._arrays().items():
+                if name not in again:
+                    yield Fault(f"{name} is not made in batches of {batch_size}", remedy)
+                    continue
+                worst = max(
+                    share(one, other, span(self.model, name, one))
+                    for one, other in zip(again[name], array, strict=True)
+                )
+                if worst > SHARE:
+                    yield Fault(
+                        f"{name} of the same seed is another in batches of {batch_size} than of "
+                        f"{COUNT}: {worst:.1%} of its values differ",
+                        remedy,
+                    )
+
+    def other_seed(self) -> Iterator[Fault]:
+        if self._given() or any(entry.files for entry in self.model.inputs):
+            raise Skip("the samples start from images, not from random numbers")
+        image = self._images()[0]
+        other = _joined(self._checked(self._request(seed=1)))
+        if np.array_equal(other[image.name], self._made(image)):
+            yield Fault(
+                "seed 1 makes the same samples as seed 0",
+                "draw what is random from request.latents or request.rng",
+            )
+
+    def conditions(self) -> Iterator[Fault]:
+        if not self.model.conditions:
+            raise Skip("the model has none")
+        for parameter in self.model.conditions:
+            yield from self._condition(parameter)
+
+    def reference(self) -> Iterator[Fault]:
+        if isinstance(self.shipped, Skip):
+            raise self.shipped
+        if isinstance(self.shipped, Fault):
+            yield self.shipped
+            return
+        job = self._request(self.shipped.count, 8, seed=self.shipped.seed, with_inputs=False)
+        for name, part in self.shipped.deviations(self._checked(job)).items():
+            if part > SHARE:
+                yield Fault(
+                    f"the reference sample {name} is made otherwise: {part:.1%} of it differs",
+                    "if that is right, raise the version and make the samples again: medigan "
+                    f"generate {self.model.name} -n 2 --seed 0 -o REFERENCE --overwrite",
+                )
+
+    def _condition(self, parameter: Parameter) -> Iterator[Fault]:
+        made: dict[Any, bytes] = {}
+        refused: list[str] = []
+        image = self._images()[0]
+        for value in _values(parameter):
+            chosen = {parameter.name: value}
             try:
-                line = self._answers.get(timeout=INTERVAL)
-            except queue.Empty:
-                reason = self._beyond_bounds(limit)
-                if reason:
-                    return current, reason
+                arrays = _joined(self._checked(self._request(1, conditions=chosen), chosen))
+            except Refused as error:
+                # Such as an end of a range that does not go with another condition's default.
+                refused.append(f"{parameter.name}={value} is refused: {error}")
                 continue
-            if not line:
-                return current, self._gone(current)
-            answer = json.loads(line)
-            if "status" in answer:
-                self._found.append(Finding(**answer))
-            else:
-                current = answer["check"]
-                self._say(current)
-                limit = time.monotonic() + self._timeout
-
-    def _beyond_bounds(self, limit: float) -> tuple[str, str] | None:
-        if time.monotonic() > limit:
-            return (
-                f"it takes over {self._timeout:g} seconds",
-                "make it faster, or allow more with --timeout",
+            except HubError as error:
+                yield Fault(
+                    f"{parameter.name}={value} fails: {error}",
+                    "mend the plugin, or what the condition may be in metadata.json",
+                )
+                continue
+            made[value] = arrays[image.name].tobytes()
+            label = next((o for o in self.model.outputs if o.name == parameter.name), None)
+            if label is not None and label.kind == "label":
+                found = arrays[label.name][0]
+                wanted = label.classes.index(value) if isinstance(value, str) else value
+                if not np.isclose(found, wanted, rtol=1e-6):
+                    yield Fault(
+                        f"with {parameter.name}={value} the label {label.name} is {found}",
+                        "let the label be what was asked for",
+                    )
+        if refused and (parameter.values or not made):
+            yield Fault(refused[0], "let every value work that metadata.json declares")
+        if len(made) > 1 and len(set(made.values())) == 1:
+            yield Fault(
+                f"{parameter.name} changes nothing: sample 0 of seed 0 is the same for "
+                + ", ".join(map(str, made)),
+                "hand the condition to the network: network_inputs",
             )
-        used = _memory_of(self._process.pid) / 2**30
-        if used > self._memory:
-            return (
-                f"it uses over {self._memory:g} GiB of memory",
-                "let the memory depend on the batch alone, or allow more with --memory",
-            )
-        if self._printed > LOUD:
-            return f"it prints over {_size(LOUD)}", "print nothing"
-        return None
 
-    def _gone(self, current: str) -> tuple[str, str] | None:
-        code = self._process.wait()
-        last = NAMES[-1]
-        if code == 0 and (current == last or any(e.status == FAILED for e in self._found)):
-            return None
-        self._hearing.join(groups.GRACE)
-        how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
-        return f"its process ended {how}: {self._last_line()}", "see what the model does there"
+    def _request(
+        self,
+        count: int = COUNT,
+        batch_size: int = COUNT,
+        *,
+        with_inputs: bool = True,
+        **wishes: Any,
+    ) -> GenerationRequest:
+        return generation.request(
+            self.model,
+            count,
+            batch_size=batch_size,
+            device="cpu",
+            inputs=(self._given() or None) if with_inputs else None,
+            allow_archive_code=self.allowed,
+            **wishes,
+        )
 
-    def _last_line(self) -> str:
-        lines = self._words.decode("utf-8", "replace").splitlines()
-        said = [words for line in lines if (words := logs.one_line(line))]
-        return said[-1] if said else "it said nothing"
+    def _batches(
+        self, job: GenerationRequest, conditions: Mapping[str, Any] = NO_CONDITIONS
+    ) -> list[SampleBatch]:
+        """Have the model make the samples of a job, for which ``conditions`` were chosen."""
+        inputs = self._given() if job.inputs else {}
+        made = self.runner.generate(
+            len(job.indices), job.batch_size, job.seed, conditions, inputs, self._most(job)
+        )
+        return [SampleBatch(indices, arrays) for indices, arrays in made]
 
-    def _listen(self, stream: IO[bytes]) -> None:
-        with stream:
-            for line in stream:
-                self._answers.put(line)
-        self._answers.put(b"")
+    def _checked(
+        self, job: GenerationRequest, conditions: Mapping[str, Any] = NO_CONDITIONS
+    ) -> list[SampleBatch]:
+        return list(generation.checked(iter(self._batches(job, conditions)), job))
 
-    def _hear(self, stream: IO[bytes]) -> None:
-        with stream:
-            while part := stream.read1(2**16):  # type: ignore[attr-defined]
-                self._printed += len(part)
-                self._words = (self._words + part)[-KEPT:]
+    def _most(self, job: GenerationRequest) -> int:
+        """Return how many bytes the samples of a job may have that are as declared."""
+        one = sum(
+            math.prod(length or FREE for length in output.shape) * np.dtype(output.dtype).itemsize
+            for output in self.model.outputs
+        )
+        one += sum(FREE * FREE * 2 * len(entry.channels) for entry in self.model.inputs)
+        most = max(len(job.indices) * one, SLACK)
+        free = self.model.inputs or any(None in output.shape for output in self.model.outputs)
+        return min(most, MUCH) if free else most
+
+    def _given(self) -> dict[str, np.ndarray]:
+        """Return inputs to start from, where the model has none of its own."""
+        needed = [e for e in self.model.inputs if e.required and not e.files]
+        return (
+            {e.name: self._input(e, position) for position, e in enumerate(self.model.inputs)}
+            if needed
+            else {}
+        )
+
+    def _input(self, entry: Input, position: int) -> np.ndarray:
+        """Return smooth random images of one input; of a mask, what is bright in them."""
+        sizes = self._images()[0].shape[-3:-1]
+        height, width = (size or SIDE for size in sizes)
+        rng = np.random.Generator(np.random.Philox(key=position))
+        coarse = rng.integers(0, 256, (COUNT, 8, 8, len(entry.channels)), np.uint8)
+        images = np.stack([resized(image, (height, width)) for image in coarse])
+        return np.where(images > 127, 255, 0).astype(np.uint8) if entry.kind == "mask" else images
+
+    def _images(self) -> list[Output]:
+        return [output for output in self.model.outputs if output.kind == "image"]
+
+    def _arrays(self) -> Arrays:
+        if not self.samples:
+            raise Skip("the samples are not as declared")
+        return self.samples
+
+    def _made(self, output: Output) -> np.ndarray:
+        return self._arrays()[output.name]
+
+
+def _reference(package: Package, model: ModelMetadata) -> Reference | Fault | Skip:
+    """Return the package's reference samples, or what is wrong with them."""
+    assert package.folder is not None  # noqa: S101 (for the type checker)
+    if not (package.folder / reference.FOLDER).is_dir():
+        if model.weights.source == "remote":
+            return Skip("the package ships none")
+        return Fault(
+            "the package has no reference samples, by which it can be told that it still "
+            "makes what its author saw",
+            f"make them once the weights are final: medigan generate {model.name} -n 2 --seed 0 "
+            f"-o {package.folder.name}/{reference.FOLDER}",
+        )
+    try:
+        return reference.read(model, package.folder)
+    except PluginError as error:
+        # The package lies in a passing folder; what is to be mended is in the project's.
+        words = str(error).replace(f"{package.folder.parent}/", "")
+        return Fault(words, "run that in the project's folder, once the weights are final")
+
+
+def _values(parameter: Parameter) -> list[Any]:
+    """Return the values of a condition to try."""
+    values = list(parameter.values or parameter.turns)
+    if values:
+        return values if len(values) <= MANY else [values[0], values[-1]]
+    ends = [end for end in (parameter.minimum, parameter.maximum) if end is not None]
+    default = [] if parameter.default is None else [parameter.default]
+    typed = [int(end) if parameter.type == "integer" else end for end in ends]
+    return list(dict.fromkeys([*typed, *default]))
+
+
+def _joined(batches: list[SampleBatch]) -> dict[str, np.ndarray]:
+    names = batches[0].arrays if batches else ()
+    return {name: np.concatenate([batch.arrays[name] for batch in batches]) for name in names}
+
+
+def _faults_of(report: Any) -> list[list[Fault]]:
+    """Return what the fence reports: of writes, and of the network."""
+    try:
+        seen = [[Fault(str(words), str(remedy)) for words, remedy in each] for each in report]
+    except (TypeError, ValueError):
+        seen = []
+    if len(seen) != 2 or any(len(faults) > fence.MOST for faults in seen):
+        raise Ended("what it reports is no report")
+    return seen
 
 
 def _skipped(names: Iterable[str], why: str) -> list[Finding]:
     return [Finding(name, SKIPPED, why) for name in names]
 
 
-def _tree(pid: int) -> list[psutil.Process]:
-    """Return a process and all that it started, as far as they are there."""
-    import psutil
+def _snapshot(folder: Path) -> Mapping[str, tuple[Any, ...]]:
+    """Return of everything in a folder what changes when somebody changes it."""
+    return {path.relative_to(folder).as_posix(): _state(path) for path in folder.rglob("*")}
 
+
+def _state(path: Path) -> tuple[Any, ...]:
+    about = path.lstat()
+    if stat.S_ISDIR(about.st_mode):
+        return (about.st_mode,)
+    if not stat.S_ISREG(about.st_mode):  # a pipe would be waited for
+        return about.st_mode, about.st_ino
+    return about.st_mode, about.st_size, about.st_mtime_ns, _digest(path)
+
+
+def _digest(path: Path) -> str | None:
     try:
-        process = psutil.Process(pid)
-        return [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
+        return sha256_of(path)
+    except OSError:
+        return None
 
 
-def _memory_of(pid: int) -> int:
-    """Return the bytes of memory that a process and its descendants use."""
-    import psutil
-
-    total = 0
-    for each in _tree(pid):
-        with suppress(psutil.NoSuchProcess):
-            total += each.memory_info().rss
-    return total
-
-
-@cache
-def _without_network() -> tuple[str, ...]:
-    """Return what starts a command without a network, where the system can do that."""
-    command = ("unshare", "--map-root-user", "--net")
-    if sys.platform != "linux" or shutil.which(command[0]) is None:
-        return ()
-    try:
-        result = subprocess.run([*command, "true"], capture_output=True, timeout=10, check=False)  # noqa: S603
-    except (OSError, subprocess.SubprocessError):
-        return ()
-    return command if result.returncode == 0 else ()
-
-
-def _variables(site_packages: Path, home: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not SECRET.fullmatch(name)}
-    paths = [str(site_packages), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return kept | {
-        "PYTHONPATH": os.pathsep.join(paths),
-        "PYTHONUSERBASE": site.getuserbase(),  # which depends on the home otherwise
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONFAULTHANDLER": "1",
-        "PYTHONSAFEPATH": "1",
-        "HOME": str(home),
-        "TMPDIR": str(home),
-        "XDG_CACHE_HOME": str(home),
-        "TORCHINDUCTOR_CACHE_DIR": str(home),  # which PyTorch sets for its children
-        "MEDIGAN_CACHE": str(cache_folder().absolute()),
-        "MEDIGAN_OFFLINE": "1",
-        "MEDIGAN_CATALOGUE": "",
-    }
-
-
-def _snapshot(folder: Path) -> Mapping[str, tuple[int, int]]:
-    """Return size and time of change of every file in a folder."""
-    return {
-        path.relative_to(folder).as_posix(): (path.stat().st_size, path.stat().st_mtime_ns)
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-
-
-def _size(count: int) -> str:
-    return f"{count / 2**20:.1f} MiB" if count >= 2**20 else f"{count / 2**10:.0f} KiB"
+CHECKS: tuple[tuple[str, Callable[[Judge], Iterator[Fault]], bool], ...] = (
+    ("model loads", Judge.loads, True),
+    ("model generates", Judge.generates, True),
+    ("samples are as declared", Judge.as_declared, True),
+    ("images are not blank", Judge.not_blank, False),
+    ("samples differ", Judge.samples_differ, False),
+    ("same seed, same sample", Judge.same_seed, False),
+    ("another seed, other samples", Judge.other_seed, False),
+    ("conditions work", Judge.conditions, False),
+    ("reference samples are reproduced", Judge.reference, False),
+)
+"""Name, check, and whether it is of no use to go on once it has failed."""
+NAMES = (*(name for name, *_ in CHECKS), fence.WRITES, fence.ASKS)

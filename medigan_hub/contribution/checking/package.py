@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+import lzma
+import mmap
+import os
+import re
 import shutil
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,12 +21,25 @@ from urllib.request import url2pathname
 from importlib_metadata import Distribution, EntryPoint, PathDistribution
 
 from medigan_hub.contribution.building import build
-from medigan_hub.errors import HubError, PluginError, RequestError
+from medigan_hub.errors import HubError, MetadataError, PluginError, RequestError
 from medigan_hub.metadata import ModelMetadata, parse, validate
 from medigan_hub.plugins import MODELS
 
-LARGEST = 2**31
+LARGEST = 2**30
 """Bytes that a wheel may unpack to."""
+MOST = 50_000
+"""Files that it may have."""
+ENTRY = b"PK\x01\x02"
+"""With which the entry of a file begins in a zip archive's directory."""
+DOCUMENT = 2**24
+"""Bytes that metadata.json may have."""
+DEEPEST = 100
+"""Levels that it may be nested."""
+FAULTS = (
+    *(OSError, EOFError, ValueError, LookupError, RuntimeError, NotImplementedError, OverflowError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+)
+"""What reading a zip archive raises where it is none."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +73,9 @@ class Package:
         if len(self.entry_points) != 1:
             return None
         module = self.entry_points[0].value.partition(":")[0].strip()
-        folder = self.site.joinpath(*module.split(".")) if module else self.site
-        return folder if folder.is_dir() and folder != self.site else None
+        parts = module.split(".")
+        folder = self.site.joinpath(*parts)
+        return folder if all(map(str.isidentifier, parts)) and folder.is_dir() else None
 
     @cached_property
     def document(self) -> Any:
@@ -64,12 +84,19 @@ class Package:
         Raises
         ------
         MetadataError
-            It is not JSON.
+            It is not JSON, or not to be used.
         """
         if self.folder is None:
             return None
         path = self.folder / "metadata.json"
-        return parse(path.read_bytes(), path.name) if path.is_file() else None
+        if not path.is_file():
+            return None
+        if path.stat().st_size > DOCUMENT:
+            raise MetadataError(f"{path.name} has over {DOCUMENT // 2**20} MiB")
+        document = parse(path.read_bytes(), path.name)
+        if _is_deeper(document, DEEPEST):
+            raise MetadataError(f"{path.name} is nested over {DEEPEST} levels deep")
+        return document
 
     @cached_property
     def model(self) -> ModelMetadata | None:
@@ -108,6 +135,10 @@ def open_package(source: str, scratch: Path) -> Package:
 def _of_folder(project: Path, scratch: Path) -> Package:
     if not (project / "pyproject.toml").is_file():
         raise RequestError(f"{project} has no pyproject.toml; name the folder of a package")
+    for path in sorted(project.iterdir()):
+        # For whatever a build reads of it, it would wait.
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise PluginError(f"{path} is neither a file nor a folder; take it out")
     built = build(project, scratch / "dist")
     return Package(_unpacked(built.wheel, scratch / "site"), project, built.sdist, built.wheel)
 
@@ -129,35 +160,85 @@ def _of_model(name: str, scratch: Path) -> Package:
     if project is not None:
         return _of_folder(project, scratch)
     site = scratch / "site"
+    total = 0
     for file in distribution.files or ():
-        found = Path(str(distribution.locate_file(file)))
-        if ".." not in file.parts and "__pycache__" not in file.parts and found.is_file():
-            target = site.joinpath(*file.parts)
+        if Path(*file.parts).is_absolute() or ".." in file.parts or "__pycache__" in file.parts:
+            continue  # a script, or what is none of the package
+        found, target = Path(str(distribution.locate_file(file))), site.joinpath(*file.parts)
+        if not found.is_file():
+            continue
+        total += found.stat().st_size
+        if total > LARGEST:
+            raise PluginError(f"{name} has over {LARGEST // 2**30} GiB of files")
+        try:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(found, target)
+        except (OSError, ValueError) as error:
+            raise PluginError(f"{name} can't be copied: {error}; reinstall it") from error
     return _with_info(Package(site), name)
 
 
 def _edited_in(direct_url: str | None) -> Path | None:
     """Return the folder that a distribution is installed from in place."""
-    direct = json.loads(direct_url or "{}")
-    if not direct.get("dir_info", {}).get("editable"):
+    try:
+        direct = json.loads(direct_url or "{}")
+        parts = urlsplit(direct["url"])
+        edited = direct["dir_info"].get("editable") is True and parts.scheme == "file"
+        folder = Path(url2pathname(parts.path))
+        return folder if edited and folder.is_dir() else None
+    except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError):
         return None
-    return Path(url2pathname(urlsplit(direct["url"]).path))
 
 
 def _unpacked(wheel: Path, site: Path) -> Path:
     try:
+        if _entries(wheel) > MOST:  # before all of them are read
+            raise PluginError(f"{wheel} has over {MOST} files")
         with zipfile.ZipFile(wheel) as archive:
             if sum(member.file_size for member in archive.infolist()) > LARGEST:
                 raise PluginError(f"{wheel} unpacks to over {LARGEST // 2**30} GiB")
-            archive.extractall(site)  # which drops what leads out of the folder
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+            # Which drops what leads out of the folder, makes no links, and writes no more of
+            # a file than it claims to have.
+            archive.extractall(site)
+    except FAULTS as error:
         raise PluginError(f"{wheel} can't be read: {error}; build it again") from error
     return _with_info(Package(site), str(wheel)).site
 
 
+def _entries(path: Path) -> int:
+    """Return how many files a zip archive has, or a few more."""
+    with path.open("rb") as stream:
+        if not stream.seek(0, os.SEEK_END):
+            return 0
+        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return sum(1 for _ in re.finditer(re.escape(ENTRY), content))
+
+
 def _with_info(package: Package, source: str) -> Package:
+    """Return a package of which one distribution's metadata can be read."""
     if len(list(package.site.glob("*.dist-info"))) != 1:
         raise PluginError(f"{source} does not hold exactly one distribution; build it again")
+    distribution = package.distribution
+    try:
+        facts = (distribution.name, distribution.version, distribution.requires)
+        points = [(point.name, point.value) for point in package.entry_points]
+    except Exception as error:  # of whatever is in its files
+        reason = f"{type(error).__name__}: {error}"
+        raise PluginError(
+            f"the distribution in {source} can't be read: {reason}; build it again"
+        ) from error
+    if not all(isinstance(each, str) for each in (*facts[:2], *sum(points, ()))):
+        raise PluginError(f"the distribution in {source} lacks its name or version; build it again")
     return package
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    layer = [value]
+    for _ in range(levels):
+        layer = [
+            inner
+            for each in layer
+            if isinstance(each, (dict, list))
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return bool(layer)

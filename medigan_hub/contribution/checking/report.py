@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 from xml.etree import ElementTree
 
+from medigan_hub.cli.terminal import one_line
 from medigan_hub.contribution.actions import annotation
 
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
@@ -24,7 +25,10 @@ class Fault:
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of one check; a check that finds several faults has one for each."""
+    """The result of one check; a check that finds several faults has one for each.
+
+    Its texts are brought to one printable line each: they quote what others have written.
+    """
 
     check: str
     """Name of the check, such as ``metadata is valid``."""
@@ -34,6 +38,10 @@ class Finding:
     """What is wrong, or why the check was left out."""
     remedy: str = ""
     """How to mend it."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            object.__setattr__(self, field.name, one_line(getattr(self, field.name)))
 
 
 @dataclass(frozen=True)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import tarfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from importlib_metadata import PackageNotFoundError, distribution
-from packaging.requirements import InvalidRequirement, Requirement
 
-from medigan_hub import metadata
+from medigan_hub import installation, metadata
 from medigan_hub.contribution.checking import contents
-from medigan_hub.contribution.checking.package import Package
+from medigan_hub.contribution.checking.package import LARGEST, MOST, Package
 from medigan_hub.contribution.checking.report import FAILED, PASSED, SKIPPED, Fault, Finding
-from medigan_hub.errors import MetadataError
+from medigan_hub.errors import HubError, MetadataError, PluginError
 from medigan_hub.files import inside, sha256_of
 from medigan_hub.plugins import MODELS
 
@@ -46,7 +46,10 @@ def findings(package: Package, say: Callable[[str], None] = lambda _: None) -> l
         if not there[needed]:
             found.append(Finding(name, SKIPPED, f"it needs {needed}"))
             continue
-        faults = [Finding(name, FAILED, each.message, each.remedy) for each in check(package)]
+        try:
+            faults = [Finding(name, FAILED, each.message, each.remedy) for each in check(package)]
+        except HubError as error:
+            faults = [Finding(name, FAILED, str(error), "build the package again")]
         found += faults or [Finding(name, PASSED)]
     return found
 
@@ -223,9 +226,9 @@ def _dependencies(package: Package) -> Iterator[Fault]:
 def _missing(text: str, extras: tuple[str, ...] = ("",)) -> Iterator[str]:
     """Yield what this environment lacks of a requirement, and of the extras in it."""
     try:
-        wanted = Requirement(text)
-    except InvalidRequirement:
-        yield f"the dependency {text!r} can't be read"
+        wanted = installation.requirement(text)
+    except PluginError as error:
+        yield str(error)
         return
     if wanted.marker and not any(wanted.marker.evaluate({"extra": extra}) for extra in extras):
         return
@@ -261,9 +264,10 @@ def _passages(package: Package) -> Iterator[tuple[str, str]]:
     for path in sorted(package.info.rglob("*")):
         if path.is_file() and path.name.upper().startswith("LICEN"):
             documents[path.name] = path.read_text("utf-8", "replace")
-    if package.project is not None and (package.project / "CITATION.cff").is_file():
-        path = package.project / "CITATION.cff"
-        documents[path.name] = path.read_text("utf-8", "replace")
+    # Not through a link that leads elsewhere, since what is read is shown.
+    citation = None if package.project is None else inside(package.project, "CITATION.cff")
+    if citation is not None and citation.is_file():
+        documents[citation.name] = citation.read_text("utf-8", "replace")
     for name, text in documents.items():
         for number, line in enumerate(text.splitlines(), 1):
             yield f"{name}, line {number}", line
@@ -290,11 +294,30 @@ def _texts(package: Package) -> Iterator[tuple[str, str, bytes]]:
         with path.open("rb") as wheel_file:
             yield "wheel", path.relative_to(package.site).as_posix(), wheel_file.read(SCANNED)
     if package.sdist is not None:
-        with tarfile.open(package.sdist) as archive:
-            for member in archive:
-                stream = archive.extractfile(member)
-                if stream is not None:
-                    yield "source distribution", member.name, stream.read(SCANNED)
+        for name, content in _members(package.sdist):
+            yield "source distribution", name, content
+
+
+def _members(sdist: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the regular files of a source distribution, which a build has written.
+
+    Raises
+    ------
+    PluginError
+        It can't be read, or is too large.
+    """
+    try:
+        with tarfile.open(sdist) as archive:
+            for number, member in enumerate(archive):
+                if number >= MOST or member.offset_data + member.size > LARGEST:
+                    raise PluginError(f"{sdist.name} unpacks to too much")
+                # A link leads to another file, and what is sparse holds less than it says.
+                if member.isreg() and not member.issparse():
+                    stream = archive.extractfile(member)
+                    if stream is not None:
+                        yield member.name, stream.read(SCANNED)
+    except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error) as error:
+        raise PluginError(f"{sdist.name} can't be read: {error}") from error
 
 
 CHECKS: tuple[tuple[str, Check, str], ...] = (

@@ -6,7 +6,6 @@ import json
 import math
 import os
 import queue
-import re
 import signal
 import subprocess
 import threading
@@ -18,18 +17,15 @@ from typing import IO, Any
 
 import numpy as np
 
+from medigan_hub import variables
 from medigan_hub.errors import PluginError, RequestError
 from medigan_hub.files import inside
 from medigan_hub.metadata import ModelMetadata
-from medigan_hub.runtimes.archive import groups, logs
+from medigan_hub.runtimes.archive import arrays, groups, logs
 from medigan_hub.runtimes.archive.results import Item, fault
 
 LONGEST = 2**24
 """Bytes that an answer may have; what it holds beside the arrays is short."""
-SECRET = re.compile(r".*(TOKEN|SECRET|PASSWORD|PASSWD|KEY|CREDENTIAL).*", re.IGNORECASE)
-"""Environment variables that are none of a model's business."""
-OWN = re.compile(r"PYTHON.*|VIRTUAL_ENV", re.IGNORECASE)
-"""Environment variables that are about the hub's Python."""
 INTERVAL = 0.2
 """Seconds between two looks at whether a silent worker is still there."""
 LAST = 5.0
@@ -84,6 +80,7 @@ class Worker:
                 stderr=log,
                 cwd=code,
                 env=_variables(python, seed, device),
+                guarded=not _waits_for_driver(device),
             )
         self._answers: queue.Queue[bytes] = queue.Queue()
         listener = threading.Thread(
@@ -190,11 +187,10 @@ class Worker:
 
     def _array(self, path: Path | None) -> np.ndarray:
         try:
-            if path is None or not path.is_file():  # a pipe would be waited for
+            if path is None:
                 raise ValueError("not a file in its folder")
-            with path.open("rb") as stream:
-                array = np.lib.format.read_array(stream, allow_pickle=False)
-        except (OSError, ValueError, EOFError, MemoryError) as error:
+            array = arrays.read(path)
+        except (OSError, ValueError) as error:
             reason = logs.one_line(str(error))
             raise self._failure(f"left an array that can't be read: {reason}") from error
         if array.dtype.kind not in "buif":
@@ -232,13 +228,15 @@ def _listen(stream: IO[bytes], answers: queue.Queue[bytes]) -> None:
         answers.put(line)  # cut short, or none
 
 
+def _waits_for_driver(device: str) -> bool:
+    """Tell whether a GPU may be used whose driver a program of root's is to set up at first use."""
+    there = Path("/dev/nvidiactl").exists() and not Path("/dev/nvidia-uvm").exists()
+    return device != "cpu" and there
+
+
 def _variables(python: Path, seed: int, device: str) -> dict[str, str]:
     """Return the environment variables of a worker."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not SECRET.fullmatch(name) and not OWN.fullmatch(name)
-    }
+    kept = variables.for_others(*variables.PROXIES)
     kept |= {
         # A Python that the code starts by its name is to be this one, not the hub's.
         "PATH": os.pathsep.join([str(python.parent), os.environ.get("PATH", os.defpath)]),

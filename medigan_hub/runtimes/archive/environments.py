@@ -11,12 +11,13 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 
-from medigan_hub import network
+from medigan_hub import installation, network, variables
 from medigan_hub.errors import PluginError, RequestError
 from medigan_hub.files import cache_folder, locked, write_atomically
 from medigan_hub.runtimes.archive import groups, logs
@@ -75,8 +76,8 @@ def environment(dependencies: Sequence[str], say: Callable[[str], None] | None =
         folder.parent.mkdir(parents=True, exist_ok=True)
         log = folder.with_name(f"{name}.log")
         try:
-            for command, variables in _commands(python, version, folder, found, wanted):
-                _run(command, variables, log, inherited, wanted)
+            for command, settings in _commands(python, version, folder, found, wanted):
+                _run(command, settings, log, inherited, wanted)
         finally:
             log.unlink(missing_ok=True)
         write_atomically(folder / COMPLETE, json.dumps(wanted).encode())
@@ -90,16 +91,7 @@ def _whole(folder: Path, python: Path) -> bool:
 
 def _requirements(dependencies: Iterable[str]) -> list[str]:
     """Return requirements in one spelling, sorted, NumPy among them."""
-    found = [Requirement("numpy")]
-    for text in dependencies:
-        try:
-            found.append(Requirement(text))
-        except InvalidRequirement as error:
-            raise PluginError(
-                f"the dependency {text!r} is no requirement, such as numpy>=1.26"
-            ) from error
-        if found[-1].url is not None:
-            raise PluginError(f"the dependency {text!r} names a URL; only names are installed")
+    found = [Requirement("numpy"), *map(installation.requirement, dependencies)]
     return sorted(set(map(str, found)), key=str.casefold)
 
 
@@ -128,20 +120,21 @@ def _commands(
     python: str, version: tuple[int, int], folder: Path, made: Path, wanted: Sequence[str]
 ) -> list[tuple[list[str], dict[str, str]]]:
     """Return the commands that make an environment, with their environment variables."""
-    variables = {k: v for k, v in os.environ.items() if not ELSEWHERE.fullmatch(k.upper())}
-    variables |= {"PIP_NO_INPUT": "1", "PIP_USER": "0"}
+    found = variables.for_installers()
+    settings = {k: v for k, v in found.items() if not ELSEWHERE.fullmatch(k.upper())}
+    settings |= {"PIP_NO_INPUT": "1", "PIP_USER": "0"}
     if network.offline():
-        variables = _without_network(variables)
+        settings = _without_network(settings)
     uv = shutil.which("uv")
     if uv:
-        settings = {OF_UV[k]: v for k, v in variables.items() if k in OF_UV}
-        if "UV_FIND_LINKS" in settings:
-            settings["UV_FIND_LINKS"] = ",".join(settings["UV_FIND_LINKS"].split())
-        alone = variables.get("PIP_NO_INDEX", "").lower() in ("1", "true", "yes", "on")
+        of_uv = {OF_UV[k]: v for k, v in settings.items() if k in OF_UV}
+        if "UV_FIND_LINKS" in of_uv:
+            of_uv["UV_FIND_LINKS"] = ",".join(of_uv["UV_FIND_LINKS"].split())
+        alone = settings.get("PIP_NO_INDEX", "").lower() in ("1", "true", "yes", "on")
         install = [uv, "pip", "install", *(["--no-index"] if alone else []), "--python", str(made)]
         return [
-            ([uv, "venv", "--quiet", "--python", python, str(folder)], variables),
-            ([*install, *wanted], {**settings, **variables}),
+            ([uv, "venv", "--quiet", "--python", python, str(folder)], settings),
+            ([*install, *wanted], {**of_uv, **settings}),
         ]
     # The hub's own pip runs in any Python of the same version; another brings its own along.
     own = version == sys.version_info[:2] and importlib.util.find_spec("pip") is not None
@@ -149,18 +142,18 @@ def _commands(
     if not own:
         pip = [str(made), "-I", "-m", "pip"]
     return [
-        ([python, "-I", "-m", "venv", *(["--without-pip"] if own else []), str(folder)], variables),
-        ([*pip, "install", "--disable-pip-version-check", *wanted], variables),
+        ([python, "-I", "-m", "venv", *(["--without-pip"] if own else []), str(folder)], settings),
+        ([*pip, "install", "--disable-pip-version-check", *wanted], settings),
     ]
 
 
-def _without_network(variables: Mapping[str, str]) -> dict[str, str]:
+def _without_network(settings: Mapping[str, str]) -> dict[str, str]:
     """Return settings of pip and uv that reach local folders alone."""
-    kept = {k: v for k, v in variables.items() if not k.startswith(("PIP_", "UV_"))}
-    folders = [part for part in variables.get("PIP_FIND_LINKS", "").split() if Path(part).is_dir()]
+    kept = {k: v for k, v in settings.items() if not k.startswith(("PIP_", "UV_"))}
+    folders = [part for part in settings.get("PIP_FIND_LINKS", "").split() if Path(part).is_dir()]
     if folders:
         kept["PIP_FIND_LINKS"] = " ".join(folders)
-    constraint = variables.get("PIP_CONSTRAINT", "")
+    constraint = settings.get("PIP_CONSTRAINT", "")
     if Path(constraint).is_file():
         kept["PIP_CONSTRAINT"] = constraint
     # An index in pip's own files could lie in the network.
@@ -169,22 +162,24 @@ def _without_network(variables: Mapping[str, str]) -> dict[str, str]:
 
 def _run(
     command: Sequence[str],
-    variables: Mapping[str, str],
+    settings: Mapping[str, str],
     log: Path,
     inherited: tuple[int, ...],
     wanted: Sequence[str],
 ) -> None:
     """Run a command that makes a part of an environment; what it says goes to a log.
 
-    It inherits the lock, so that none else begins while it goes on after the hub's end.
+    It inherits the lock, so that none else begins while it goes on after the hub's end. Its
+    current folder is empty: pip takes a name for a file where there is one.
     """
-    with log.open("ab") as output:
+    with log.open("ab") as output, tempfile.TemporaryDirectory() as empty:
         process = groups.start(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env=variables,
+            cwd=empty,
+            env=settings,
             pass_fds=inherited,
         )
         try:
