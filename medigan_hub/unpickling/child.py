@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import binascii
 import codecs
+import gc
 import json
 import os
 import sys
@@ -32,6 +33,7 @@ def longest_answer(size: int) -> int:
 
 
 def main() -> None:
+    gc.disable()  # nothing that is made here ends before the process does
     parent, *classes = sys.argv[1:]
     stream = open(0, "rb", closefd=False)  # noqa: SIM115 (no path; open to the end)
     size = os.fstat(0).st_size

@@ -40,7 +40,7 @@ from collections.abc import Callable, Iterable
 from re import compile as pattern
 from typing import Any, BinaryIO
 
-MOST_OPCODES = 2_000_000
+MOST_OPCODES = 1_000_000
 """Steps of a pickle; those of the largest networks have some hundred thousand."""
 LONGEST_NAME = 500
 MOST_AXES = 64
