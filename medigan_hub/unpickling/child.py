@@ -48,7 +48,7 @@ def main() -> None:
 def _answer(stream: BinaryIO, size: int, classes: list[str]) -> bytes:
     try:
         found = describe(stream, size, classes)
-        return json.dumps(found, default=_base64, separators=(",", ":")).encode()
+        return json.dumps(found, default=as_base64, separators=(",", ":")).encode()
     except RefusedError as error:
         return json.dumps({"refused": str(error)}).encode()
     except UnreadableError as error:
@@ -59,8 +59,9 @@ def _answer(stream: BinaryIO, size: int, classes: list[str]) -> bytes:
         return json.dumps({"fault": type(error).__name__}).encode()
 
 
-def _base64(content: Any) -> str:
-    return binascii.b2a_base64(content, newline=False).decode()
+def as_base64(content: Any) -> str:
+    """Return bytes as JSON can hold them."""
+    return binascii.b2aas_base64(content, newline=False).decode()
 
 
 if __name__ == "__main__":
