@@ -61,7 +61,7 @@ def _answer(stream: BinaryIO, size: int, classes: list[str]) -> bytes:
 
 def as_base64(content: Any) -> str:
     """Return bytes as JSON can hold them."""
-    return binascii.b2aas_base64(content, newline=False).decode()
+    return binascii.b2a_base64(content, newline=False).decode()
 
 
 if __name__ == "__main__":

@@ -53,6 +53,8 @@ LIST = re.compile(rb"(?=PK\x05\x06.{8}(.{4}))", re.DOTALL)
 LIST_64 = re.compile(rb"(?=PK\x06\x06.{36}(.{8}))", re.DOTALL)
 IN_OTHER = 0xFFFFFFFF
 """How long a list is of which the other one tells."""
+HEADER = 30
+"""Bytes of the header before a file, without its name."""
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 JUNK = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|\._)")
 CODE = "__init__.py"
@@ -286,7 +288,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
                 raise zipfile.BadZipFile("files in it begin before it does")
             yield archive
     except faults as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise WeightsError(
             f"{path} is no zip archive that can be read: {reason}; tell the authors of the model"
         ) from error
@@ -336,7 +338,7 @@ def _check_places(entries: list[zipfile.ZipInfo], path: Path) -> None:
     for entry in sorted(entries, key=lambda entry: entry.header_offset):
         if entry.header_offset < end:
             raise _refused(path, f"{_shown(entry)} shares bytes with another file")
-        end = entry.header_offset + zipfile.sizeFileHeader + entry.compress_size
+        end = entry.header_offset + HEADER + entry.compress_size
 
 
 def _shown(entry: zipfile.ZipInfo) -> str:

@@ -26,6 +26,7 @@ from pickles import (
 )
 
 from medigan_hub import WeightsError, weights
+from medigan_hub.contribution import recognition
 
 torch = pytest.importorskip("torch")
 
@@ -421,3 +422,20 @@ def test_a_pipe_in_place_of_a_checkpoint_is_told(tmp_path):
     os.mkfifo(tmp_path / "x.pt")
     with pytest.raises(WeightsError, match=r"x\.pt is no file"):
         weights.read_checkpoint(tmp_path / "x.pt")
+
+
+def test_tables_that_are_in_each_other_many_times_are_looked_at_once(tmp_path):
+    # A thousand names of a table with a thousand names of one, and so on: 10 ** 12 paths.
+    steps = value({"weight": tensor()}) + b"q\x00"
+    for level in range(4):
+        names = {f"n{place}": b"h" + bytes([level]) for place in range(1000)}
+        steps += value(names) + b"q" + bytes([level + 1])
+    (tmp_path / "x.pt").write_bytes(modern(b"(" + steps + b"t"))
+    (place, tensors), *_ = recognition.read(tmp_path / "x.pt")
+    assert (place, list(tensors)) == ("0", ["weight"])
+
+
+def test_no_more_groups_of_tensors_are_looked_at_than_a_network_has(tmp_path):
+    tables = {f"n{place}": {"weight": tensor()} for place in range(5000)}
+    (tmp_path / "x.pt").write_bytes(modern(tables))
+    assert len(recognition.read(tmp_path / "x.pt")) == 200
