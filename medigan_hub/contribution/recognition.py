@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ OTHER = re.compile(
 """What checkpoints call the parts that make no images."""
 DEEPEST = 3
 """How many names may stand above the tensors of a network."""
+MOST_GROUPS = 200
+"""Groups of tensors that are looked at."""
 NOISE, CLASS = "noise-to-image", "class-to-image"
 IMAGE = ("image-to-image", "mask-to-image", "inpainting")
 
@@ -81,7 +84,7 @@ def read(path: Path) -> list[tuple[str, dict[str, Tensor]]]:
     """
     if not path.is_file():
         raise WeightsError(f"{path} is no file; name a checkpoint of PyTorch or safetensors")
-    found = list(_groups(read_checkpoint(path), (), DEEPEST))
+    found = list(islice(_groups(read_checkpoint(path), (), DEEPEST, {}), MOST_GROUPS))
     if not found:
         raise WeightsError(
             f"{path} holds no tensors by name; save the network's own: "
@@ -185,10 +188,14 @@ def measure(name: str, module: Any) -> Facts:
 
 
 def _groups(
-    value: Any, above: tuple[str, ...], deeper: int
+    value: Any, above: tuple[str, ...], deeper: int, seen: dict[int, tuple[int, Any]]
 ) -> Iterator[tuple[str, dict[str, Tensor]]]:
     import torch
 
+    # One table may be in a file a million times; it is looked at once, as deep as ever.
+    if seen.get(id(value), (-1, None))[0] >= deeper:
+        return
+    seen[id(value)] = deeper, value
     if isinstance(value, (list, tuple)):
         value = {str(place): item for place, item in enumerate(value[:32])}
     if not isinstance(value, Mapping):
@@ -209,7 +216,7 @@ def _groups(
                 group[rest] = tensor
     if deeper:
         for name in sorted(inner, key=_rank):
-            yield from _groups(inner[name], (*above, name), deeper - 1)
+            yield from _groups(inner[name], (*above, name), deeper - 1, seen)
 
 
 def likeliest(groups: Sequence[tuple[str, dict[str, Tensor]]]) -> tuple[str, dict[str, Tensor]]:

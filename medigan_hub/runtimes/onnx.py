@@ -17,6 +17,7 @@ from medigan_hub.runtimes.base import (
     out_of_memory,
 )
 from medigan_hub.runtimes.processes import Loaded, threads
+from medigan_hub.weights.graphs import graph_fault
 
 require("onnxruntime", extra="onnx", purpose="running an ONNX model")
 import onnxruntime  # noqa: E402 (after its absence has been reported in words)
@@ -75,6 +76,9 @@ def _devices() -> Sequence[str]:
 
 
 def _session(weights: Path, place: str) -> onnxruntime.InferenceSession:
+    fault = graph_fault(weights)
+    if fault is not None:
+        raise WeightsError(f"{weights} is not loaded: {fault}")
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = 3  # errors; they are raised as well
     settings.use_deterministic_compute = True

@@ -22,6 +22,7 @@ from medigan_hub.runtimes.base import (
 )
 from medigan_hub.runtimes.processes import Loaded, check_tensorflow, threads
 from medigan_hub.runtimes.quiet import no_notes
+from medigan_hub.weights.hdf5 import check_hdf5
 
 # All are read when TensorFlow and Keras are first imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -66,6 +67,7 @@ class TensorflowRuntime(Runtime):
         name = place.replace("cuda", "GPU")
 
         def load() -> tf.types.experimental.GenericFunction:
+            check_hdf5(weights)
             _limit_threads()
             with tf.device(name), _computing_in(precision), _weights_in_words(weights):
                 return _compile(self._build(weights))

@@ -2,8 +2,9 @@
 
 from medigan_hub.weights.archives import extract, locate, names, unpack
 from medigan_hub.weights.bundled import bundled
-from medigan_hub.weights.checkpoints import Shell, read_checkpoint, read_tensors, tensors_of
+from medigan_hub.weights.checkpoints import read_checkpoint, read_tensors, tensors_of
 from medigan_hub.weights.download import Download, fetch
+from medigan_hub.weights.rebuilding import Shell
 
 __all__ = [
     "Download",

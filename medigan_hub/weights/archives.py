@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import lzma
+import os
 import re
 import secrets
 import shutil
@@ -37,6 +38,24 @@ MOST_RATIO = 200
 """How many times its own size an archive may unpack to ..."""
 UNSUSPICIOUS = 256 * 2**20
 """... where that is more than so many bytes; below, no ratio does harm."""
+LONGEST_PATH, LONGEST_PART = 1000, 255
+"""Characters of a path, and bytes of a name in it, that there may be on every system."""
+LONGEST_LIST = 160 * MOST_ENTRIES
+"""Bytes of the list of all files."""
+RESERVED = re.compile(
+    r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|CLOCK\$|(COM|LPT)[0-9\u00b9\u00b2\u00b3])\s*(\..*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Names that are devices of Windows, whatever follows on a dot."""
+ELSEWHERE = re.compile(r"[<>:\"|?*]|[. ]$")
+"""What no name on Windows has, or what is dropped there."""
+LIST = re.compile(rb"(?=PK\x05\x06.{8}(.{4}))", re.DOTALL)
+LIST_64 = re.compile(rb"(?=PK\x06\x06.{36}(.{8}))", re.DOTALL)
+IN_OTHER = 0xFFFFFFFF
+"""How long a list is of which the other one tells."""
+HEADER = 30
+"""Bytes of the header before a file, without its name."""
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 JUNK = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|\._)")
 CODE = "__init__.py"
 TEMPORARY = ".tmp-"
@@ -263,15 +282,27 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         lzma.LZMAError,
     )
     try:
+        _check_list(path)
         with zipfile.ZipFile(path) as archive:
             if any(entry.header_offset < 0 for entry in archive.infolist()):
                 raise zipfile.BadZipFile("files in it begin before it does")
             yield archive
     except faults as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise WeightsError(
             f"{path} is no zip archive that can be read: {reason}; tell the authors of the model"
         ) from error
+
+
+def _check_list(path: Path) -> None:
+    """Refuse a list of files that would take long to read alone."""
+    with path.open("rb") as stream:
+        stream.seek(-min(path.stat().st_size, 2**16 + 100), os.SEEK_END)
+        tail = stream.read()
+    # Each place that may be taken for the archive's end says how long the list is.
+    found = [*LIST.finditer(tail), *LIST_64.finditer(tail)]
+    if any(LONGEST_LIST < int.from_bytes(each[1], "little") != IN_OTHER for each in found):
+        raise _refused(path, f"its list of files has over {LONGEST_LIST} bytes")
 
 
 def _check(entries: list[zipfile.ZipInfo], path: Path) -> None:
@@ -286,7 +317,7 @@ def _check(entries: list[zipfile.ZipInfo], path: Path) -> None:
     for entry in entries:
         fault = _fault(entry)
         if fault:
-            raise _refused(path, f"{entry.orig_filename!r} {fault}")
+            raise _refused(path, f"{_shown(entry)} {fault}")
     _check_paths(entries, path)
     total = sum(entry.file_size for entry in entries)
     if len(entries) > MOST_ENTRIES:
@@ -298,6 +329,22 @@ def _check(entries: list[zipfile.ZipInfo], path: Path) -> None:
         )
     if total > UNSUSPICIOUS and total > MOST_RATIO * path.stat().st_size:
         raise _refused(path, f"it unpacks to over {MOST_RATIO} times its size")
+    _check_places(entries, path)
+
+
+def _check_places(entries: list[zipfile.ZipInfo], path: Path) -> None:
+    """Refuse files that share bytes of the archive, by which few bytes become very many."""
+    end = 0
+    for entry in sorted(entries, key=lambda entry: entry.header_offset):
+        if entry.header_offset < end:
+            raise _refused(path, f"{_shown(entry)} shares bytes with another file")
+        end = entry.header_offset + HEADER + entry.compress_size
+
+
+def _shown(entry: zipfile.ZipInfo) -> str:
+    """Return the name of an entry, or the beginning of a long one."""
+    name = entry.orig_filename
+    return repr(name if len(name) <= 100 else f"{name[:100]}\u2026")
 
 
 def _fault(entry: zipfile.ZipInfo) -> str | None:
@@ -313,8 +360,14 @@ def _fault(entry: zipfile.ZipInfo) -> str | None:
         return "is a link"
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "is neither a file nor a folder"
+    if len(name) > LONGEST_PATH or any(len(part.encode()) > LONGEST_PART for part in parts):
+        return "is too long for a path"
+    if any(RESERVED.fullmatch(part) or ELSEWHERE.search(part) for part in parts):
+        return "is no name on Windows"
     if entry.flag_bits & 0x41:
         return "is encrypted"
+    if entry.compress_type not in METHODS:
+        return "is compressed in another way than by deflate"
     if entry.file_size > MOST_BYTES_OF_ONE:
         return f"has over {MOST_BYTES_OF_ONE / 2**30:g} GiB"
     return None

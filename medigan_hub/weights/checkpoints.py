@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import re
-import threading
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
+import medigan_hub
 from medigan_hub.errors import WeightsError, require
-from medigan_hub.weights import legacy, scalars
+from medigan_hub.unpickling import child
+from medigan_hub.variables import for_others
+from medigan_hub.weights.rebuilding import ImpossibleError, Shell, rebuild
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 LONGEST_HEADER = 100 * 2**20
-_lock = threading.Lock()
-
-
-class Shell:
-    """Stands for an object of a class that is not loaded: it holds attributes, and does nothing."""
-
-    def __init__(self, *arguments: object) -> None:
-        pass
-
-    def __setstate__(self, state: object) -> None:
-        if isinstance(state, Mapping):
-            self.__dict__.update({str(name): value for name, value in state.items()})
+LONGEST_WAIT = 60
+"""Seconds after which a process is ended that reads a pickle; it needs far less."""
+MOST_MODULES, DEEPEST_MODULE = 20_000, 100
+"""Modules in one, each as often as it is used, and how deep one lies in another."""
 
 
 def tensors_of(module: object) -> dict[str, Tensor]:
@@ -46,30 +44,39 @@ def tensors_of(module: object) -> dict[str, Tensor]:
     ...
     medigan_hub.errors.WeightsError: the checkpoint holds Shell, and not a module of PyTorch
     """
-    return dict(_tensors(module, "", ()))
-
-
-def _tensors(module: object, prefix: str, above: tuple[int, ...]) -> Iterator[tuple[str, Tensor]]:
     import torch
 
-    state = vars(module) if isinstance(module, Shell) else {}
-    parameters, buffers, modules = map(state.get, ("_parameters", "_buffers", "_modules"))
-    if (
-        not (isinstance(parameters, dict) and isinstance(buffers, dict))
-        or not isinstance(modules, dict)
-        or id(module) in above
-    ):
-        raise WeightsError(
-            f"the checkpoint holds {type(module).__name__}, and not a module of PyTorch"
-        )
-    passing = state.get("_non_persistent_buffers_set", ())
-    kept = {name: tensor for name, tensor in buffers.items() if name not in passing}
-    for name, tensor in {**parameters, **kept}.items():
-        if isinstance(tensor, torch.Tensor):
-            yield f"{prefix}{name}", tensor.detach()
-    for name, child in modules.items():
-        if child is not None:
-            yield from _tensors(child, f"{prefix}{name}.", (*above, id(module)))
+    found: dict[str, Tensor] = {}
+    # Modules that wait, the next one last: names before it, and the modules that it lies in.
+    waiting: list[tuple[str, object, tuple[int, ...]]] = [("", module, ())]
+    for _ in range(MOST_MODULES):
+        if not waiting:
+            return found
+        prefix, part, above = waiting.pop()
+        state = vars(part) if isinstance(part, Shell) else {}
+        parameters, buffers, modules = map(state.get, ("_parameters", "_buffers", "_modules"))
+        if (
+            not (isinstance(parameters, dict) and isinstance(buffers, dict))
+            or not isinstance(modules, dict)
+            or id(part) in above
+            or len(above) > DEEPEST_MODULE
+            or len(waiting) + len(modules) > MOST_MODULES
+        ):
+            raise WeightsError(
+                f"the checkpoint holds {type(part).__name__}, and not a module of PyTorch"
+            )
+        passing = state.get("_non_persistent_buffers_set")
+        passing = passing if isinstance(passing, set) else set()
+        kept = {name: tensor for name, tensor in buffers.items() if name not in passing}
+        for name, tensor in {**parameters, **kept}.items():
+            if isinstance(tensor, torch.Tensor):
+                found[f"{prefix}{name}"] = tensor.detach()
+        waiting += [
+            (f"{prefix}{name}.", child, (*above, id(part)))
+            for name, child in reversed(modules.items())
+            if child is not None
+        ]
+    raise WeightsError(f"the checkpoint holds a module with over {MOST_MODULES} others in it")
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -88,12 +95,12 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def read_checkpoint(path: Path, classes: Mapping[str, Callable[..., Any]] | None = None) -> Any:
+def read_checkpoint(path: Path, classes: Mapping[str, type[Shell]] | None = None) -> Any:
     """Read what ``torch.save`` wrote, or a safetensors file, whatever its name; no code is run.
 
-    A checkpoint is a pickle, which can name any function to be called. Only
-    those that make tensors, numbers and containers are; NumPy's numbers and
-    arrays are made by the hub.
+    A checkpoint is a pickle, which can name any function to be called. None is:
+    a process that can do nothing else finds out which tensors, numbers and
+    containers it describes, and the hub makes those once it has checked them.
 
     Parameters
     ----------
@@ -101,8 +108,8 @@ def read_checkpoint(path: Path, classes: Mapping[str, Callable[..., Any]] | None
         The file.
     classes
         What else the pickle may name, such as ``SinGAN.models.ConvBlock``, and the
-        hub's own class that is made in its place, such as ``Shell``. With any,
-        PyTorch's own layers become a ``Shell``.
+        hub's own class that is made in its place, without arguments, such as
+        ``Shell``. With any, PyTorch's own layers become a ``Shell``.
 
     Returns
     -------
@@ -116,39 +123,70 @@ def read_checkpoint(path: Path, classes: Mapping[str, Callable[..., Any]] | None
     """
     if _is_safetensors(path):
         return read_tensors(path)
-    torch = require("torch", extra="torch", purpose=f"reading {path.name}")
-    known = dict(scalars.CLASSES)
-    if classes:
-        known |= {**_layers(), **legacy.CLASSES, **classes}
-    allowed = [(made, name) for name, made in known.items()]
-    try:
-        source = legacy.rewritten(path) if classes else None
-        with _lock, warnings.catch_warnings(), torch.serialization.safe_globals(allowed):
-            warnings.simplefilter("ignore")  # of pickles that are older than PyTorch
-            return torch.load(source or path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise WeightsError(f"the checkpoint {path} is missing") from error
-    except Exception as error:  # a damaged pickle may make torch raise anything
-        raise _fault(path, error) from error
+    known = dict(classes or {})
+    with path.open("rb") as stream, TemporaryFile() as answer:
+        process = _started(stream, answer, known)
+        try:
+            # Meanwhile, as it takes longer.
+            require("torch", extra="torch", purpose=f"reading {path.name}")
+            status = process.wait(LONGEST_WAIT)
+        except subprocess.TimeoutExpired as error:
+            raise _hostile(path) from error
+        finally:
+            process.kill()
+            process.wait()
+        size = os.fstat(stream.fileno()).st_size
+        if status != 0 or answer.seek(0, os.SEEK_END) > child.longest_answer(size):
+            raise _hostile(path)
+        answer.seek(0)
+        try:
+            return _made(json.loads(answer.read()), path, stream, size, known)
+        except WeightsError:
+            raise
+        except Exception as error:  # PyTorch and NumPy raise many, for what can't be made
+            reason = str(error) if isinstance(error, ImpossibleError) else type(error).__name__
+            raise _damaged(path, reason) from error
 
 
-def _layers() -> dict[str, Callable[..., Any]]:
-    """Return what stands for PyTorch's own layers, by their full names."""
-    import torch
+def _started(
+    stream: BinaryIO, answer: IO[bytes], classes: Mapping[str, type[Shell]]
+) -> subprocess.Popen[bytes]:
+    """Start the process that describes a checkpoint."""
+    # It has no paths but those of Python itself and of the hub, which comes last.
+    start = (
+        f"import sys; sys.path.append({str(Path(medigan_hub.__file__).parents[1])!r}); "
+        f"from {child.__name__} import main; main()"
+    )
+    command = [sys.executable, "-I", "-S", "-X", "utf8", "-c", start, str(os.getpid()), *classes]
+    return subprocess.Popen(  # noqa: S603 (this Python, with a program that stands here)
+        command, stdin=stream, stdout=answer, stderr=subprocess.DEVNULL, env=for_others()
+    )
 
-    layers = (value for value in vars(torch.nn).values() if isinstance(value, type))
-    found = {
-        f"{layer.__module__}.{layer.__qualname__}": Shell
-        for layer in layers
-        if issubclass(layer, torch.nn.Module)
-    }
-    # Modules that were saved before PyTorch 1.4 hold what this returned.
-    return {**found, "torch.nn.backends.thnn._get_thnn_function_backend": Shell}
+
+def _made(
+    description: Mapping[str, Any],
+    path: Path,
+    stream: BinaryIO,
+    size: int,
+    classes: Mapping[str, type[Shell]],
+) -> Any:
+    """Return what a description is of, or raise what it says is wrong."""
+    if "refused" in description:
+        raise WeightsError(
+            f"{path} is refused: to be read it would run {_plain(description['refused'])}, which "
+            "is none of what checkpoints need; the published code of the model may read it: "
+            "--runtime archive"
+        )
+    if "fault" in description:
+        raise _damaged(path, description["fault"])
+    return rebuild(description, stream, size, classes)
 
 
 def _is_safetensors(path: Path) -> bool:
     """Tell whether a file begins as safetensors does: with its header's length, and a brace."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            raise WeightsError(f"the checkpoint {path} is no file")
         with path.open("rb") as stream:
             start = stream.read(9)
     except OSError as error:
@@ -156,21 +194,21 @@ def _is_safetensors(path: Path) -> bool:
     return start[8:] == b"{" and int.from_bytes(start[:8], "little") <= LONGEST_HEADER
 
 
-def _fault(path: Path, error: Exception) -> WeightsError:
+def _damaged(path: Path, reason: str) -> WeightsError:
     """Say in one line what is wrong with a checkpoint."""
-    text = str(error)
-    found = re.search(r"GLOBAL (\S+)", text) or re.search(
-        r"unrecognized function <[a-z-]+ (?:function )?'?([\w.]+)", text
-    )
-    if found is not None:
-        return WeightsError(
-            f"{path} is refused: to be read it would run {found[1][:200]}, which is none of what "
-            "checkpoints need; the published code of the model may read it: --runtime archive"
-        )
-    # PyTorch's own text has its advice before, and the reason behind, these words.
-    reason = text.rpartition("WeightsUnpickler error:")[2].strip() or type(error).__name__
-    reason = re.split(r"\s*[\n;]|(?<=\w)\. ", reason)[0][:200]
     return WeightsError(
-        f"{path} is not a checkpoint that can be read: {reason}; it may be damaged: remove it, "
-        "and fetch it again"
+        f"{path} is not a checkpoint that can be read: {_plain(reason)}; it may be damaged: "
+        "remove it, and fetch it again"
     )
+
+
+def _hostile(path: Path) -> WeightsError:
+    return WeightsError(
+        f"{path} is damaged or hostile: reading it takes more time or memory than a file of its "
+        "size may; remove it, and fetch it again"
+    )
+
+
+def _plain(text: str) -> str:
+    """Return the beginning of a text that a file may have chosen, without control characters."""
+    return "".join(letter for letter in text if letter.isprintable())[:200]

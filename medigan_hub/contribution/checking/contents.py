@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from medigan_hub.weights.graphs import graph_fault
+
 PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill", ".bin")
 """Suffixes of files that pickles have."""
 
@@ -177,6 +179,8 @@ def broken_weights(path: Path, form: str) -> str | None:
             return "it does not begin as HDF5"
         if form == "onnx" and not head.startswith(b"\x08"):  # field 1, the version of the format
             return "it does not begin as an ONNX model"
+        if form == "onnx":
+            return graph_fault(path)
     return None
 
 
