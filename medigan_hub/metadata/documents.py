@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -117,8 +118,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Refuse a key that stands twice: readers differ in which of the two they believe."""
     value = dict(pairs)
     if len(value) < len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        counts = Counter(key for key, _ in pairs)
+        twice = next(key for key, count in counts.items() if count > 1)
         raise ValueError(f"the key {shortened(twice, 60)} stands twice in one object")
     return value
 

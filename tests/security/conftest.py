@@ -48,6 +48,7 @@ def fuzz(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> 
         if seconds:
             with capsys.disabled():
                 took = time.monotonic() - begin
-                print(f"\n{request.node.name}: {done} cases in {took:.0f} s, none did harm")
+                writer = request.config.get_terminal_writer()
+                writer.line(f"\n{request.node.name}: {done} cases in {took:.0f} s, none did harm")
 
     return run
