@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medigan_hub.errors import MissingDependencyError, WeightsError, require
-from medigan_hub.files import cache_folder
 from medigan_hub.runtimes.base import (
     ImageToImage,
     NoiseToImage,
@@ -21,17 +20,13 @@ from medigan_hub.runtimes.base import (
     out_of_memory,
 )
 from medigan_hub.runtimes.processes import Loaded, check_tensorflow, threads
-from medigan_hub.runtimes.quiet import no_notes
+from medigan_hub.runtimes.quiet import no_folder, no_notes
 from medigan_hub.weights.hdf5 import check_hdf5
 
-# All are read when TensorFlow and Keras are first imported.
+# Both are read when TensorFlow and Keras are first imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-with suppress(RuntimeError):  # a user without a home
-    if not Path("~/.keras").expanduser().exists():
-        # Where Keras writes its settings: not into the home of who has never used it.
-        os.environ.setdefault("KERAS_HOME", str(cache_folder().absolute() / "keras"))
-with no_notes():
+with no_notes(), no_folder("KERAS_HOME", "~/.keras"):
     require("tensorflow", extra="tensorflow", purpose="running a TensorFlow model")
     import keras
     import tensorflow as tf

@@ -444,6 +444,12 @@ def test_no_pattern_is_slow_on_a_text_that_nearly_fits(document, place, value):
         assert metadata.validate(each)
 
 
+def test_parts_behind_more_faults_than_are_counted_are_not_taken_for_sound(document):
+    for broken in (7, [], [{}], [{"range": 1}], [{"range": [], "shape": None, "kind": {}}]):
+        document |= {"authors": [7] * 500, "outputs": broken, "conditions": [{}], "inputs": broken}
+        assert 1 < len(metadata.validate(document)) <= 100
+
+
 @pytest.mark.parametrize("versions", [("1.2.3..4", "1.2.4"), ("1.2.3.4.5..", "1.2.3")])
 def test_versions_that_pip_can_not_read_are_compared_all_the_same(
     install, tmp_path, monkeypatch, document, versions
