@@ -59,9 +59,7 @@ def _summary(folder: Path, verdict: Verdict) -> str:
             filter(None, (f"unfinished: {verdict.listed} of {verdict.count} samples", words))
         )
     remedies = []
-    if "dataset.json" in verdict.changed:
-        remedies.append("make it again with --overwrite, as dataset.json is not what it was")
-    elif not verdict.finished or verdict.missing or verdict.changed or verdict.faults:
+    if not verdict.finished or verdict.missing or verdict.changed or verdict.faults:
         remedies.append("mend it with the command that made it and --resume")
     if verdict.extra and not remedies:  # mending comes first: it may need what looks extra
         remedies.append("remove what is extra")
