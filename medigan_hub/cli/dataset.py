@@ -38,12 +38,17 @@ def verify(
     for word in ("missing", "changed", "extra"):
         names = getattr(verdict, word)
         for name in names[:SHOWN]:
-            print(f"{word}: {printable(name)}")
+            print(f"{word}: {_line(name)}")
         if len(names) > SHOWN:
             print(f"{word}: {len(names) - SHOWN} more")
     for fault in verdict.faults[:SHOWN]:
-        print(printable(fault))
+        print(_line(fault))
     raise OutputError(_summary(folder, verdict))
+
+
+def _line(words: str) -> str:
+    """Return a name that others gave in one line, so that none can pretend to be a line of ours."""
+    return printable(words.replace("\n", "\\n"))
 
 
 def _summary(folder: Path, verdict: Verdict) -> str:
