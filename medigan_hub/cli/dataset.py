@@ -38,12 +38,17 @@ def verify(
     for word in ("missing", "changed", "extra"):
         names = getattr(verdict, word)
         for name in names[:SHOWN]:
-            print(f"{word}: {printable(name)}")
+            print(f"{word}: {_line(name)}")
         if len(names) > SHOWN:
             print(f"{word}: {len(names) - SHOWN} more")
     for fault in verdict.faults[:SHOWN]:
-        print(printable(fault))
+        print(_line(fault))
     raise OutputError(_summary(folder, verdict))
+
+
+def _line(words: str) -> str:
+    """Return a name that others gave in one line, so that none can pretend to be a line of ours."""
+    return printable(words.replace("\n", "\\n"))
 
 
 def _summary(folder: Path, verdict: Verdict) -> str:
@@ -59,9 +64,7 @@ def _summary(folder: Path, verdict: Verdict) -> str:
             filter(None, (f"unfinished: {verdict.listed} of {verdict.count} samples", words))
         )
     remedies = []
-    if "dataset.json" in verdict.changed:
-        remedies.append("make it again with --overwrite, as dataset.json is not what it was")
-    elif not verdict.finished or verdict.missing or verdict.changed or verdict.faults:
+    if not verdict.finished or verdict.missing or verdict.changed or verdict.faults:
         remedies.append("mend it with the command that made it and --resume")
     if verdict.extra and not remedies:  # mending comes first: it may need what looks extra
         remedies.append("remove what is extra")

@@ -71,10 +71,9 @@ def write(folder: Path, header: Mapping[str, Any]) -> None:
 
 def is_of(folder: Path, header: Mapping[str, Any]) -> bool:
     """Tell whether the description is there that the manifest gives the data set of this header."""
-    try:
-        content = to_json(document(folder, header))
-    except (StopIteration, OSError, KeyError, TypeError, ValueError, AttributeError):
-        return False  # there is no manifest, or not one that says what a sample has
+    if next(manifest.rows(folder, manifest.MANIFEST), None) is None:
+        return False
+    content = to_json(document(folder, header))
     return sha256_inside(folder, CROISSANT) == hashlib.sha256(content).hexdigest()
 
 

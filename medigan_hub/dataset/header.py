@@ -20,6 +20,8 @@ SEAL = "seal"
 """Key of the header: SHA-256 of the files that describe a finished data set."""
 LARGEST = 2**24
 """Bytes in the file; a larger one is no header."""
+DEEPEST = 50
+"""Lists and objects inside each other; what is deeper is no header, and can't be written again."""
 
 
 def header(job: GenerationRequest, format_name: str) -> dict[str, Any]:
@@ -50,6 +52,8 @@ def read(folder: Path) -> Header | None:
         with stream:
             content = stream.read(LARGEST + 1)
         document = json.loads(content) if len(content) <= LARGEST else None
+        if _depth(document) > DEEPEST:
+            return None
     except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(document, dict) or document.get("synthetic") is not True:
@@ -113,6 +117,19 @@ def differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str
 def to_json(document: Mapping[str, Any]) -> bytes:
     """Return a document as it is written."""
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        level = [
+            inner
+            for each in level
+            if isinstance(each, (dict, list))
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return depth
 
 
 def _short(value: Any) -> str:

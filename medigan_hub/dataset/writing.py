@@ -507,8 +507,7 @@ def _finish(folder: Path, document: dict[str, Any], count: int) -> None:
     header.write(folder, document)  # without a seal that it may have had before
     lost: list[str] = []
     rows = manifest.ordered_rows(folder, key, (manifest.UNFINISHED,))
-    if manifest.rewrite(folder, key, _looked_at(folder, rows, lost)) != [range(count)]:
-        raise OutputError(f"the manifest in {folder} was changed while it was written; {GO_ON}")
+    kept = manifest.rewrite(folder, key, _looked_at(folder, rows, lost))
     if lost:
         some = f"{lost[0]} is" if len(lost) == 1 else f"{len(lost)} files are"
         raise OutputError(
@@ -516,6 +515,8 @@ def _finish(folder: Path, document: dict[str, Any], count: int) -> None:
             + (f", such as {lost[0]}" if len(lost) > 1 else "")
             + f": something else was at work in it; {GO_ON}"
         )
+    if kept != [range(count)]:
+        raise OutputError(f"the manifest in {folder} was changed while it was written; {GO_ON}")
     manifest.finish(folder)
     description.write(folder, document)
     croissant.write(folder, document)
@@ -526,7 +527,7 @@ def _finish(folder: Path, document: dict[str, Any], count: int) -> None:
 def _looked_at(
     folder: Path, rows: Iterator[manifest.Row], lost: list[str]
 ) -> Iterator[manifest.Row]:
-    """Yield the rows, and note the files that are not there as they were stored.
+    """Yield the rows of samples that are there as they were stored, and note which files are not.
 
     That takes no reading: what was written, or kept, had the right content.
     """
@@ -536,17 +537,19 @@ def _looked_at(
         return within(path.rpartition("/")[0]) and _has_size(folder, path, size)
 
     for archive, group in groupby(rows, key=archive_of):
-        total = len(shards.END)
+        total, sized = len(shards.END), True
         for row in group:
-            files = {
-                (file["path"], file.get("member")): file.get("size")
-                for file in row["files"].values()
-            }
+            files = {(file["path"], file.get("member")): file for file in row["files"].values()}
             if archive is None:
-                lost += [path for (path, _), size in files.items() if not is_there(path, size)]
-            total += sum(shards.space(size or 0) for size in files.values())
+                gone = [path for (path, _), f in files.items() if not is_there(path, f.get("size"))]
+                if gone:
+                    lost += gone
+                    continue
+            sizes = [file["size"] for file in files.values() if "size" in file]
+            total += sum(map(shards.space, sizes))
+            sized &= len(sizes) == len(files)
             yield row
-        if archive is not None and not is_there(archive, total):
+        if archive is not None and not is_there(archive, total if sized else None):
             lost.append(archive)
 
 
