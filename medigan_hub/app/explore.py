@@ -11,6 +11,7 @@ from medigan_hub.app import work
 from medigan_hub.app.context import AT_ONCE
 from medigan_hub.app.html import render
 from medigan_hub.contribution import card, reference
+from medigan_hub.errors import RequestError
 from medigan_hub.search.fields import FILTERS
 from medigan_hub.search.ranking import metrics
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 SHOWN_FILTERS = ("modality", "organ", "task", "licence", "framework")
 NO_METRIC = "relevance"
 MOST_CARDS = 200
+LONGEST = 200
+"""Characters of a search: each word is held against all that are known."""
 
 # A click on a card's button, by mouse or keyboard, is an event that says which it was.
 BUTTONS = """
@@ -63,6 +66,10 @@ def build(context: Context, tab: gr.Tab) -> None:
 
     @work.in_words(status)
     def search(words: str, rank_by: str, installed: bool, *values: list[str]) -> dict[Any, Any]:
+        if len(words) > LONGEST:
+            raise RequestError(
+                f"the search has {len(words)} characters; at most {LONGEST} are taken"
+            )
         chosen: dict[str, Any] = {
             name: value or None for name, value in zip(filters, values, strict=True)
         }

@@ -9,10 +9,11 @@ from typing import Any
 import gradio as gr
 
 from medigan_hub import __version__
-from medigan_hub.app import compare, display, explore, generate, steer, takeaway
+from medigan_hub.app import compare, display, explore, generate, steer, takeaway, work
 from medigan_hub.app.context import AT_ONCE, Context
 from medigan_hub.app.session import Session, Sessions
 from medigan_hub.app.settings import MOST_WAITING, USERS_AT_A_TIME, Settings
+from medigan_hub.errors import HubError
 from medigan_hub.hub import Hub
 
 NOTICE = (
@@ -100,8 +101,11 @@ def _one_at_a_time(place: Any) -> Any:
     """
 
     @functools.wraps(place)
-    async def placed(*arguments: Any) -> None:
-        place(*arguments)
+    async def placed(model: Any) -> None:
+        try:
+            place(str(model))
+        except HubError as error:  # of a model that was uninstalled, or that no page offers
+            raise gr.Error(work.shown(error), print_exception=False) from error
 
     return placed
 

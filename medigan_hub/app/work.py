@@ -112,7 +112,7 @@ def complaint(words: str) -> str:
     return render("complaint.html", words=words)
 
 
-def _shown(error: Exception) -> str:
+def shown(error: Exception) -> str:
     """Return what a user is told of an error."""
     words = UPLOADED.sub("", str(error))
     with suppress(RuntimeError):  # of a user who has none
@@ -132,11 +132,11 @@ def in_words(status: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         if isinstance(error, Stopped):
             return {status: said("Cancelled.")}
         if isinstance(error, HubError):
-            return {status: complaint(_shown(error))}
+            return {status: complaint(shown(error))}
         traceback.print_exception(error, file=sys.stderr)
         return {
             status: complaint(
-                f"{type(error).__name__}: {_shown(error)}; a fault of the hub, "
+                f"{type(error).__name__}: {shown(error)}; a fault of the hub, "
                 "the terminal of the app shows where"
             )
         }

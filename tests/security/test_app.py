@@ -242,7 +242,9 @@ def scan(tmp_path):
 
 
 def copies(place, content=MARK):
-    return [path for path in place.rglob("*") if path.is_file() and content in path.read_bytes()]
+    """Return the files below a folder that hold what nobody else may see."""
+    found = [path for path in place.rglob("*") if path.is_file() and not path.is_symlink()]
+    return [path for path in found if content in path.read_bytes()]
 
 
 def test_no_field_of_any_event_takes_a_file_that_its_page_did_not_upload(page, place, private):
@@ -490,6 +492,8 @@ def test_a_long_text_is_refused_at_once_in_every_field(page, length):
             begin = time.monotonic()
             said = page.send(fn, data)
             assert time.monotonic() - begin < 10, what
+            if event["api_name"].startswith("search"):
+                assert "characters; at most" in said, what
             if event["api_name"] == "compare":
                 assert len(said) < 9_000, what
                 assert "type a whole number" in said or "characters; at most" in said, what
@@ -588,7 +592,7 @@ VALUES = strategies.one_of(
 )
 
 
-def test_fuzz_a_field_of_a_wrong_type_is_a_word_to_its_sender_and_no_more(page, fuzz, capfd):
+def test_fuzz_a_field_of_a_wrong_type_is_a_word_to_its_sender_and_no_more(page, fuzz, capsys):
     # Those that would begin a job of the model are refused for their fields before.
     names = sorted(page.events)
 
@@ -614,9 +618,9 @@ def test_fuzz_a_field_of_a_wrong_type_is_a_word_to_its_sender_and_no_more(page, 
         VALUES,
         strategies.fixed_dictionaries({"value": VALUES, "index": VALUES}),
     )
-    fuzz(strategies.tuples(strategies.sampled_from(names), places, told), examine, examples=150)
+    fuzz(strategies.tuples(strategies.sampled_from(names), places, told), examine, examples=100)
     assert page.http.get(page.url, timeout=20).status_code == 200
-    assert "Traceback" not in "".join(capfd.readouterr())
+    assert "Traceback" not in "".join(capsys.readouterr())
 
 
 def test_uploads_are_bounded_for_a_page_and_the_oldest_go(app, scan, monkeypatch):
@@ -686,7 +690,8 @@ def test_a_page_that_a_browser_has_open_stays(scan, monkeypatch):
         page = Client(running).open()
         beat = f"{page.url}/gradio_api/heartbeat/{page.name}"
         with requests.get(beat, stream=True, timeout=20) as stream:
-            next(stream.iter_lines())
+            lines = stream.iter_lines()
+            next(lines)
             monkeypatch.setattr(session, "IDLE", 0.2)
             (mine,) = page.upload(scan).json()
             assert "Real images" in compare(page, [named(mine)])
