@@ -7,7 +7,6 @@ import inspect
 import queue
 import re
 import sys
-import traceback
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import gradio as gr
 
+from medigan_hub import secrecy
 from medigan_hub.app.html import render
 from medigan_hub.errors import HubError
 
@@ -133,7 +133,7 @@ def in_words(status: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             return {status: said("Cancelled.")}
         if isinstance(error, HubError):
             return {status: complaint(shown(error))}
-        traceback.print_exception(error, file=sys.stderr)
+        sys.stderr.write(secrecy.trace(error))
         return {
             status: complaint(
                 f"{type(error).__name__}: {shown(error)}; a fault of the hub, "

@@ -18,6 +18,7 @@ import pytest
 
 from medigan_hub import HubError, variables
 from medigan_hub.contribution import building
+from medigan_hub.errors import OutputError
 from medigan_hub.metadata import ModelMetadata
 from medigan_hub.runtimes.archive import arrays, groups, permission
 from medigan_hub.runtimes.archive.client import Worker
@@ -326,7 +327,8 @@ def test_a_permission_that_anybody_may_write_is_none(planted):
     assert not permission.is_given(DIGEST)
     planted.chmod(0o600)
     planted.parent.chmod(0o777)
-    assert not permission.is_given(DIGEST)
+    with pytest.raises(OutputError, match="can be written by every account"):
+        permission.is_given(DIGEST)
 
 
 def test_a_permission_behind_a_link_or_a_pipe_is_none(planted):

@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 
 from medigan_hub import installation, network, variables
 from medigan_hub.errors import PluginError, RequestError
-from medigan_hub.files import cache_folder, locked, write_atomically
+from medigan_hub.files import cache_folder, locked, read_own, write_atomically
 from medigan_hub.runtimes.archive import groups, logs
 
 OLDEST = (3, 8)
@@ -85,8 +85,11 @@ def environment(dependencies: Sequence[str], say: Callable[[str], None] | None =
 
 
 def _whole(folder: Path, python: Path) -> bool:
-    # A Python that was removed from the system leaves a link to nothing.
-    return (folder / COMPLETE).is_file() and python.is_file()
+    try:
+        read_own(folder / COMPLETE)
+    except OSError:
+        return False
+    return python.is_file()  # one that was removed from the system leaves a link to nothing
 
 
 def _requirements(dependencies: Iterable[str]) -> list[str]:

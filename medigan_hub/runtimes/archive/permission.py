@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from medigan_hub import network
-from medigan_hub.errors import RequestError
-from medigan_hub.files import cache_folder, locked, write_atomically
+from medigan_hub.errors import OutputError, RequestError
+from medigan_hub.files import cache_folder, locked, read_own, write_atomically
 from medigan_hub.metadata import ModelMetadata
 from medigan_hub.samples import GenerationRequest
-
-LARGEST = 2**22
-"""Bytes that the list may have."""
 
 
 def check(model: ModelMetadata, request: GenerationRequest, sha256: str) -> None:
@@ -58,21 +53,8 @@ def _path() -> Path:
 
 def _allowed(path: Path) -> dict[str, Any]:
     """Return what is allowed: by the user alone, not by whoever can write to the file or folder."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        descriptor = os.open(path, flags)
-        with open(descriptor, "rb") as stream:  # noqa: PTH123 (a descriptor has no path)
-            if not (_is_own(os.fstat(descriptor)) and _is_own(path.parent.stat())):
-                return {}
-            found = json.loads(stream.read(LARGEST))
-    except (OSError, ValueError, RecursionError):
+        found = json.loads(read_own(path))
+    except (OSError, ValueError, RecursionError, OutputError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _is_own(about: os.stat_result) -> bool:
-    if not hasattr(os, "geteuid"):  # Windows, where a user's folders are the user's own
-        return True
-    others = stat.S_IWOTH if stat.S_ISDIR(about.st_mode) else stat.S_IWOTH | stat.S_IWGRP
-    kind = stat.S_ISDIR(about.st_mode) or stat.S_ISREG(about.st_mode)
-    return kind and about.st_uid == os.geteuid() and not about.st_mode & others
