@@ -309,20 +309,12 @@ def test_files_that_vanish_while_a_job_runs_are_noticed_before_it_is_sealed(
     save(whole, format=format_name)
     inner = folder / {"png": "image", "webdataset": "shards"}[format_name]
     first = next((whole / inner.name).glob("000000.*")).name
-    away = tmp_path / "away"
-
-    for what in (
-        lambda: (inner / first).unlink(),
-        lambda: os.truncate(inner / first, 100),
-        lambda: [inner.rename(away), inner.symlink_to(away)],
-    ):
+    for what in (lambda: (inner / first).unlink(), lambda: os.truncate(inner / first, 100)):
         shutil.rmtree(folder, ignore_errors=True)
-        with pytest.raises(OutputError, match=r"go on with --resume|remove the link"):
+        with pytest.raises(OutputError, match=r"is missing from .* go on with --resume"):
             save(folder, format=format_name, progress=meddle(what))
         assert not is_sound(hub, folder)
         assert "seal" not in json.loads((folder / "dataset.json").read_text())
-        if inner.is_symlink():
-            inner.unlink()
         save(folder, format=format_name, resume=True)
         assert contents(folder) == contents(whole)
 

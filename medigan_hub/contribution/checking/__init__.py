@@ -1,7 +1,7 @@
 """The one gate for a model's package, for its author and for whoever's CI.
 
 ``static`` looks at the files, without running any of them but the build;
-``behaviour`` has the model run by ``probe`` in a process of its own.
+``behaviour`` judges by what the model makes, which ``probe`` runs in a process of its own.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ def check(
 ) -> Report:
     """Check a model's package: its folder, its wheel, or an installed model by its name.
 
-    The folder's build backend runs here. The model runs in a process of its
-    own, without the network; that guards against mistakes, not against code
-    that means harm.
+    The folder's build backend runs as the user. The model runs in a process of
+    its own, which hands back arrays: what passes was made. Linux keeps that
+    process from the network, from other processes and from writing elsewhere;
+    on other systems these guard against mistakes alone.
 
     Parameters
     ----------

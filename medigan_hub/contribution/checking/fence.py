@@ -1,7 +1,8 @@
 """Keeps a model under check from the network, and from files that are none of its business.
 
-It sees what Python code asks for, by way of Python's audit events. It guards
-against mistakes; code that means harm gets past it, as may a library in C.
+It sees what Python code asks for, by way of Python's audit events. It is a witness of
+mistakes; code that means harm gets past it, as may a library in C, and is kept in
+bounds by the system (``runner``), which tells nobody what was tried.
 """
 
 from __future__ import annotations
