@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import json
+import signal
 import subprocess
 import sys
 import textwrap
@@ -16,6 +17,10 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent
+
+# A session in the background of a script ignores Ctrl-C, and so would all that it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 DOCUMENT: dict[str, Any] = {
     "schema_version": 1,
     "name": "toy-noise",

@@ -166,7 +166,7 @@ def test_a_lie_that_nobody_asks_about_does_no_harm(publish):
 
 
 READING = """
-import resource, sys
+import re, sys
 from pathlib import Path
 from medigan_hub.weights import archives
 try:
@@ -174,11 +174,12 @@ try:
         archives._check(archive.infolist(), Path(sys.argv[1]))
 except archives.WeightsError as error:
     print(error)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+# Not what getrusage says, which goes on with what the process had that started this one.
+print(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1])
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="does not say what a process took")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("what", ["a bomb", "a list that is very long", "a list of 8 EiB"])
 def test_reading_a_list_takes_neither_time_nor_memory_beyond_measure(tmp_path, what):
     (tmp_path / "x.zip").write_bytes(LIES[what])
@@ -190,5 +191,5 @@ def test_reading_a_list_takes_neither_time_nor_memory_beyond_measure(tmp_path, w
     )
     said, used = done.stdout.splitlines()
     assert said.startswith(str(tmp_path / "x.zip"))
-    assert int(used) * (1 if sys.platform == "darwin" else 2**10) < 2**29
+    assert int(used) * 2**10 < 2**29
     assert [path.name for path in tmp_path.iterdir()] == ["x.zip"]

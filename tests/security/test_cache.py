@@ -253,9 +253,13 @@ def test_an_account_without_name_and_home_can_list_models():
 
 
 def list_models(environment):
-    able = subprocess.run([sys.executable, "-c", "import medigan_hub"], user=OTHER, env=environment)
-    if able.returncode:
-        pytest.skip("other accounts can't enter the folder of this project")
+    try:
+        command = [sys.executable, "-c", "import medigan_hub"]
+        able = subprocess.run(command, user=OTHER, env=environment).returncode == 0
+    except PermissionError:
+        able = False
+    if not able:
+        pytest.skip("other accounts can't enter the folder of this project or of its Python")
     done = subprocess.run(
         [sys.executable, "-m", "medigan_hub", "list"],
         user=OTHER,
