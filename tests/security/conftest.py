@@ -52,3 +52,13 @@ def fuzz(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> 
                 writer.line(f"\n{request.node.name}: {done} cases in {took:.0f} s, none did harm")
 
     return run
+
+
+@pytest.fixture
+def labelled(install: Any, document: dict[str, Any], drawing: str) -> None:
+    """Install ``toy-noise`` with samples of an image, a mask and a label."""
+    document["outputs"] += [
+        {"name": "mask", "kind": "mask", "shape": [8, 6, 1], "dtype": "uint8", "range": [0, 1]},
+        {"name": "side", "kind": "label", "shape": [], "dtype": "int64", "range": [0, 1]},
+    ]
+    install(document=document, code=drawing)

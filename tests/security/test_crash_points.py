@@ -124,15 +124,8 @@ def run(task: Callable[[], object], folder: Path, at: int | None = None) -> int 
 
 
 @pytest.fixture
-def save(install, document, drawing, monkeypatch):
+def save(labelled, monkeypatch):
     """Return what makes five samples of an image, a mask and a label; a shard holds two."""
-    document["outputs"].append(
-        {"name": "mask", "kind": "mask", "shape": [8, 6, 1], "dtype": "uint8", "range": [0, 1]}
-    )
-    document["outputs"].append(
-        {"name": "side", "kind": "label", "shape": [], "dtype": "int64", "range": [0, 1]}
-    )
-    install(document=document, code=drawing)
     monkeypatch.setattr(WebdatasetWriter, "samples_per_shard", 2)
     hub = Hub()
     list(hub.generate("toy-noise", 1))

@@ -20,15 +20,8 @@ FLIPS = int(os.environ.get("MEDIGAN_FLIPS", "14"))
 
 
 @pytest.fixture
-def save(install, document, drawing, monkeypatch):
+def save(labelled, monkeypatch):
     """Return what makes nine samples of an image, a mask and a label; a shard holds four."""
-    document["outputs"].append(
-        {"name": "mask", "kind": "mask", "shape": [8, 6, 1], "dtype": "uint8", "range": [0, 1]}
-    )
-    document["outputs"].append(
-        {"name": "side", "kind": "label", "shape": [], "dtype": "int64", "range": [0, 1]}
-    )
-    install(document=document, code=drawing)
     monkeypatch.setattr(WebdatasetWriter, "samples_per_shard", 4)
     hub = Hub()
 

@@ -48,11 +48,7 @@ CASES = st.tuples(
 
 
 @pytest.fixture
-def save(install, document, drawing, monkeypatch):
-    document["outputs"].append(
-        {"name": "side", "kind": "label", "shape": [], "dtype": "int64", "range": [0, 1]}
-    )
-    install(document=document, code=drawing)
+def save(labelled, monkeypatch):
     monkeypatch.setattr(WebdatasetWriter, "samples_per_shard", 2)
     hub = Hub()
 
