@@ -20,7 +20,7 @@ from medigan_hub.cli import (
     terminal,
     weights,
 )
-from medigan_hub.errors import HubError, HubWarning
+from medigan_hub.errors import HubError, HubWarning, shortened
 
 # Typer's own errors of wrong usage, whichever copy of click it is built on.
 USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
@@ -100,7 +100,8 @@ def main(arguments: list[str] | None = None) -> None:
             if error.filename is None:
                 terminal.give_up(sys.stdout)
         else:
-            _complain(f"{type(error).__name__}: {error}; a fault of the hub, --debug shows where")
+            words = f"{type(error).__name__}: {shortened(error, 1000)}"
+            _complain(f"{words}; a fault of the hub, --debug shows where")
         code = 1
     if code == INTERRUPTED:  # Typer may hand the interrupt on, or make this code of it
         _complain("interrupted; what was finished is kept")
