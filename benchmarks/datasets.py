@@ -20,8 +20,8 @@ from pathlib import Path
 
 import torch
 
-from medigan_hub import Hub, dataset, writers
-from medigan_hub.generation import request, stream
+from medigan_hub import Hub, dataset, generation, writers
+from medigan_hub.generation import stream
 
 # The kernel's own record: what getrusage says begins with the memory of the parent.
 JOB = """
@@ -68,19 +68,19 @@ def _time(model: str, count: int, name: str, folder: Path) -> None:
     plugin = Hub().model(model).plugin
     if plugin is None:
         raise SystemExit(f"install {model} first")
-    job = request(plugin.metadata, count)
-    writer = writers.find(name, job)
-    ready = list(stream(plugin, replace(job, indices=range(count))))  # also loads the network
+    request = generation.request(plugin.metadata, count)
+    writer = writers.find(name, request)
+    ready = list(stream(plugin, replace(request, indices=range(count))))  # also loads the network
 
     def generate() -> None:
-        for _ in stream(plugin, job):
+        for _ in stream(plugin, request):
             pass
 
     def write() -> None:
-        dataset.write(lambda _: iter(ready), job, folder, writer)
+        dataset.write(lambda _: iter(ready), request, folder, writer)
 
     def both() -> None:
-        dataset.write(lambda part: stream(plugin, part), job, folder, writer)
+        dataset.write(lambda part: stream(plugin, part), request, folder, writer)
 
     seconds = {"generate": [], "write": [], "both": []}
     for _ in range(3):
@@ -104,9 +104,9 @@ def _seconds(task: Callable[[], None]) -> float:
 
 def _peak(model: str, count: int, name: str, folder: Path) -> float:
     """Return the most memory that a job had in a process of its own, in megabytes (Linux)."""
-    job = ["generate", model, "-n", str(count), "-o", str(folder), "--format", name]
+    command = ["generate", model, "-n", str(count), "-o", str(folder), "--format", name]
     process = subprocess.run(  # noqa: S603 (this very Python)
-        [sys.executable, "-c", JOB, *job], stdout=subprocess.PIPE, text=True, check=True
+        [sys.executable, "-c", JOB, *command], stdout=subprocess.PIPE, text=True, check=True
     )
     return int(process.stdout.split()[-1]) / 1024
 

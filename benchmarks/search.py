@@ -64,11 +64,11 @@ def _time(index: Index, words: str, criteria: dict[str, Any], rounds: int) -> No
     print(f"{text:50} {found:6} models {plain:7.2f} ms, with fields {with_fields:7.2f} ms")
 
 
-def _median(job: Callable[[], object], rounds: int) -> float:
+def _median(request: Callable[[], object], rounds: int) -> float:
     times = []
     for _ in range(rounds):
         start = time.perf_counter()
-        job()
+        request()
         times.append(1000 * (time.perf_counter() - start))
     return statistics.median(times)
 

@@ -42,8 +42,8 @@ def main() -> None:
             pass
 
     bare_loop = _bare_loop(hub, images, arguments.batch_size, arguments.device)
-    for job in (through_the_hub, bare_loop):  # loads weights, fills caches
-        job()
+    for request in (through_the_hub, bare_loop):  # loads weights, fills caches
+        request()
     times: dict[str, list[float]] = {"hub": [], "bare": []}
     for _ in range(arguments.rounds):
         times["hub"].append(_seconds(through_the_hub))
@@ -76,9 +76,9 @@ def _bare_loop(
     return loop
 
 
-def _seconds(job: Callable[[], None]) -> float:
+def _seconds(request: Callable[[], None]) -> float:
     start = time.perf_counter()
-    job()
+    request()
     return time.perf_counter() - start
 
 

@@ -132,7 +132,7 @@ def request(
     )
 
 
-def prepare(job: GenerationRequest) -> GenerationRequest:
+def prepare(request: GenerationRequest) -> GenerationRequest:
     """Fetch the weights of a job where they are remote, and take published images as its inputs.
 
     The latter where the caller gave none, and the weights come with some.
@@ -142,28 +142,28 @@ def prepare(job: GenerationRequest) -> GenerationRequest:
     NetworkError, WeightsError
         The weights can't be had, or are not those that were published.
     """
-    model = job.metadata
+    model = request.metadata
     if model.weights.source != "remote":
-        return job
+        return request
     download = weights.fetch(model)
-    job = replace(job, weights_sha256=download.sha256)
-    if job.inputs or not any(entry.files for entry in model.inputs):
-        return job
-    found = {entry.name: _published(job, entry) for entry in model.inputs}
+    request = replace(request, weights_sha256=download.sha256)
+    if request.inputs or not any(entry.files for entry in model.inputs):
+        return request
+    found = {entry.name: _published(request, entry) for entry in model.inputs}
     images = {name: each for name, each in found.items() if each is not None}
     missing = [name for name in found if name not in images]
     if not missing:
-        return replace(job, inputs=images)
-    if job.runtime == "archive":  # the published code may know better where they are
-        return job
+        return replace(request, inputs=images)
+    if request.runtime == "archive":  # the published code may know better where they are
+        return request
     raise RequestError(
         f"the archive of {model.name} holds no {' and no '.join(missing)} to start from; "
         f"give images: {' '.join(f'--input {name}=PATH' for name in found)}"
     )
 
 
-def stream(plugin: Plugin, job: GenerationRequest) -> Iterator[SampleBatch]:
-    """Load the plugin now, and return the batches that it will make of ``job``.
+def stream(plugin: Plugin, request: GenerationRequest) -> Iterator[SampleBatch]:
+    """Load the plugin now, and return the batches that it will make of ``request``.
 
     Each batch is held against the plugin's metadata before it is handed on.
 
@@ -174,12 +174,12 @@ def stream(plugin: Plugin, job: GenerationRequest) -> Iterator[SampleBatch]:
         its metadata does not declare.
     """
     hooks = plugins.load(plugin)
-    with _failures_in_words(job):
-        batches = iter(hooks.generate(request=job))
-    return checked(batches, job)
+    with _failures_in_words(request):
+        batches = iter(hooks.generate(request=request))
+    return checked(batches, request)
 
 
-def checked(batches: Iterator[SampleBatch], job: GenerationRequest) -> Iterator[SampleBatch]:
+def checked(batches: Iterator[SampleBatch], request: GenerationRequest) -> Iterator[SampleBatch]:
     """Yield the batches that a plugin makes of a job, each held against the plugin's metadata.
 
     Raises
@@ -187,56 +187,58 @@ def checked(batches: Iterator[SampleBatch], job: GenerationRequest) -> Iterator[
     PluginError
         One is not as declared, or they are too few; or the plugin raises.
     """
-    name = job.metadata.name
+    name = request.metadata.name
     done = 0
     while True:
-        with _failures_in_words(job):
+        with _failures_in_words(request):
             batch = next(batches, None)
         if batch is None:
             break
-        problem = fault(batch, job, done)
+        problem = fault(batch, request, done)
         if problem:
             raise PluginError(f"plugin {name} made a batch that {problem}")
         done += len(batch)
         yield batch
-    if done != len(job.indices):
-        raise PluginError(f"plugin {name} made {done} of {len(job.indices)} samples and stopped")
+    if done != len(request.indices):
+        raise PluginError(
+            f"plugin {name} made {done} of {len(request.indices)} samples and stopped"
+        )
 
 
 @contextmanager
-def _failures_in_words(job: GenerationRequest) -> Iterator[None]:
+def _failures_in_words(request: GenerationRequest) -> Iterator[None]:
     """Name the plugin in whatever it raises; what the consumer raises is none of its business."""
     try:
         yield
     except HubError:
         raise
     except MemoryError as error:
-        raise out_of_memory(job.batch_size) from error
+        raise out_of_memory(request.batch_size) from error
     except Exception as error:
         reason = str(error).strip().split("\n")[0]
         raise PluginError(
-            f"plugin {job.metadata.name} failed: {type(error).__name__}: {reason}"
+            f"plugin {request.metadata.name} failed: {type(error).__name__}: {reason}"
         ) from error
 
 
-def fault(batch: Any, job: GenerationRequest, done: int) -> str | None:
+def fault(batch: Any, request: GenerationRequest, done: int) -> str | None:
     """Say what is wrong with a batch that follows ``done`` samples of a job, or None."""
     if not isinstance(batch, SampleBatch):
         return f"is a {type(batch).__name__}, not a SampleBatch"
     if len(batch) == 0:
         return "is empty"
-    expected = job.indices[done : done + len(batch)]
+    expected = request.indices[done : done + len(batch)]
     if not np.array_equal(batch.indices, np.asarray(expected, dtype=np.int64)):
         return f"does not follow in order: expected the samples {expected}"
     if any(np.shape(array)[:1] != (len(batch),) for array in batch.arrays.values()):
         return f"does not hold {len(batch)} of each array, as it has indices"
-    declared = {output.name for output in job.metadata.outputs}
+    declared = {output.name for output in request.metadata.outputs}
     missing = declared - set(batch.arrays)
-    unknown = set(batch.arrays) - declared - {entry.name for entry in job.metadata.inputs}
+    unknown = set(batch.arrays) - declared - {entry.name for entry in request.metadata.inputs}
     if missing or unknown:
         word, names = ("lacks", missing) if missing else ("has an undeclared", unknown)
         return f"{word} output {', '.join(sorted(names))}"
-    for entry in job.metadata.inputs:
+    for entry in request.metadata.inputs:
         if entry.name in batch.arrays:
             array = batch.arrays[entry.name]
             shape = array.shape[1:]
@@ -244,7 +246,7 @@ def fault(batch: Any, job: GenerationRequest, done: int) -> str | None:
                 return f"has the input {entry.name} as {array.dtype} of shape {array.shape}"
             if shape[-1] != len(entry.channels):
                 return f"has the input {entry.name} with {shape[-1]} channels"
-    for output in job.metadata.outputs:
+    for output in request.metadata.outputs:
         array = batch.arrays[output.name]
         if str(array.dtype) != output.dtype:
             return f"has {output.name} as {array.dtype}, declared {output.dtype}"
@@ -351,18 +353,18 @@ def _images(
     return found
 
 
-def _published(job: GenerationRequest, entry: Input) -> Images | None:
+def _published(request: GenerationRequest, entry: Input) -> Images | None:
     """Return an input of each sample from the images published beside the weights, in turns.
 
     None where there are no such images.
     """
-    model = job.metadata
+    model = request.metadata
     names = [name for name in weights.names(model) if Path(name).suffix.lower() in SUFFIXES]
     conditions = sorted({name for files in entry.files for name in files.when})
     fitting: dict[tuple[Any, ...], list[Path]] = {}  # by the values of these conditions
     items = []
-    for index in job.indices:
-        values = tuple(job.condition(name, [index])[0] for name in conditions)
+    for index in request.indices:
+        values = tuple(request.condition(name, [index])[0] for name in conditions)
         if values not in fitting:
             found = _first_that_fit(entry, dict(zip(conditions, values, strict=True)), names)
             if not found:

@@ -212,8 +212,8 @@ class Hub:
         """
         from medigan_hub import generation
 
-        plugin, job = self.job(model, num_samples, wishes)
-        return generation.stream(plugin, job)
+        plugin, request = self.request(model, num_samples, wishes)
+        return generation.stream(plugin, request)
 
     def save(
         self,
@@ -262,13 +262,13 @@ class Hub:
 
         if overwrite and resume:
             raise RequestError("overwrite and resume exclude each other; ask for one of them")
-        plugin, job = self.job(model, num_samples, wishes)
-        writer = writers.find(format, job)
+        plugin, request = self.request(model, num_samples, wishes)
+        writer = writers.find(format, request)
         folder = Path(output)
-        dataset.check_folder(folder, job, writer, overwrite=overwrite, resume=resume)
+        dataset.check_folder(folder, request, writer, overwrite=overwrite, resume=resume)
         produce = partial(generation.stream, plugin)
         return dataset.write(
-            produce, job, folder, writer, overwrite=overwrite, resume=resume, progress=progress
+            produce, request, folder, writer, overwrite=overwrite, resume=resume, progress=progress
         )
 
     def verify(self, folder: str | Path) -> Verdict:
@@ -330,8 +330,8 @@ class Hub:
             return self._comparison(model, num_samples, across, wishes)
         if grid is not None:
             grid, num_samples = preview.check_grid(grid, num_samples)
-        plugin, job = self.job(model, num_samples, wishes, default_count=6)
-        return preview.grid(generation.stream(plugin, job), job, grid)
+        plugin, request = self.request(model, num_samples, wishes, default_count=6)
+        return preview.grid(generation.stream(plugin, request), request, grid)
 
     def directions(
         self,
@@ -369,10 +369,10 @@ class Hub:
         from medigan_hub import steering
 
         steering.latent_of(self.model(model).metadata)  # before weights are fetched for nothing
-        plugin, job = self.job(model, None, wishes)
-        return steering.directions(plugin, job, count, progress)
+        plugin, request = self.request(model, None, wishes)
+        return steering.directions(plugin, request, count, progress)
 
-    def job(
+    def request(
         self, model: str, num_samples: int | None, wishes: Wishes, *, default_count: int = 1
     ) -> tuple[Plugin, GenerationRequest]:
         """Return what ``generate`` runs: the plugin, and the request with every value checked.
@@ -394,10 +394,10 @@ class Hub:
         from medigan_hub import generation
 
         plugin = self._catalogue.plugin(model)
-        job = generation.request(
+        request = generation.request(
             plugin.metadata, num_samples, default_count=default_count, **wishes
         )
-        return plugin, generation.prepare(job)
+        return plugin, generation.prepare(request)
 
     def visualize(
         self, model: str | None = None, *, port: int | None = None, block: bool = True
@@ -478,8 +478,8 @@ class Hub:
         """
         from medigan_hub.loaders.torch import SampleDataset
 
-        plugin, job = self.job(model, num_samples, wishes)
-        return SampleDataset(plugin, job, transform=transform, cache_in=cache)
+        plugin, request = self.request(model, num_samples, wishes)
+        return SampleDataset(plugin, request, transform=transform, cache_in=cache)
 
     def iterable_dataset(
         self,
@@ -511,8 +511,8 @@ class Hub:
         """
         from medigan_hub.loaders.torch import SampleStream
 
-        plugin, job = self.job(model, num_samples, wishes)
-        return SampleStream(plugin, job, transform=transform)
+        plugin, request = self.request(model, num_samples, wishes)
+        return SampleStream(plugin, request, transform=transform)
 
     def dataloader(
         self,
@@ -587,8 +587,8 @@ class Hub:
         """
         from medigan_hub.loaders import tensorflow
 
-        plugin, job = self.job(model, num_samples, wishes)
-        return tensorflow.dataset(plugin, job)
+        plugin, request = self.request(model, num_samples, wishes)
+        return tensorflow.dataset(plugin, request)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the index behind, which can't go to another process and is soon built again."""
@@ -607,10 +607,10 @@ class Hub:
             )
         steps = whole_number("the number of pictures", 8 if steps is None else steps, 2)
         steering.latent_of(self.model(model).metadata)  # before weights are fetched for nothing
-        plugin, job = self.job(model, 1, {**wishes, "seed": first})
-        jobs = steering.between(job, last, steps)
-        samples = chain.from_iterable(generation.stream(plugin, each) for each in jobs)
-        return preview.strip(samples, job, last)
+        plugin, request = self.request(model, 1, {**wishes, "seed": first})
+        requests = steering.between(request, last, steps)
+        samples = chain.from_iterable(generation.stream(plugin, each) for each in requests)
+        return preview.strip(samples, request, last)
 
     def _comparison(self, model: str, num_samples: int | None, name: str, wishes: Wishes) -> Image:
         from medigan_hub import generation, preview, steering
@@ -619,12 +619,12 @@ class Hub:
         given = wishes.get("conditions") or {}
         values = steering.values_of(plugin.metadata, name, given)
         wishes = {**wishes, "conditions": {**given, name: values[0]}}
-        job = generation.request(plugin.metadata, num_samples, default_count=3, **wishes)
-        jobs = [
-            generation.prepare(replace(job, conditions={**job.conditions, name: value}))
+        request = generation.request(plugin.metadata, num_samples, default_count=3, **wishes)
+        requests = [
+            generation.prepare(replace(request, conditions={**request.conditions, name: value}))
             for value in values
         ]
-        return preview.table((generation.stream(plugin, each) for each in jobs), jobs, name)
+        return preview.table((generation.stream(plugin, each) for each in requests), requests, name)
 
     def _search(self, words: str | Sequence[str], criteria: Mapping[str, Any]) -> list[Match]:
         result = self._index.search(words, **criteria)

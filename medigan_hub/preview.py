@@ -35,7 +35,7 @@ FRAME = 100
 
 def grid(
     batches: Iterable[SampleBatch],
-    job: GenerationRequest,
+    request: GenerationRequest,
     shape: tuple[int, int] | None = None,
 ) -> Image.Image:
     """Draw the samples of a job as a grid with a caption that says what they are.
@@ -46,43 +46,47 @@ def grid(
     many rows and columns there are; by default as many as make a 4:3 picture.
     The picture's ``info`` holds the text that is to be written into its file.
     """
-    masks = _masks(job.metadata)
+    masks = _masks(request.metadata)
     tiles = [
-        (joined(_pictures(arrays, job.metadata, masks)), _words(arrays, job))
+        (joined(_pictures(arrays, request.metadata, masks)), _words(arrays, request))
         for batch in batches
         for _, arrays in batch
     ]
     columns = shape[1] if shape else _columns(len(tiles), *_cell(tiles))
     rows = [tiles[start : start + columns] for start in range(0, len(tiles), columns)]
-    return sheet(rows, _caption(job, f"seed {job.seed}"), provenance.text(job))
+    return sheet(rows, _caption(request, f"seed {request.seed}"), provenance.text(request))
 
 
-def strip(samples: Iterable[SampleBatch], job: GenerationRequest, seed: int) -> Image.Image:
+def strip(samples: Iterable[SampleBatch], request: GenerationRequest, seed: int) -> Image.Image:
     """Draw samples from one seed to another, side by side, the arrays of each below each other.
 
-    ``job`` is that of the first one, and ``seed`` that of the last. Values that
+    ``request`` is that of the first one, and ``seed`` that of the last. Values that
     are stretched are so by the same amount in all of them.
     """
-    (row,) = _comparable([[arrays for batch in samples for _, arrays in batch]], job)
-    headings = [f"seed {job.seed}", *[""] * (len(row) - 2), f"seed {seed}"]
-    words = provenance.text(job) | {"Seed": f"{job.seed} to {seed}"}
-    return sheet([row], _caption(job, f"seed {job.seed} to seed {seed}"), words, headings)
+    (row,) = _comparable([[arrays for batch in samples for _, arrays in batch]], request)
+    headings = [f"seed {request.seed}", *[""] * (len(row) - 2), f"seed {seed}"]
+    words = provenance.text(request) | {"Seed": f"{request.seed} to {seed}"}
+    return sheet([row], _caption(request, f"seed {request.seed} to seed {seed}"), words, headings)
 
 
 def table(
-    columns: Iterable[Iterable[SampleBatch]], jobs: Sequence[GenerationRequest], name: str
+    columns: Iterable[Iterable[SampleBatch]], requests: Sequence[GenerationRequest], name: str
 ) -> Image.Image:
     """Draw the same samples at several values of the condition ``name``, a column for each value.
 
-    Column k holds the samples of job k, which differ in that condition alone.
+    Column k holds the samples of request k, which differ in that condition alone.
     Values that are stretched are so by the same amount in all of them.
     """
-    job = jobs[0]
-    unit = next(entry.unit for entry in job.metadata.conditions if entry.name == name)
-    headings = [f"{name} {_value(each.conditions[name])} {unit or ''}".rstrip() for each in jobs]
+    request = requests[0]
+    unit = next(entry.unit for entry in request.metadata.conditions if entry.name == name)
+    headings = [
+        f"{name} {_value(each.conditions[name])} {unit or ''}".rstrip() for each in requests
+    ]
     made = [[arrays for batch in batches for _, arrays in batch] for batches in columns]
-    rows = _comparable(list(zip(*made, strict=True)), job, without=name)
-    return sheet(rows, _caption(job, f"seed {job.seed}"), provenance.text(job), headings)
+    rows = _comparable(list(zip(*made, strict=True)), request, without=name)
+    return sheet(
+        rows, _caption(request, f"seed {request.seed}"), provenance.text(request), headings
+    )
 
 
 def sheet(
@@ -200,11 +204,11 @@ def animation(frames: Sequence[NDArray[np.uint8]], words: Mapping[str, str]) -> 
     return stream.getvalue()
 
 
-def label_text(output: Output, array: np.ndarray, job: GenerationRequest) -> str:
+def label_text(output: Output, array: np.ndarray, request: GenerationRequest) -> str:
     """Return a label in words: its class, or its numbers with their unit."""
     if output.classes and array.ndim == 0:
         return output.classes[int(array)]
-    units = {entry.name: entry.unit for entry in job.metadata.conditions}
+    units = {entry.name: entry.unit for entry in request.metadata.conditions}
     numbers = " ".join(f"{value + 0.0:.4g}" for value in array.ravel().tolist())
     return f"{output.name} {numbers} {units.get(output.name) or ''}".rstrip()
 
@@ -243,14 +247,14 @@ def pair(what: str, value: Any, form: str) -> tuple[Any, Any]:
 
 
 def _comparable(
-    rows: Sequence[Sequence[Arrays]], job: GenerationRequest, without: str | None = None
+    rows: Sequence[Sequence[Arrays]], request: GenerationRequest, without: str | None = None
 ) -> list[list[Tile]]:
     """Return tiles of samples whose values are shown alike, so that they can be compared.
 
     ``without`` is a label that need not be said.
     """
-    windows = dict(_masks(job.metadata))
-    for name in _order(job.metadata):
+    windows = dict(_masks(request.metadata))
+    for name in _order(request.metadata):
         arrays = [sample[name] for row in rows for sample in row if name in sample]
         if name not in windows and arrays and arrays[0].dtype != np.uint8:
             ends = [(float(array.min()), float(array.max())) for array in arrays]
@@ -258,8 +262,8 @@ def _comparable(
     return [
         [
             (
-                joined(_pictures(arrays, job.metadata, windows), stacked=True),
-                _words(arrays, job, without),
+                joined(_pictures(arrays, request.metadata, windows), stacked=True),
+                _words(arrays, request, without),
             )
             for arrays in row
         ]
@@ -288,14 +292,14 @@ def _pictures(
     ]
 
 
-def _words(arrays: Arrays, job: GenerationRequest, without: str | None = None) -> str:
+def _words(arrays: Arrays, request: GenerationRequest, without: str | None = None) -> str:
     """Return the labels of a sample in words."""
     labels = [
         output
-        for output in job.metadata.outputs
+        for output in request.metadata.outputs
         if output.kind == "label" and output.name != without
     ]
-    return ", ".join(label_text(output, arrays[output.name], job) for output in labels)
+    return ", ".join(label_text(output, arrays[output.name], request) for output in labels)
 
 
 def _value(value: Any) -> str:
@@ -305,12 +309,14 @@ def _value(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _caption(job: GenerationRequest, seed: str) -> str:
-    model = job.metadata
+def _caption(request: GenerationRequest, seed: str) -> str:
+    model = request.metadata
     names = _order(model)
     words = f"Synthetic - {model.name} {model.version} - {seed}"
-    if job.inputs:
-        return f"{words} - {', '.join(job.inputs)} (as given, not synthetic), then what was made"
+    if request.inputs:
+        return (
+            f"{words} - {', '.join(request.inputs)} (as given, not synthetic), then what was made"
+        )
     return f"{words} - {', '.join(names)}" if len(names) > 1 else words
 
 

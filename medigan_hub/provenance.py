@@ -32,7 +32,7 @@ SIMULATED_INPUT = (
 )
 
 
-def header(job: GenerationRequest) -> dict[str, Any]:
+def header(request: GenerationRequest) -> dict[str, Any]:
     """Return what is true of every sample of a job.
 
     Two jobs with the same header make the same samples, and on one machine the
@@ -40,8 +40,8 @@ def header(job: GenerationRequest) -> dict[str, Any]:
     version are in it because pixels may differ by rounding between them.
     Nothing in it depends on when a job runs.
     """
-    model = job.metadata
-    latents = job.given_latents
+    model = request.metadata
+    latents = request.given_latents
     return {
         "synthetic": True,
         "notice": NOTICE,
@@ -51,46 +51,46 @@ def header(job: GenerationRequest) -> dict[str, Any]:
         "title": model.title,
         "licence": model.licence,
         "citation": bibtex(model),
-        "weights_sha256": job.weights_sha256 or model.weights.sha256,
-        "runtime": job.runtime,
+        "weights_sha256": request.weights_sha256 or model.weights.sha256,
+        "runtime": request.runtime,
         "framework": model.framework,
         # Published code has a framework of its own.
         "framework_version": _framework_version(model.framework)
-        if job.runtime == "native"
+        if request.runtime == "native"
         else None,
         "hub_version": __version__,
-        "seed": job.seed,
-        "count": len(job.indices),
+        "seed": request.seed,
+        "count": len(request.indices),
         # Several values are those that the samples take turns in.
         "conditions": {
             name: list(value) if isinstance(value, tuple) else value
-            for name, value in job.conditions.items()
+            for name, value in request.conditions.items()
         },
         "latents_sha256": None if latents is None else _sha256(latents),
-        "options": dict(job.options),
-        "precision": job.precision,
-        "batch_size": job.batch_size,
-        "device": job.device,
-        "inputs": [_input(job, entry.name) for entry in model.inputs],
+        "options": dict(request.options),
+        "precision": request.precision,
+        "batch_size": request.batch_size,
+        "device": request.device,
+        "inputs": [_input(request, entry.name) for entry in model.inputs],
         "outputs": list(model.document["outputs"]),
         "limitations": list(model.document["limitations"]),
         "not_intended_for": list(model.document.get("not_intended_for", ())),
     }
 
 
-def facts(job: GenerationRequest, index: int, labels: Mapping[str, Any]) -> dict[str, Any]:
+def facts(request: GenerationRequest, index: int, labels: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is to be said of one sample beside its files: for the manifest, for writers."""
     found: dict[str, Any] = {"index": index}
     if labels:
         found["labels"] = dict(labels)
-    if job.conditions:
+    if request.conditions:
         found["conditions"] = {
-            parameter.name: job.condition(parameter.name, [index])[0]
-            for parameter in job.metadata.conditions
+            parameter.name: request.condition(parameter.name, [index])[0]
+            for parameter in request.metadata.conditions
             # What the model itself draws, by ways of its own, nobody else knows.
-            if job.conditions[parameter.name] is not None or parameter.can_draw
+            if request.conditions[parameter.name] is not None or parameter.can_draw
         }
-    names = {name: images.name(index) for name, images in job.inputs.items()}
+    names = {name: images.name(index) for name, images in request.inputs.items()}
     if len(names) == 1:
         (found["input"],) = names.values()
     elif names:
@@ -98,29 +98,29 @@ def facts(job: GenerationRequest, index: int, labels: Mapping[str, Any]) -> dict
     return found
 
 
-def text(job: GenerationRequest) -> dict[str, str]:
+def text(request: GenerationRequest) -> dict[str, str]:
     """Return what is to be said inside every picture of a job."""
-    model = job.metadata
+    model = request.metadata
     words = {
         "Synthetic": "yes",
         "Description": NOTICE,
         "Model": f"{model.name} {model.version}",
-        "Seed": str(job.seed),
+        "Seed": str(request.seed),
         "Licence": model.licence or "not stated",
         "Software": f"medigan-hub {__version__}",
     }
-    if job.given_latents is not None:  # the seed alone does not make it again
-        words["Latent vectors"] = f"given, SHA-256 {_sha256(job.given_latents)}"
+    if request.given_latents is not None:  # the seed alone does not make it again
+        words["Latent vectors"] = f"given, SHA-256 {_sha256(request.given_latents)}"
     return words
 
 
-def sample_text(job: GenerationRequest, index: int, array: str) -> dict[str, str]:
+def sample_text(request: GenerationRequest, index: int, array: str) -> dict[str, str]:
     """Return what is to be said inside the file of one array of one sample."""
-    words = {**text(job), "Sample": str(index), "Array": array}
-    if any(entry.name == array for entry in job.metadata.inputs):
-        if array not in job.inputs:
+    words = {**text(request), "Sample": str(index), "Array": array}
+    if any(entry.name == array for entry in request.metadata.inputs):
+        if array not in request.inputs:
             return words | {"Description": SIMULATED_INPUT}
-        origin = job.inputs[array].origin
+        origin = request.inputs[array].origin
         words |= {"Synthetic": "not known", "Description": GIVEN_INPUT.format(origin=origin)}
         del words["Licence"]  # the model's licence says nothing about the user's image
     return words
@@ -130,8 +130,8 @@ def _sha256(array: np.ndarray) -> str:
     return hashlib.sha256(array.tobytes()).hexdigest()
 
 
-def _input(job: GenerationRequest, name: str) -> dict[str, Any]:
-    images = job.inputs.get(name)
+def _input(request: GenerationRequest, name: str) -> dict[str, Any]:
+    images = request.inputs.get(name)
     if images is None:
         source = "simulated by the model's plugin"
         return {"name": name, "given": False, "source": source, "sha256": None}

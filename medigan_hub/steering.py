@@ -84,7 +84,7 @@ def grouped(size: int, groups: int = 10) -> Vectors:
 
 def principal(
     plugin: Plugin,
-    job: GenerationRequest,
+    request: GenerationRequest,
     count: int = 10,
     num_samples: int = NUM_SAMPLES,
     progress: Callable[[int, int], None] | None = None,
@@ -105,7 +105,7 @@ def principal(
 
     Parameters
     ----------
-    job
+    request
         Whose conditions, options, device and batch size are used; its seed,
         indices and latent vectors are of no account.
     progress
@@ -119,20 +119,20 @@ def principal(
     PluginError
         The plugin fails.
     """
-    latent = latent_of(job.metadata)
+    latent = latent_of(request.metadata)
     count = whole_number("the number of directions", count, 1)
     num_samples = whole_number("the number of samples", num_samples, 2)
-    job = replace(held(job), seed=0, indices=range(num_samples), given_latents=None)
-    latents = job.latents(job.indices)
-    if job.inputs:  # of which the first is held, too
-        jobs = [at(job, vector) for vector in latents]
+    request = replace(held(request), seed=0, indices=range(num_samples), given_latents=None)
+    latents = request.latents(request.indices)
+    if request.inputs:  # of which the first is held, too
+        requests = [at(request, vector) for vector in latents]
     else:  # the seed would draw the same, but published code that draws its own must refuse
-        jobs = [replace(job, given_latents=latents)]
-    outputs = job.metadata.outputs
+        requests = [replace(request, given_latents=latents)]
+    outputs = request.metadata.outputs
     images = [output for output in outputs if output.kind == "image"]
     images = images or [output for output in outputs if output.kind == "mask"]
     parts, done = [], 0
-    for batch in chain.from_iterable(generation.stream(plugin, each) for each in jobs):
+    for batch in chain.from_iterable(generation.stream(plugin, each) for each in requests):
         scaled = (
             _coarse(batch.arrays[output.name]) / (output.range[1] - output.range[0])
             for output in images
@@ -157,7 +157,7 @@ def principal(
 
 def directions(
     plugin: Plugin,
-    job: GenerationRequest,
+    request: GenerationRequest,
     count: int = 10,
     progress: Callable[[int, int], None] | None = None,
 ) -> Vectors:
@@ -171,11 +171,11 @@ def directions(
         As for ``principal``; also when ``count`` is not from 1 to 32.
     """
     count = whole_number("the number of directions", count, 1, MOST_DIRECTIONS)
-    size = latent_of(job.metadata).size
-    path = cache_folder() / "directions" / f"{_key(held(job))}.npy"
+    size = latent_of(request.metadata).size
+    path = cache_folder() / "directions" / f"{_key(held(request))}.npy"
     found = _read(path, size)
     if found is None:
-        found = principal(plugin, job, MOST_DIRECTIONS, progress=progress)
+        found = principal(plugin, request, MOST_DIRECTIONS, progress=progress)
         stream = io.BytesIO()
         np.save(stream, found, allow_pickle=False)
         with suppress(OSError):  # a cache that can't be written costs time, nothing else
@@ -250,46 +250,46 @@ def interpolate(latent: Latent, start: ArrayLike, end: ArrayLike, steps: int) ->
     return path.astype(np.float32)
 
 
-def at(job: GenerationRequest, vector: ArrayLike) -> GenerationRequest:
-    """Return the job that makes sample 0 of ``job`` with another latent vector, (size,)."""
+def at(request: GenerationRequest, vector: ArrayLike) -> GenerationRequest:
+    """Return the job that makes sample 0 of ``request`` with another latent vector, (size,)."""
     given = np.asarray(vector, np.float32)[np.newaxis]
-    return replace(job, indices=range(1), given_latents=given)
+    return replace(request, indices=range(1), given_latents=given)
 
 
-def between(job: GenerationRequest, seed: int, steps: int) -> list[GenerationRequest]:
-    """Return jobs for one picture each, from sample 0 of ``job`` to sample 0 of another seed.
+def between(request: GenerationRequest, seed: int, steps: int) -> list[GenerationRequest]:
+    """Return jobs for one picture each, from sample 0 of ``request`` to sample 0 of another seed.
 
     Only the latent vector changes: conditions, and whatever else is drawn for
-    a sample, are those of sample 0 of ``job``.
+    a sample, are those of sample 0 of ``request``.
 
     Raises
     ------
     RequestError
         The model has no latent vector, or a number is not possible.
     """
-    latent = latent_of(job.metadata)
+    latent = latent_of(request.metadata)
     seed = whole_number("the second seed", seed, 0, 2**64 - 1)
-    start = held(replace(job, given_latents=None), drawn=True)
+    start = held(replace(request, given_latents=None), drawn=True)
     (first,), (last,) = start.latents([0]), replace(start, seed=seed).latents([0])
     return [at(start, vector) for vector in interpolate(latent, first, last, steps)]
 
 
-def held(job: GenerationRequest, *, drawn: bool = False) -> GenerationRequest:
-    """Return ``job`` with one value of each condition for all of its samples.
+def held(request: GenerationRequest, *, drawn: bool = False) -> GenerationRequest:
+    """Return ``request`` with one value of each condition for all of its samples.
 
     That is the one which it has already, or the first of several. What each
     sample would draw becomes what sample 0 draws, if ``drawn``, or else the
     first choice, or the middle of the range.
     """
     values = {}
-    for parameter in job.metadata.conditions:
-        value = job.conditions[parameter.name]
+    for parameter in request.metadata.conditions:
+        value = request.conditions[parameter.name]
         if isinstance(value, tuple):
             value = value[0]
         elif value is None and parameter.can_draw:
-            value = job.condition(parameter.name, [0])[0] if drawn else _middle(parameter)
+            value = request.condition(parameter.name, [0])[0] if drawn else _middle(parameter)
         values[parameter.name] = value
-    return replace(job, conditions=values)
+    return replace(request, conditions=values)
 
 
 def values_of(model: ModelMetadata, name: str, conditions: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -392,19 +392,19 @@ def _numbers(what: str, values: ArrayLike, shape: tuple[int | None, ...]) -> Num
     return array.astype(np.float64)
 
 
-def _key(job: GenerationRequest) -> str:
+def _key(request: GenerationRequest) -> str:
     """Return a name for all that the directions of a model depend on."""
-    model = job.metadata
+    model = request.metadata
     known = {
         "hub": __version__,
         "model": model.name,
         "version": model.version,
-        "weights": job.weights_sha256 or model.weights.sha256,
-        "conditions": dict(job.conditions),
-        "options": dict(job.options),
-        "inputs": {name: images.sha256 for name, images in job.inputs.items()},
+        "weights": request.weights_sha256 or model.weights.sha256,
+        "conditions": dict(request.conditions),
+        "options": dict(request.options),
+        "inputs": {name: images.sha256 for name, images in request.inputs.items()},
         "num_samples": NUM_SAMPLES,
-        "runtime": job.runtime,
+        "runtime": request.runtime,
     }
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
 

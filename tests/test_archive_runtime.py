@@ -698,14 +698,14 @@ def test_calls_are_made_one_by_one_in_one_process_as_they_are_asked_for(publish)
             asked.append(index)
             yield archive.Call((index,))
 
-    job = archive.run(model, request(model), calls())
+    running = archive.run(model, request(model), calls())
     assert asked == []
-    first, second = next(job), next(job)
+    first, second = next(running), next(running)
     assert asked == [0, 1]
     assert first[0].indices == (0,)
     ((pid, _),) = first[1]
     assert second[1] == [[pid, 2]]
-    job.close()
+    running.close()
     assert gone([pid])
 
 
@@ -726,14 +726,14 @@ def generate(then, **_):
 @pytest.mark.parametrize("then", ["return", "fail", "exit"])
 def test_nothing_that_published_code_started_outlives_the_job(then, publish, machine):
     model = publish(SPAWNING)
-    job = archive.run(model, request(model), [archive.Call((0,), {"then": then})])
+    running = archive.run(model, request(model), [archive.Call((0,), {"then": then})])
     if then == "return":
-        pids = next(job)[1][0]
+        pids = next(running)[1][0]
         assert all(map(alive, pids))
-        job.close()
+        running.close()
     else:
         with pytest.raises(HubError) as caught:
-            next(job)
+            next(running)
         found = re.search(r"(\d+) (\d+); its messages", str(caught.value))
         assert found is not None
         pids = list(map(int, found.groups()))

@@ -171,9 +171,11 @@ def test_an_interpolation_changes_nothing_but_the_latent_vector(hub):
     y, x = place(picture, first)
     noise = np.lib.stride_tricks.sliding_window_view(np.asarray(picture)[y, :, 0], 6)
     assert (noise == first[0, :, 0]).all(axis=1).sum() == 4, "what else a sample draws"
-    job = generation.request(hub.model("toy-noise").metadata, 1, seed=7)
-    drawn = {name: job.condition(name, [0])[0] for name in ("weight", "view")}
-    (last,) = images(hub, 1, seed=7, conditions=drawn, latents=replace(job, seed=8).latents([0]))
+    request = generation.request(hub.model("toy-noise").metadata, 1, seed=7)
+    drawn = {name: request.condition(name, [0])[0] for name in ("weight", "view")}
+    (last,) = images(
+        hub, 1, seed=7, conditions=drawn, latents=replace(request, seed=8).latents([0])
+    )
     assert place(picture, last)[1] > x
 
 

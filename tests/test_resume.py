@@ -113,7 +113,7 @@ def test_a_job_that_is_killed_again_and_again_ends_as_if_it_had_not_been(
     hub, package, tmp_path, contents, format_name
 ):
     count = 300
-    job = ("toy-noise", "-n", str(count), "--seed", "5", "--format", format_name)
+    options = ("toy-noise", "-n", str(count), "--seed", "5", "--format", format_name)
     environment = {**os.environ, "PYTHONPATH": str(package.parent)}
     whole, folder = tmp_path / "whole", tmp_path / "out"
     opened = tmp_path / "opened"
@@ -121,7 +121,7 @@ def test_a_job_that_is_killed_again_and_again_ends_as_if_it_had_not_been(
 
     def start(where, *more, seconds="0"):
         return subprocess.Popen(
-            [sys.executable, "-m", "medigan_hub", "generate", *job, "-o", str(where), *more],
+            [sys.executable, "-m", "medigan_hub", "generate", *options, "-o", str(where), *more],
             env={**environment, "TOY_SECONDS": seconds, "TOY_OPENED": str(opened)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -274,8 +274,18 @@ def test_an_unfinished_data_set_is_not_begun_again_by_accident(hub, tmp_path, mo
 
 def test_an_interrupt_finishes_the_batch_in_hand(hub, package, tmp_path, contents):
     folder, whole = tmp_path / "out", tmp_path / "whole"
-    job = ("toy-noise", "-n", "40", "--batch-size", "4", "-o", str(folder), "--format", "shards")
-    command = [sys.executable, "-m", "medigan_hub", "generate", *job]
+    options = (
+        "toy-noise",
+        "-n",
+        "40",
+        "--batch-size",
+        "4",
+        "-o",
+        str(folder),
+        "--format",
+        "shards",
+    )
+    command = [sys.executable, "-m", "medigan_hub", "generate", *options]
     environment = {**os.environ, "PYTHONPATH": str(package.parent), "TOY_SECONDS": "0.2"}
     # In the background of a script, a program begins with Ctrl-C turned off.
     background = [sys.executable, "-c", BACKGROUND, *command, "--resume"]
@@ -412,9 +422,9 @@ def test_a_shard_with_a_link_in_it_is_made_again(hub, tmp_path, contents):
 
 
 def test_an_interrupt_is_in_order_where_nobody_reads_what_is_said(hub, package, tmp_path):
-    job = ("toy-noise", "-n", "40", "--batch-size", "4", "-o", str(tmp_path / "out"))
+    options = ("toy-noise", "-n", "40", "--batch-size", "4", "-o", str(tmp_path / "out"))
     process = subprocess.Popen(
-        [sys.executable, "-m", "medigan_hub", "generate", *job],
+        [sys.executable, "-m", "medigan_hub", "generate", *options],
         env={**os.environ, "PYTHONPATH": str(package.parent), "TOY_SECONDS": "0.2"},
         stderr=subprocess.PIPE,
     )

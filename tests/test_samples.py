@@ -14,8 +14,8 @@ def model(document):
 
 def test_the_random_numbers_of_a_sample_are_those_of_numpys_philox(model):
     """Pinned: a change of these numbers would change every data set ever made."""
-    job = GenerationRequest(model, range(4), seed=7)
-    assert job.rng(3, "latent").integers(0, 2**32, 4).tolist() == PINNED
+    request = GenerationRequest(model, range(4), seed=7)
+    assert request.rng(3, "latent").integers(0, 2**32, 4).tolist() == PINNED
     philox = np.random.Philox(
         key=np.array([7, 3], np.uint64), counter=np.array([0, 0, 0, 1827798387], np.uint64)
     )
@@ -26,11 +26,11 @@ PINNED = [3408756599, 3385373627, 3405246370, 1563713055]
 
 
 def test_latents_do_not_depend_on_the_batch(model):
-    job = GenerationRequest(model, range(10), seed=1)
-    together = job.latents(range(10))
+    request = GenerationRequest(model, range(10), seed=1)
+    together = request.latents(range(10))
     assert together.dtype == np.float32
     for index in (0, 4, 9):
-        assert np.array_equal(job.latents([index])[0], together[index])
+        assert np.array_equal(request.latents([index])[0], together[index])
 
 
 def test_latents_have_the_declared_distribution(model, document):
@@ -55,8 +55,8 @@ def test_seed_index_and_stream_each_give_other_numbers(model):
 
 
 def test_the_last_batch_takes_what_is_left(model):
-    job = GenerationRequest(model, range(10), seed=0, batch_size=4)
-    assert [list(indices) for indices in job.batches()] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    request = GenerationRequest(model, range(10), seed=0, batch_size=4)
+    assert [list(indices) for indices in request.batches()] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
 
 
 def test_a_batch_can_be_read_sample_by_sample():

@@ -122,13 +122,13 @@ def test_what_only_shows_between_neighbouring_pixels_does_not_count(toy):
 
 def test_principal_directions_are_found_from_fewer_samples_than_components(toy):
     plugin = toy(size=300).model("toy-noise").plugin
-    job = generation.request(plugin.metadata, 1)
-    few = steering.principal(plugin, job, count=200, num_samples=100)
+    request = generation.request(plugin.metadata, 1)
+    few = steering.principal(plugin, request, count=200, num_samples=100)
     assert len(few) <= 48, "there are no more than pixels"
     assert abs(few[0] @ direction(0, 300)) > 0.5, "that of a random direction is 0.06"
-    assert len(steering.principal(plugin, job, num_samples=4)) == 3
+    assert len(steering.principal(plugin, request, num_samples=4)) == 3
     with pytest.raises(RequestError, match="number of samples is 1"):
-        steering.principal(plugin, job, num_samples=1)
+        steering.principal(plugin, request, num_samples=1)
 
 
 def test_principal_directions_hold_conditions_at_one_value(toy):
@@ -333,9 +333,9 @@ def test_an_interpolation_says_what_is_wrong(start, end, steps, message):
 def test_a_sample_is_made_at_another_place(install):
     install()
     plugin = Hub().model("toy-noise").plugin
-    job = generation.request(plugin.metadata, 3, seed=7)
+    request = generation.request(plugin.metadata, 3, seed=7)
     vector = np.linspace(-1, 1, 48)
-    (batch,) = generation.stream(plugin, steering.at(job, vector))
+    (batch,) = generation.stream(plugin, steering.at(request, vector))
     np.testing.assert_array_equal(
         batch.arrays["image"][0, :, :, 0].ravel(), np.rint((vector + 1) * 127.5)
     )

@@ -82,7 +82,7 @@ def build(context: Context, tab: gr.Tab) -> None:
                 {"name": "Real images", "title": "as uploaded", "tiles": tiles, "legend": []}
             )
         yield {status: work.said("Loading the models ..."), side_by_side: "", distribution: ""}
-        with work.job(session) as stop:
+        with work.request(session) as stop:
             for done, name in enumerate(names):
                 yield {
                     status: work.progress("Models", done, len(names)),
@@ -128,13 +128,13 @@ def _of_model(
             )
         wishes = {**wishes, "inputs": {model.inputs[0].name: str(uploads["input"])}}
         count = None
-    plugin, job = context.job(name, count, wishes)
+    plugin, request = context.request(name, count, wishes)
     image = next(output for output in model.outputs if output.kind == "image")
     low, high = image.range
     tiles, found = [], []
-    for batch in generation.stream(plugin, job):
+    for batch in generation.stream(plugin, request):
         for index, arrays in batch:
-            tiles += pictures.tiles(job, index, arrays, window)
+            tiles += pictures.tiles(request, index, arrays, window)
             found.append((arrays[image.name].astype(np.float32) - low) / (high - low))
         if stop.is_set():
             raise work.Stopped
@@ -200,7 +200,7 @@ def _reading_test(context: Context, real: gr.File) -> None:
         chosen = form.whole("the seed", seed) if seed.strip() else secrets.randbelow(2**32)
         yield {status: work.said("Preparing the test ...")}
         ours = list(inputs.find(session.keep({"real": real})["real"])[:number])
-        with work.job(session) as stop:
+        with work.request(session) as stop:
             theirs = _samples(context, model, len(ours), chosen, stop)
         every = {reading.REAL: ours, reading.SYNTHETIC: theirs}
         order = reading.order(len(ours), len(theirs), chosen)
@@ -247,10 +247,10 @@ def _reading_test(context: Context, real: gr.File) -> None:
 
 def _samples(context: Context, model: str, number: int, seed: int, stop: Event) -> list[np.ndarray]:
     """Return images of a model in 8 bits: (height, width, 3)."""
-    plugin, job = context.job(model, number, {"seed": seed})
-    image = next(output for output in job.metadata.outputs if output.kind == "image")
+    plugin, request = context.request(model, number, {"seed": seed})
+    image = next(output for output in request.metadata.outputs if output.kind == "image")
     found = []
-    for batch in generation.stream(plugin, job):
+    for batch in generation.stream(plugin, request):
         for array in batch.arrays[image.name]:
             found.append(to_screen(array, *image.range))
         if stop.is_set():

@@ -58,11 +58,11 @@ class Context:
     def entry(self, model: str) -> Entry:
         return self.hub.model(model)
 
-    def job(
+    def request(
         self, model: str, count: int | None, wishes: Wishes
     ) -> tuple[Plugin, GenerationRequest]:
         """Return what is to be run for wishes of the page."""
-        return self.hub.job(model, count, self.wishes(wishes))
+        return self.hub.request(model, count, self.wishes(wishes))
 
     def wishes(self, wishes: Wishes) -> Wishes:
         """Return wishes of the page, with what is set for all."""

@@ -110,7 +110,7 @@ def grid(made: Made, window: Window, *, large: bool = False) -> str:
     tiles = [
         tile
         for index, arrays in made.samples
-        for tile in pictures.tiles(made.job, index, arrays, window)
+        for tile in pictures.tiles(made.request, index, arrays, window)
     ]
     return tiled(tiles, pictures.legend(made.model), large=large)
 

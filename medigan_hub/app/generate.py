@@ -64,11 +64,11 @@ def _fields(context: Context, model: ModelMetadata) -> None:
             number = form.whole("the number of samples", count)
             whole_number("the number of samples", number, 1, MOST_SHOWN)
         yield {status: work.loading(model), grid: ""}
-        with work.job(session) as stop:
-            plugin, job = context.job(model.name, number, wishes)
-            made = Made(job, wishes, [])
-            total = len(job.indices)
-            for batch in generation.stream(plugin, job):
+        with work.request(session) as stop:
+            plugin, request = context.request(model.name, number, wishes)
+            made = Made(request, wishes, [])
+            total = len(request.indices)
+            for batch in generation.stream(plugin, request):
                 made.samples.extend(batch)
                 session.made = session.generated = made
                 yield {
@@ -80,7 +80,7 @@ def _fields(context: Context, model: ModelMetadata) -> None:
         words = "1 sample" if total == 1 else f"{total} samples"
         yield {
             status: work.said(
-                f"{words} of {model.name}, seed {job.seed}. "
+                f"{words} of {model.name}, seed {request.seed}. "
                 "To keep them, or to make them again: Take away."
             )
         }

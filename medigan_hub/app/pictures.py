@@ -91,24 +91,24 @@ def uri(pixels: NDArray[np.uint8], words: Mapping[str, str]) -> str:
 
 
 def tiles(
-    job: GenerationRequest, index: int, arrays: Mapping[str, np.ndarray], window: Window
+    request: GenerationRequest, index: int, arrays: Mapping[str, np.ndarray], window: Window
 ) -> list[Tile]:
     """Return the pictures of one sample: what it was made from, then its images with masks."""
-    model = job.metadata
+    model = request.metadata
     layers = _layers(model, arrays)
     labels = [
-        label_text(output, arrays[output.name], job)
+        label_text(output, arrays[output.name], request)
         for output in model.outputs
         if output.kind == "label"
     ]
     found = []
     for entry in model.inputs:
         if entry.name in arrays:
-            given = entry.name in job.inputs
-            name = job.inputs[entry.name].name(index) if given else "simulated"
+            given = entry.name in request.inputs
+            name = request.inputs[entry.name].name(index) if given else "simulated"
             found.append(
                 _tile(
-                    job,
+                    request,
                     *(index, entry.name, arrays[entry.name], window),
                     bounds=_type_range(arrays[entry.name]),
                     origin="Input, as given" if given else "Synthetic input",
@@ -120,22 +120,22 @@ def tiles(
         several = [output.name] if len(images) > 1 else []
         found.append(
             _tile(
-                job,
+                request,
                 *(index, output.name, arrays[output.name], window),
                 bounds=output.range,
                 origin="Synthetic",
-                words=[model.name, *several, *_which(job, index), *labels],
+                words=[model.name, *several, *_which(request, index), *labels],
                 layers=layers,
             )
         )
     return found
 
 
-def _which(job: GenerationRequest, index: int) -> list[str]:
+def _which(request: GenerationRequest, index: int) -> list[str]:
     """Return the words that say which sample this is."""
-    if job.given_latents is None:
-        return [f"seed {job.seed}", f"sample {index}"]
-    return ["latent vector chosen", f"else seed {job.seed}, sample {index}"]
+    if request.given_latents is None:
+        return [f"seed {request.seed}", f"sample {index}"]
+    return ["latent vector chosen", f"else seed {request.seed}, sample {index}"]
 
 
 def legend(model: ModelMetadata) -> list[tuple[str, str]]:
@@ -152,7 +152,7 @@ def plain(
 
 
 def _tile(
-    job: GenerationRequest,
+    request: GenerationRequest,
     index: int,
     name: str,
     array: np.ndarray,
@@ -166,8 +166,8 @@ def _tile(
     words = [word for word in words if word]
     return Tile(
         pixels=to_screen(array, *window.ends(array, *bounds)),
-        text=provenance.sample_text(job, index, name),
-        alt=f"{origin}: {job.metadata.title}, {', '.join(words)}",
+        text=provenance.sample_text(request, index, name),
+        alt=f"{origin}: {request.metadata.title}, {', '.join(words)}",
         origin=origin,
         words=words,
         layers=layers,

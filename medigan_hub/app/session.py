@@ -37,14 +37,14 @@ if TYPE_CHECKING:
 class Made:
     """Samples that were made, and what they were made with."""
 
-    job: GenerationRequest
+    request: GenerationRequest
     wishes: Wishes
     samples: list[tuple[int, dict[str, np.ndarray]]]
     """Index and arrays of each, as far as they are made."""
 
     @property
     def model(self) -> ModelMetadata:
-        return self.job.metadata
+        return self.request.metadata
 
 
 @dataclass

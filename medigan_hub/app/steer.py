@@ -137,11 +137,11 @@ def _sliders(context: Context, model: ModelMetadata) -> dict[str, Any]:
         window = display.window(values[: len(context.shown)])
         values = values[len(context.shown) :]
         wishes = _wishes(conditions, values[len(amounts) :], form.whole("the seed", seed))
-        plugin, job = context.job(model.name, 1, wishes)
+        plugin, request = context.request(model.name, 1, wishes)
         rows = basis(session, kind)
-        vector = steering.move(latent, job.latents([0])[0], rows, values[: len(rows)], offset)
+        vector = steering.move(latent, request.latents([0])[0], rows, values[: len(rows)], offset)
         wishes["latents"] = vector[np.newaxis]
-        made = _run_one(plugin, steering.at(job, vector), wishes)
+        made = _run_one(plugin, steering.at(request, vector), wishes)
         session.made = session.steered = made
         return {picture: display.grid(made, window, large=True), status: ""}
 
@@ -152,7 +152,7 @@ def _sliders(context: Context, model: ModelMetadata) -> dict[str, Any]:
     def choose(session: Session, kind: str, *values: Any) -> Iterator[Any]:
         names = [_run(row) for row in grouped]
         if kind == PRINCIPAL:
-            with work.job(session) as stop:
+            with work.request(session) as stop:
                 session.bases[model.name] = yield from work.follow(
                     lambda tell: context.hub.directions(
                         model.name, len(amounts), progress=tell, **context.wishes({})
@@ -219,16 +219,16 @@ def _interpolation(context: Context, model: ModelMetadata, conditions: dict[str,
         number = whole_number("the number of pictures", steps, *STEPS)
         wishes = _wishes(conditions, values[len(context.shown) :], ends[0])
         yield {status: work.loading(model), strip: ""}
-        with work.job(session) as stop:
-            plugin, job = context.job(model.name, 1, wishes)
+        with work.request(session) as stop:
+            plugin, request = context.request(model.name, 1, wishes)
             frames = []
-            for picture in steering.between(job, ends[1], number):
+            for picture in steering.between(request, ends[1], number):
                 made = _run_one(plugin, picture, wishes)
-                frames.append(pictures.tiles(made.job, *made.samples[0], window)[-1])
+                frames.append(pictures.tiles(made.request, *made.samples[0], window)[-1])
                 yield {status: work.progress("Making pictures", len(frames), number)}
                 if stop.is_set():
                     raise work.Stopped
-        words = provenance.text(job) | {"Seed": f"{ends[0]} to {ends[1]}"}
+        words = provenance.text(request) | {"Seed": f"{ends[0]} to {ends[1]}"}
         animation = preview.animation([tile.pixels for tile in frames], words)
         name = f"{model.name}-synthetic-seed-{ends[0]}-to-{ends[1]}.png"
         yield {
@@ -275,9 +275,9 @@ def _translation(context: Context, model: ModelMetadata) -> None:
         wishes = asked.wishes(values[len(context.shown) :], session)
         wishes["seed"] = form.whole("the seed", seed)
         yield {status: work.loading(model), picture: ""}
-        with work.job(session):
-            plugin, job = context.job(model.name, 1, wishes)
-            made = _run_one(plugin, job, wishes)
+        with work.request(session):
+            plugin, request = context.request(model.name, 1, wishes)
+            made = _run_one(plugin, request, wishes)
         session.made = session.steered = made
         yield {
             picture: _divided(made, window),
@@ -297,7 +297,7 @@ def _translation(context: Context, model: ModelMetadata) -> None:
 
 
 def _divided(made: Made, window: pictures.Window) -> str:
-    tiles = pictures.tiles(made.job, *made.samples[0], window)
+    tiles = pictures.tiles(made.request, *made.samples[0], window)
     return render("divider.html", before=tiles[0], after=tiles[-1])
 
 
@@ -312,9 +312,9 @@ def _wishes(fields: Any, values: Sequence[Any], seed: int) -> Wishes:
     return wishes
 
 
-def _run_one(plugin: Plugin, job: GenerationRequest, wishes: Wishes) -> Made:
-    samples = [sample for batch in generation.stream(plugin, job) for sample in batch]
-    return Made(job, wishes, samples)
+def _run_one(plugin: Plugin, request: GenerationRequest, wishes: Wishes) -> Made:
+    samples = [sample for batch in generation.stream(plugin, request) for sample in batch]
+    return Made(request, wishes, samples)
 
 
 def _condition(parameter: Parameter) -> Any:

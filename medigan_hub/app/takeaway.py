@@ -56,13 +56,13 @@ def build(context: Context, tab: gr.Tab) -> None:
     @work.in_words(status)
     def arrive(session: Session, format_name: str) -> dict[Any, Any]:
         made = _made(session)
-        able = writers.able(made.job)
+        able = writers.able(made.request)
         chosen = format_name if format_name in able else able[0]
         number = len(made.samples)
         file = None
-        if made.job.given_latents is not None:
+        if made.request.given_latents is not None:
             path = session.folder() / "latents.npy"
-            np.save(path, made.job.given_latents, allow_pickle=False)
+            np.save(path, made.request.given_latents, allow_pickle=False)
             file = session.hand_out(path)
         return {
             **describe(session, number, chosen),
@@ -79,7 +79,7 @@ def build(context: Context, tab: gr.Tab) -> None:
         made = _made(session)
         number = _number(made, count)
         folder = session.folder()
-        name = f"{made.model.name}-seed-{made.job.seed}-{format_name}"
+        name = f"{made.model.name}-seed-{made.request.seed}-{format_name}"
         yield {status: work.loading(made.model), data: gr.File(None, visible=False)}
 
         def save(tell: work.Tell) -> str:
@@ -95,7 +95,7 @@ def build(context: Context, tab: gr.Tab) -> None:
             return session.hand_out(Path(archive))
 
         try:
-            with work.job(session) as stop:
+            with work.request(session) as stop:
                 archive = yield from work.follow(
                     save,
                     stop,
@@ -141,9 +141,9 @@ def _number(made: Made, count: Any) -> int:
         "the number of samples", form.whole("the number of samples", count), 1, MOST_SAVED
     )
     for what in ("inputs", "given_latents"):
-        given = getattr(made.job, what)
+        given = getattr(made.request, what)
         if given is not None and len(given):
-            most = len(made.job.indices)
+            most = len(made.request.indices)
             whole_number("the number of samples", number, 1, most)
     return number
 
@@ -151,4 +151,6 @@ def _number(made: Made, count: Any) -> int:
 def _words(made: Made) -> str:
     count = len(made.samples)
     samples = "1 sample" if count == 1 else f"{count} samples"
-    return f"Made last: {samples} of {made.model.name} {made.model.version}, seed {made.job.seed}."
+    return (
+        f"Made last: {samples} of {made.model.name} {made.model.version}, seed {made.request.seed}."
+    )

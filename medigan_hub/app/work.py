@@ -69,7 +69,7 @@ def follow(
 
 
 @contextmanager
-def job(session: Session) -> Iterator[Event]:
+def request(session: Session) -> Iterator[Event]:
     """Give a job the event that the user's Cancel sets."""
     stop = session.begin()
     try:

@@ -24,9 +24,9 @@ DEEPEST = 50
 """Lists and objects inside each other; what is deeper is no header, and can't be written again."""
 
 
-def header(job: GenerationRequest, format_name: str) -> dict[str, Any]:
+def header(request: GenerationRequest, format_name: str) -> dict[str, Any]:
     """Return the header of the data set that a job makes in a format."""
-    return {**provenance.header(job), "format": format_name}
+    return {**provenance.header(request), "format": format_name}
 
 
 class Header(NamedTuple):

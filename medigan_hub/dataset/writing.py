@@ -68,7 +68,7 @@ class SavedDataset:
 
 
 def check_folder(
-    folder: Path, job: GenerationRequest, writer: type[Writer], *, overwrite: bool, resume: bool
+    folder: Path, request: GenerationRequest, writer: type[Writer], *, overwrite: bool, resume: bool
 ) -> None:
     """Make sure that a job's data set can be written into ``folder``, without touching it.
 
@@ -82,10 +82,10 @@ def check_folder(
     OutputError
         The folder is a file, can't be written, or holds something else.
     """
-    wanted = header.header(job, writer.format)
+    wanted = header.header(request, writer.format)
     try:
         _check_place(folder)
-        if any(images.lie_in(folder) for images in job.inputs.values()):
+        if any(images.lie_in(folder) for images in request.inputs.values()):
             raise OutputError(f"the input images lie in {folder}; name another folder")
         if not folder.exists():
             return
@@ -178,7 +178,7 @@ def _check_place(folder: Path) -> None:
 
 def write(
     produce: Produce,
-    job: GenerationRequest,
+    request: GenerationRequest,
     folder: Path,
     writer_type: type[Writer],
     *,
@@ -212,9 +212,9 @@ def write(
     Interrupted
         The job was interrupted. What was finished stays.
     """
-    count = len(job.indices)
-    writer = writer_type(folder, job)
-    document = header.header(job, writer_type.format)
+    count = len(request.indices)
+    writer = writer_type(folder, request)
+    document = header.header(request, writer_type.format)
     start = time.perf_counter()
     done: int | None = None  # until it is known
     recorder = None
@@ -224,7 +224,7 @@ def write(
         """Keep others out, and say whether the folder holds this data set, and if so finished."""
         nonlocal identity
         held.enter_context(only_one(folder))
-        check_folder(folder, job, writer_type, overwrite=overwrite, resume=resume)
+        check_folder(folder, request, writer_type, overwrite=overwrite, resume=resume)
         identity = _identity(folder)
         _remove_leftovers(folder)
         found = header.read(folder)
@@ -248,9 +248,9 @@ def write(
             done = count - sum(map(len, missing))
             _tell(progress, done, count)
             interrupted = held.enter_context(_patience())
-            for batch in _batches(produce_timed, job, missing):
+            for batch in _batches(produce_timed, request, missing):
                 if recorder is None:
-                    writers.check_inputs(writer_type, job, batch)
+                    writers.check_inputs(writer_type, request, batch)
                     if not going_on:
                         same, finished = check_alone(held)
                         if same and resume:
@@ -261,7 +261,7 @@ def write(
                             _clear(folder, document)
                             header.write(folder, document)
                             description.write(folder, document)
-                    recorder = _Recorder(folder, job, writer, fresh=not going_on)
+                    recorder = _Recorder(folder, request, writer, fresh=not going_on)
                     held.callback(recorder.close)
                 _check_there(folder, identity)
                 stored = recorder.put(batch, missing)
@@ -291,10 +291,10 @@ def write(
         words.append(GO_ON if ours else "say --overwrite (overwrite=True) again")
         raise OutputError("; ".join(words)) from error
     return SavedDataset(
-        model=job.metadata.name,
+        model=request.metadata.name,
         count=count,
         made=made,
-        seed=job.seed,
+        seed=request.seed,
         output=folder,
         manifest=folder / manifest.MANIFEST,
         seconds=time.perf_counter() - start,
@@ -331,18 +331,18 @@ class _Recorder:
     """Encodes and stores the samples of one batch while the next one is made."""
 
     def __init__(
-        self, folder: Path, job: GenerationRequest, writer: Writer, *, fresh: bool
+        self, folder: Path, request: GenerationRequest, writer: Writer, *, fresh: bool
     ) -> None:
         self.stored = 0
         """Samples that are in the folder."""
-        self._job = job
+        self._request = request
         self._writer = writer
-        self._labels = {entry.name for entry in job.metadata.outputs if entry.kind == "label"}
+        self._labels = {entry.name for entry in request.metadata.outputs if entry.kind == "label"}
         self._encoders = ThreadPoolExecutor(ENCODERS, "encode")
         self._storer = ThreadPoolExecutor(1, "store")
         self._pending: list[Future[None]] = []
         self._failed = False
-        self._key = header.digest(header.header(job, writer.format))
+        self._key = header.digest(header.header(request, writer.format))
         path = folder / manifest.UNFINISHED
         if fresh:
             path.unlink(missing_ok=True)  # whatever it is, it is not written through
@@ -381,7 +381,7 @@ class _Recorder:
     ) -> tuple[bytes, list[EncodedFile]]:
         labels = {name: arrays[name].tolist() for name in arrays if name in self._labels}
         images = {name: arrays[name] for name in arrays if name not in self._labels}
-        facts = provenance.facts(self._job, index, labels)
+        facts = provenance.facts(self._request, index, labels)
         try:
             encoded = self._writer.encode(index, images, facts)
         except HubError:
@@ -472,11 +472,11 @@ def _missing(kept: Sequence[range], count: int) -> list[range]:
 
 
 def _batches(
-    produce: Produce, job: GenerationRequest, missing: Sequence[range]
+    produce: Produce, request: GenerationRequest, missing: Sequence[range]
 ) -> Iterator[SampleBatch]:
     """Make the batches that hold missing samples."""
-    for run in _runs(missing, job.batch_size, len(job.indices)):
-        yield from produce(replace(job, indices=run))
+    for run in _runs(missing, request.batch_size, len(request.indices)):
+        yield from produce(replace(request, indices=run))
 
 
 def _runs(missing: Sequence[range], batch_size: int, count: int) -> Iterator[range]:

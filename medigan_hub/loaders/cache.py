@@ -36,7 +36,7 @@ class Cache(Protocol):
         """Keep the arrays of a sample."""
 
 
-def find(cache: Any, job: GenerationRequest) -> Cache:
+def find(cache: Any, request: GenerationRequest) -> Cache:
     """Return the cache that a caller means: None, ``memory`` or a folder.
 
     Raises
@@ -50,7 +50,7 @@ def find(cache: Any, job: GenerationRequest) -> Cache:
         return NoCache()
     if not isinstance(cache, (str, Path)):
         raise RequestError(f'the cache is {cache!r}; it is None, "memory" or a folder')
-    return MemoryCache() if cache == "memory" else DiskCache(Path(cache), job)
+    return MemoryCache() if cache == "memory" else DiskCache(Path(cache), request)
 
 
 class NoCache:
@@ -86,10 +86,10 @@ class DiskCache:
     are synthetic. A file that is damaged counts as one that is missing.
     """
 
-    def __init__(self, folder: Path, job: GenerationRequest) -> None:
+    def __init__(self, folder: Path, request: GenerationRequest) -> None:
         self._folder = folder.absolute()
-        self._job = job
-        _claim(self._folder, job)
+        self._request = request
+        _claim(self._folder, request)
 
     def get(self, index: int) -> Arrays | None:
         try:
@@ -113,7 +113,7 @@ class DiskCache:
         path = self._path(index)
         try:
             if not (self._folder / header.HEADER).exists():  # removed while it was in use
-                _claim(self._folder, self._job)
+                _claim(self._folder, self._request)
             write_atomically(path, content)
         except OSError as error:
             raise OutputError(f"{path} can't be written: {error.strerror}") from error
@@ -122,14 +122,16 @@ class DiskCache:
         return self._folder / f"{index:06d}.npz"
 
     def _words(self, index: int, arrays: Arrays) -> dict[str, Any]:
-        words = {name: provenance.sample_text(self._job, index, name) for name in arrays}
+        words = {name: provenance.sample_text(self._request, index, name) for name in arrays}
         return {"index": index, "arrays": words}
 
 
-def _claim(folder: Path, job: GenerationRequest) -> None:
+def _claim(folder: Path, request: GenerationRequest) -> None:
     """Take a new or empty folder for the samples of a job, or make sure that it holds them."""
     wanted = {
-        name: value for name, value in header.header(job, header.CACHE).items() if name not in FREE
+        name: value
+        for name, value in header.header(request, header.CACHE).items()
+        if name not in FREE
     }
     advice = "name another folder for the cache, or remove that one"
     try:

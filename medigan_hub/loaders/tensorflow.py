@@ -22,21 +22,21 @@ with no_notes():
     import tensorflow as tf
 
 
-def dataset(plugin: Plugin, job: GenerationRequest) -> tf.data.Dataset:
+def dataset(plugin: Plugin, request: GenerationRequest) -> tf.data.Dataset:
     """Return the samples of a job, in order, as ``items.item`` has them."""
     check_tensorflow()
-    items.check(job.metadata)
-    model = job.metadata
+    items.check(request.metadata)
+    model = request.metadata
 
     def batches() -> Iterator[dict[str, Any]]:
-        for batch in generation.stream(plugin, job):
+        for batch in generation.stream(plugin, request):
             for entry in model.inputs:
                 if entry.name not in batch.arrays:
                     raise PluginError(f"plugin {model.name} does not hand on its {entry.name}")
             yield items.item(model, batch.arrays)
 
     made = tf.data.Dataset.from_generator(batches, output_signature=_signature(items.empty(model)))
-    return made.unbatch().apply(tf.data.experimental.assert_cardinality(len(job.indices)))
+    return made.unbatch().apply(tf.data.experimental.assert_cardinality(len(request.indices)))
 
 
 def _signature(value: Any) -> Any:

@@ -37,21 +37,21 @@ class SampleDataset(Dataset[Any]):
     def __init__(
         self,
         plugin: Plugin,
-        job: GenerationRequest,
+        request: GenerationRequest,
         *,
         transform: Transform | None = None,
         cache_in: Any = None,
     ) -> None:
-        items.check(job.metadata)
+        items.check(request.metadata)
         self._plugin = plugin
-        self._job = job
+        self._request = request
         self._transform = _checked(transform)
-        self._cache = cache.find(cache_in, job)
+        self._cache = cache.find(cache_in, request)
         self._last: int | None = None
         self._ahead: dict[int, cache.Arrays] = {}
 
     def __len__(self) -> int:
-        return len(self._job.indices)
+        return len(self._request.indices)
 
     def __getitem__(self, index: int) -> Any:
         """Return sample ``index``.
@@ -69,7 +69,7 @@ class SampleDataset(Dataset[Any]):
         arrays = self._ahead.pop(place, None)
         if arrays is None:
             follows = self._last is not None and place == self._last + 1
-            stop = min(place + self._job.batch_size, len(self)) if follows else place + 1
+            stop = min(place + self._request.batch_size, len(self)) if follows else place + 1
             self._ahead = self._arrays(range(place, stop))
             arrays = self._ahead.pop(place)
         self._last = place
@@ -97,7 +97,7 @@ class SampleDataset(Dataset[Any]):
         found = {place: self._cache.get(place) for place in places}
         missing = [place for place, arrays in found.items() if arrays is None]
         if missing:
-            for batch in generation.stream(self._plugin, replace(self._job, indices=missing)):
+            for batch in generation.stream(self._plugin, replace(self._request, indices=missing)):
                 for place, views in batch:
                     # Copied: a view keeps its whole batch, and a plugin may fill it again.
                     arrays = {name: np.array(view) for name, view in views.items()}
@@ -106,7 +106,7 @@ class SampleDataset(Dataset[Any]):
         return {place: arrays for place, arrays in found.items() if arrays is not None}
 
     def _item(self, arrays: cache.Arrays) -> Any:
-        return _finished(self._job, arrays, self._transform)
+        return _finished(self._request, arrays, self._transform)
 
 
 class SampleStream(IterableDataset[Any]):
@@ -117,11 +117,11 @@ class SampleStream(IterableDataset[Any]):
     """
 
     def __init__(
-        self, plugin: Plugin, job: GenerationRequest, *, transform: Transform | None = None
+        self, plugin: Plugin, request: GenerationRequest, *, transform: Transform | None = None
     ) -> None:
-        items.check(job.metadata)
+        items.check(request.metadata)
         self._plugin = plugin
-        self._job = job
+        self._request = request
         self._transform = _checked(transform)
         self._rank = (0, 1)
 
@@ -129,15 +129,15 @@ class SampleStream(IterableDataset[Any]):
         rank, ranks = self._ranks()
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
-        size = self._job.batch_size
+        size = self._request.batch_size
         # The ranks take turns first: each then makes its batches in the order of its workers.
         for number in count(worker * ranks + rank, workers * ranks):
-            indices = self._job.indices[number * size : (number + 1) * size]
+            indices = self._request.indices[number * size : (number + 1) * size]
             if not indices:
                 return
-            for batch in generation.stream(self._plugin, replace(self._job, indices=indices)):
+            for batch in generation.stream(self._plugin, replace(self._request, indices=indices)):
                 for _, arrays in batch:
-                    yield _finished(self._job, arrays, self._transform)
+                    yield _finished(self._request, arrays, self._transform)
 
     def __getstate__(self) -> dict[str, Any]:
         """Take along which process of how many this is: a worker of its own can't ask."""
@@ -182,10 +182,10 @@ def _checked(transform: Transform | None) -> Transform | None:
     return transform
 
 
-def _finished(job: GenerationRequest, arrays: cache.Arrays, transform: Transform | None) -> Any:
+def _finished(request: GenerationRequest, arrays: cache.Arrays, transform: Transform | None) -> Any:
     item = {
         name: _tensors(value, images=name != "label")
-        for name, value in items.item(job.metadata, arrays).items()
+        for name, value in items.item(request.metadata, arrays).items()
     }
     return item if transform is None else transform(item)
 

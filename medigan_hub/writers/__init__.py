@@ -51,10 +51,10 @@ class Writer(ABC):
     holds: ClassVar[str]
     """What the format can hold, in words: "8-bit images of 1 or 3 channels"."""
 
-    def __init__(self, folder: Path, job: GenerationRequest) -> None:
+    def __init__(self, folder: Path, request: GenerationRequest) -> None:
         """Get ready; a format whose library is not installed says so here."""
         self.folder = folder
-        self.job = job
+        self.request = request
 
     @classmethod
     @abstractmethod
@@ -168,16 +168,16 @@ def names() -> list[str]:
     return list(_known())
 
 
-def able(job: GenerationRequest) -> list[str]:
+def able(request: GenerationRequest) -> list[str]:
     """Return the names of the formats that can hold the samples of a job, ordered as ``names``.
 
     Inputs count as far as they are known: those that the caller gave, or that
     came with the weights. What a plugin makes itself is checked when it is written.
     """
-    return _able(_arrays(job))
+    return _able(_arrays(request))
 
 
-def find(format_name: str, job: GenerationRequest) -> type[Writer]:
+def find(format_name: str, request: GenerationRequest) -> type[Writer]:
     """Return the writer of a format that can hold the samples of a job.
 
     Raises
@@ -189,11 +189,11 @@ def find(format_name: str, job: GenerationRequest) -> type[Writer]:
     known = _known()
     if format_name not in known:
         raise RequestError(f"there is no format {format_name!r}; use {_either(known)}")
-    _check(known[format_name], _arrays(job), job)
+    _check(known[format_name], _arrays(request), request)
     return known[format_name]
 
 
-def check_inputs(writer: type[Writer], job: GenerationRequest, batch: SampleBatch) -> None:
+def check_inputs(writer: type[Writer], request: GenerationRequest, batch: SampleBatch) -> None:
     """Make sure that a format can hold the inputs that a plugin made itself, as they came.
 
     Raises
@@ -203,10 +203,10 @@ def check_inputs(writer: type[Writer], job: GenerationRequest, batch: SampleBatc
     """
     arrays = [
         _as_output(entry, str(batch.arrays[entry.name].dtype))
-        for entry in job.metadata.inputs
+        for entry in request.metadata.inputs
         if entry.name in batch.arrays
     ]
-    _check(writer, arrays, job)
+    _check(writer, arrays, request)
 
 
 def _known() -> dict[str, type[Writer]]:
@@ -236,12 +236,14 @@ def _fault(writer: Any, known: Mapping[str, type[Writer]]) -> str | None:
     return None
 
 
-def _arrays(job: GenerationRequest) -> list[Output]:
+def _arrays(request: GenerationRequest) -> list[Output]:
     """Return the images, masks and known inputs that a sample of a job has."""
-    arrays = [output for output in job.metadata.outputs if output.kind != "label"]
-    for entry in job.metadata.inputs:
-        if entry.name in job.inputs:
-            arrays += [_as_output(entry, each) for each in sorted(job.inputs[entry.name].dtypes)]
+    arrays = [output for output in request.metadata.outputs if output.kind != "label"]
+    for entry in request.metadata.inputs:
+        if entry.name in request.inputs:
+            arrays += [
+                _as_output(entry, each) for each in sorted(request.inputs[entry.name].dtypes)
+            ]
     return arrays
 
 
@@ -249,13 +251,13 @@ def _able(arrays: Sequence[Output]) -> list[str]:
     return [name for name, writer in _known().items() if all(map(writer.can_hold, arrays))]
 
 
-def _check(writer: type[Writer], arrays: Sequence[Output], job: GenerationRequest) -> None:
+def _check(writer: type[Writer], arrays: Sequence[Output], request: GenerationRequest) -> None:
     for array in arrays:
         if not writer.can_hold(array):
             others = _able(arrays)
             shape = " x ".join("any" if size is None else str(size) for size in array.shape)
             raise RequestError(
-                f"{writer.format} can't hold the {array.name} of {job.metadata.name}, "
+                f"{writer.format} can't hold the {array.name} of {request.metadata.name}, "
                 f"{array.dtype} of {shape}: it holds {writer.holds}; "
                 + (f"use {_either(others)}" if others else "no other format does either")
             )

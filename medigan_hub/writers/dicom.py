@@ -55,16 +55,16 @@ class DicomWriter(Writer):
         f"those types or with values from 0 to {MOST_CLASSES}; of at most {LONGEST} pixels a side"
     )
 
-    def __init__(self, folder: Path, job: GenerationRequest) -> None:
-        super().__init__(folder, job)
+    def __init__(self, folder: Path, request: GenerationRequest) -> None:
+        super().__init__(folder, request)
         require("pydicom", extra="dicom", purpose="writing DICOM files")
-        model = job.metadata
+        model = request.metadata
         outputs = [output for output in model.outputs if output.kind != "label"]
         self._image = outputs[0].name
         self._inputs = [entry.name for entry in model.inputs]
         self._segmented = {output.name for output in outputs if _can_be_segmented(output)}
-        self._study = uuid.uuid5(NAMESPACE, json.dumps(provenance.header(job), sort_keys=True))
-        self._of_study = _encoded(_study(job) | {"StudyInstanceUID": _uid(self._study)})
+        self._study = uuid.uuid5(NAMESPACE, json.dumps(provenance.header(request), sort_keys=True))
+        self._of_study = _encoded(_study(request) | {"StudyInstanceUID": _uid(self._study)})
 
         arrays = [(number, output) for number, output in enumerate(outputs, 1)]
         for number, entry in enumerate(model.inputs, len(outputs) + 1):
@@ -95,7 +95,7 @@ class DicomWriter(Writer):
 
     def _file(self, index: int, name: str, arrays: Mapping[str, np.ndarray]) -> bytes:
         array = arrays[name]
-        words = provenance.sample_text(self.job, index, name)
+        words = provenance.sample_text(self.request, index, name)
         instance = self._instance(name, index)
         values: dict[str, Any] = {
             "MediaStorageSOPInstanceUID": instance,
@@ -159,8 +159,8 @@ class DicomWriter(Writer):
 
     def _constants(self, array: Output, number: int) -> dict[int, bytes]:
         """Return the elements that all files of an array share; ``number`` is its place."""
-        model = self.job.metadata
-        given = array.name in self.job.inputs
+        model = self.request.metadata
+        given = array.name in self.request.inputs
         what = f"{'Given' if given else 'Synthetic'} {array.name}"
         values: dict[str, Any] = {
             "SeriesInstanceUID": self._series(array.name),
@@ -215,10 +215,10 @@ def _can_be_segmented(array: Output) -> bool:
     return array.kind == "mask" and whole and low >= 0 and high <= MOST_CLASSES
 
 
-def _study(job: GenerationRequest) -> dict[str, Any]:
+def _study(request: GenerationRequest) -> dict[str, Any]:
     """Return what is the same in all files of a data set."""
-    model = job.metadata
-    given = bool(job.inputs)
+    model = request.metadata
+    given = bool(request.inputs)
     return {
         "FileMetaInformationVersion": b"\0\1",
         "TransferSyntaxUID": EXPLICIT_LITTLE_ENDIAN,

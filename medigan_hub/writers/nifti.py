@@ -47,12 +47,12 @@ class NiftiWriter(Writer):
     format = "nifti"
     holds = f"slices and volumes of at most {LONGEST} pixels a side"
 
-    def __init__(self, folder: Path, job: GenerationRequest) -> None:
-        super().__init__(folder, job)
+    def __init__(self, folder: Path, request: GenerationRequest) -> None:
+        super().__init__(folder, request)
         self._nifti1 = require("nibabel.nifti1", extra="nifti", purpose="writing NIfTI files")
-        self._outputs = {output.name: output for output in job.metadata.outputs}
-        self._channels = {output.name: output.channels for output in job.metadata.outputs}
-        self._channels |= {entry.name: entry.channels for entry in job.metadata.inputs}
+        self._outputs = {output.name: output for output in request.metadata.outputs}
+        self._channels = {output.name: output.channels for output in request.metadata.outputs}
+        self._channels |= {entry.name: entry.channels for entry in request.metadata.inputs}
 
     @classmethod
     def can_hold(cls, array: Output) -> bool:
@@ -68,10 +68,10 @@ class NiftiWriter(Writer):
         }
 
     def _file(self, index: int, name: str, array: np.ndarray) -> bytes:
-        model = self.job.metadata
-        words = provenance.sample_text(self.job, index, name)
+        model = self.request.metadata
+        words = provenance.sample_text(self.request, index, name)
         what = "Synthetic:" if words["Synthetic"] == "yes" else "Given input of"
-        sentence = f"{what} {model.name} {model.version}, seed {self.job.seed}, sample {index}"
+        sentence = f"{what} {model.name} {model.version}, seed {self.request.seed}, sample {index}"
 
         data = _data(array, self._channels[name])
         image = self._nifti1.Nifti1Image(data, None, dtype=data.dtype)

@@ -31,10 +31,10 @@ class NpzWriter(Writer):
     def encode(
         self, index: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]
     ) -> Mapping[str, EncodedFile]:
-        words = {name: provenance.sample_text(self.job, index, name) for name in arrays}
+        words = {name: provenance.sample_text(self.request, index, name) for name in arrays}
         labels = {
             output.name: np.asarray(facts["labels"][output.name], output.dtype)
-            for output in self.job.metadata.outputs
+            for output in self.request.metadata.outputs
             if output.name in facts.get("labels", ())
         }
         text = json.dumps({**facts, "arrays": words}, ensure_ascii=False)

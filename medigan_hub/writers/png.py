@@ -34,7 +34,7 @@ class PngWriter(Writer):
         return {
             name: EncodedFile(
                 f"{name}/{index:06d}.png",
-                encode(array, provenance.sample_text(self.job, index, name)),
+                encode(array, provenance.sample_text(self.request, index, name)),
             )
             for name, array in arrays.items()
         }

@@ -33,8 +33,8 @@ class WebdatasetWriter(Writer):
     holds = "every array"
     samples_per_shard = 1000
 
-    def __init__(self, folder: Path, job: GenerationRequest) -> None:
-        super().__init__(folder, job)
+    def __init__(self, folder: Path, request: GenerationRequest) -> None:
+        super().__init__(folder, request)
         self._shard: tuple[Path, BinaryIO] | None = None
         self._ends: dict[Path, int] = {}
         """Where the kept part of an unfinished shard ends, in bytes."""
@@ -50,7 +50,7 @@ class WebdatasetWriter(Writer):
         files = {}
         words = {}
         for name, array in arrays.items():
-            words[name] = provenance.sample_text(self.job, index, name)
+            words[name] = provenance.sample_text(self.request, index, name)
             fits = array.ndim == 3 and (str(array.dtype), array.shape[-1]) in png.FITTING
             content = png.encode(array, words[name]) if fits else _npy(array)
             member = f"{index:06d}.{name}.{'png' if fits else 'npy'}"
@@ -120,7 +120,7 @@ class WebdatasetWriter(Writer):
 
     def _stop(self, number: int) -> int:
         """Return the index after the last sample of a shard."""
-        return min((number + 1) * self.samples_per_shard, len(self.job.indices))
+        return min((number + 1) * self.samples_per_shard, len(self.request.indices))
 
 
 def _name(number: int) -> str:

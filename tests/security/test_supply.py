@@ -56,7 +56,7 @@ def test_the_rules_of_security_hold_for_all_that_is_shipped():
 
 
 def steps(workflow: dict[str, Any]) -> list[dict[str, Any]]:
-    return [step for job in workflow["jobs"].values() for step in job["steps"]]
+    return [step for request in workflow["jobs"].values() for step in request["steps"]]
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)

@@ -201,9 +201,9 @@ class Judge:
         yield from ()
 
     def as_declared(self) -> Iterator[Fault]:
-        job, done = self._request(), 0
+        request, done = self._request(), 0
         for batch in self.batches:
-            fault = generation.fault(batch, job, done)
+            fault = generation.fault(batch, request, done)
             if fault:
                 yield Fault(f"a batch {fault}", MEND)
                 return
@@ -274,8 +274,8 @@ class Judge:
         if isinstance(self.shipped, Fault):
             yield self.shipped
             return
-        job = self._request(self.shipped.count, 8, seed=self.shipped.seed, with_inputs=False)
-        for name, part in self.shipped.deviations(self._checked(job)).items():
+        request = self._request(self.shipped.count, 8, seed=self.shipped.seed, with_inputs=False)
+        for name, part in self.shipped.deviations(self._checked(request)).items():
             if part > SHARE:
                 yield Fault(
                     f"the reference sample {name} is made otherwise: {part:.1%} of it differs",
@@ -339,28 +339,33 @@ class Judge:
         )
 
     def _batches(
-        self, job: GenerationRequest, conditions: Mapping[str, Any] = NO_CONDITIONS
+        self, request: GenerationRequest, conditions: Mapping[str, Any] = NO_CONDITIONS
     ) -> list[SampleBatch]:
         """Have the model make the samples of a job, for which ``conditions`` were chosen."""
-        inputs = self._given() if job.inputs else {}
+        inputs = self._given() if request.inputs else {}
         made = self.runner.generate(
-            len(job.indices), job.batch_size, job.seed, conditions, inputs, self._most(job)
+            len(request.indices),
+            request.batch_size,
+            request.seed,
+            conditions,
+            inputs,
+            self._most(request),
         )
         return [SampleBatch(indices, arrays) for indices, arrays in made]
 
     def _checked(
-        self, job: GenerationRequest, conditions: Mapping[str, Any] = NO_CONDITIONS
+        self, request: GenerationRequest, conditions: Mapping[str, Any] = NO_CONDITIONS
     ) -> list[SampleBatch]:
-        return list(generation.checked(iter(self._batches(job, conditions)), job))
+        return list(generation.checked(iter(self._batches(request, conditions)), request))
 
-    def _most(self, job: GenerationRequest) -> int:
+    def _most(self, request: GenerationRequest) -> int:
         """Return how many bytes the samples of a job may have that are as declared."""
         one = sum(
             math.prod(length or FREE for length in output.shape) * np.dtype(output.dtype).itemsize
             for output in self.model.outputs
         )
         one += sum(FREE * FREE * 2 * len(entry.channels) for entry in self.model.inputs)
-        most = max(len(job.indices) * one, SLACK)
+        most = max(len(request.indices) * one, SLACK)
         free = self.model.inputs or any(None in output.shape for output in self.model.outputs)
         return min(most, MUCH) if free else most
 

@@ -56,7 +56,7 @@ class Probe:
 
     def generate(self, task: Mapping[str, Any], inputs: list[np.ndarray]) -> Answer:
         """Return batches: by the names of their arrays, the samples' indices before them."""
-        job = generation.request(
+        request = generation.request(
             self.model,
             task["count"],
             batch_size=task["batch_size"],
@@ -69,7 +69,7 @@ class Probe:
         names: list[list[str]] = []
         arrays: list[np.ndarray] = []
         done = 0
-        for batch in self.hooks.generate(request=generation.prepare(job)):
+        for batch in self.hooks.generate(request=generation.prepare(request)):
             if not isinstance(batch, SampleBatch):
                 raise PluginError(f"a batch is a {type(batch).__name__}, not a SampleBatch")
             names.append(list(batch.arrays))

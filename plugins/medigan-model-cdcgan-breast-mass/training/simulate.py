@@ -223,9 +223,9 @@ def render(integral: np.ndarray, thickness: float, rng: np.random.Generator) -> 
     return np.clip(image, 0, 1).astype(np.float32)
 
 
-def _make_one(job: tuple[str, int, int]) -> tuple[np.ndarray, np.ndarray]:
+def _make_one(request: tuple[str, int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Make one patch: image (128, 128) uint8, mask (128, 128) bool."""
-    name, index, seed = job
+    name, index, seed = request
     rng = np.random.default_rng([seed, SETS[name], index])
     image, mask = make_patch(rng, malignant=bool(index % 2))
     return np.rint(image * 255).astype(np.uint8), mask
@@ -242,14 +242,14 @@ def make_set(
         ``images`` (count, 128, 128) uint8, ``masks`` (count, 128, 128) bool and
         ``labels`` (count,) uint8: 0 benign, 1 malignant, in turn.
     """
-    jobs = [(name, index, seed) for index in range(count)]
+    requests = [(name, index, seed) for index in range(count)]
     task = progress.add_task(name, total=count) if progress else None
     made = []
     # Each process computes with one thread: the patches are the parallel unit.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        for pair in pool.imap(_make_one, jobs, chunksize=16):
+        for pair in pool.imap(_make_one, requests, chunksize=16):
             made.append(pair)
             if progress and task is not None:
                 progress.advance(task)

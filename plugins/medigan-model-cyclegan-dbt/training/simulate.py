@@ -109,9 +109,9 @@ def render_slices(phantom: Phantom, rng: np.random.Generator, count: int = 1) ->
     return np.stack(slices)
 
 
-def _make_one(job: tuple[str, int, int, int]) -> np.ndarray:
+def _make_one(request: tuple[str, int, int, int]) -> np.ndarray:
     """Make the images of one phantom, (images, size, size) uint8."""
-    name, index, size, seed = job
+    name, index, size, seed = request
     rng = np.random.default_rng([seed, SETS[name], index])
     phantom = make_phantom(rng, size)
     if name.endswith("mammograms"):
@@ -133,14 +133,14 @@ def make_set(
         (count, size, size) uint8.
     """
     per_phantom = SLICES_PER_PHANTOM if name == "train_slices" else 1
-    jobs = [(name, index, size, seed) for index in range(-(-count // per_phantom))]
-    task = progress.add_task(name, total=len(jobs)) if progress else None
+    requests = [(name, index, size, seed) for index in range(-(-count // per_phantom))]
+    task = progress.add_task(name, total=len(requests)) if progress else None
     stacks = []
     # Each process computes with one thread: the phantoms are the parallel unit.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        for images in pool.imap(_make_one, jobs, chunksize=4):
+        for images in pool.imap(_make_one, requests, chunksize=4):
             stacks.append(images)
             if progress and task is not None:
                 progress.advance(task)

@@ -54,9 +54,9 @@ def test_samples_have_the_colours_of_a_fundus_and_hold_vessels(hub):
 
 
 def test_with_the_same_layout_noise_still_makes_other_details():
-    job = generation.request(plugin.metadata, 2)
+    request = generation.request(plugin.metadata, 2)
     network = plugin.runtime.open(plugin.folder / plugin.metadata.weights.file, "cpu", "float32")
-    layouts, *noise = plugin.network_inputs(job, [0, 1])
+    layouts, *noise = plugin.network_inputs(request, [0, 1])
     layouts[1] = layouts[0]
     one, other = network(layouts, *noise)
     assert 0 < np.abs(one - other).mean() < 0.05
