@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
-MODEL := fastgan-brain-mri-onnx
+MODEL := fastgan-brain-mri
 DEMO := plugins/medigan-model-$(MODEL)
 PROJECTS := pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 
@@ -43,6 +43,10 @@ format: $(VENV)/tox ## Bring the code into its format, and mend what ruff can me
 	$(BIN)/tox exec -e lint -- ruff check --fix
 	$(BIN)/tox exec -e lint -- ruff format
 
+.PHONY: facts
+facts: $(VENV)/tox ## Write anew what follows from the models' metadata.json: catalogue, tables, packages
+	$(BIN)/tox exec -e lint -- python docs/facts.py
+
 .PHONY: models
 models: $(VENV)/models ## Install all bundled models and their frameworks: PyTorch, TensorFlow, ONNX
 
@@ -67,11 +71,11 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/demo: $(BIN)/python pyproject.toml constraints.txt $(DEMO)/pyproject.toml
-	$(PIP) --editable . --editable ./$(DEMO)
+	$(PIP) --editable . --editable './$(DEMO)[onnx]'
 	@touch $@
 
 $(VENV)/models: $(BIN)/python $(PROJECTS)
-	$(PIP) playwright --editable '.[tensorflow-cpu,dicom,nifti,app]' $(patsubst %/pyproject.toml,--editable ./%,$(wildcard plugins/*/pyproject.toml))
+	$(PIP) playwright --editable '.[torch,tensorflow-cpu,onnx,dicom,nifti,app]' $(patsubst %/pyproject.toml,--editable ./%,$(wildcard plugins/*/pyproject.toml))
 	@touch $@
 
 $(VENV)/tox: $(BIN)/python constraints.txt

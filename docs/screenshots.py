@@ -124,7 +124,7 @@ def _take(page: Any, url: str) -> None:
         # A palette halves the file, and no eye sees it: this one keeps rare colours too.
         palette = picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
         palette.save(IMAGES / name, optimize=True)
-        print(IMAGES / name)  # noqa: T201 (the one who asked wants to know)
+        print(IMAGES / name)
 
 
 if __name__ == "__main__":

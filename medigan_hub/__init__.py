@@ -13,8 +13,7 @@ from __future__ import annotations
 import importlib
 
 from medigan_hub import silence
-
-__version__ = "0.1.0"
+from medigan_hub._version import __version__
 
 TYPE_CHECKING = False  # typing's own would have to be imported, which takes longer than all else
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
+    from medigan_hub.runtimes.base import Runtime
     from medigan_hub.samples import GenerationRequest, SampleBatch
     from medigan_hub.writers import Writer
 
@@ -33,6 +34,11 @@ def generate(request: GenerationRequest) -> Iterator[SampleBatch]:  # type: igno
 
 
 # The hub itself: an object named by an entry point in the group medigan_hub.extensions.
+
+
+@hookspec
+def register_runtimes() -> Iterable[type[Runtime]]:  # type: ignore[empty-body]
+    """Return classes that execute models, each with the name that metadata gives weights for."""
 
 
 @hookspec

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from importlib_metadata import PackageNotFoundError, version
 
-from medigan_hub import __version__, runtimes
+from medigan_hub import runtimes
+from medigan_hub._version import __version__
 from medigan_hub.citation import bibtex
 from medigan_hub.errors import RequestError
 from medigan_hub.execution import KNOBS

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medigan_hub import __version__, generation
+from medigan_hub import generation
+from medigan_hub._version import __version__
 from medigan_hub.errors import RequestError, whole_number
 from medigan_hub.files import cache_folder, write_atomically
 from medigan_hub.metadata import Latent, ModelMetadata, Parameter, parse_parameters

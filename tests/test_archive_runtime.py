@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 
 from medigan_hub import HubError, weights
+from medigan_hub.execution import KNOBS, Execution
 from medigan_hub.files import sha256_of
 from medigan_hub.metadata import ModelMetadata
 from medigan_hub.runtimes import archive
@@ -140,8 +141,10 @@ def publish(
 
 
 def request(model: ModelMetadata, **wishes: Any) -> GenerationRequest:
+    knobs = {name: wishes.pop(name) for name in KNOBS if name in wishes}
+    execution = Execution(**{"runtime": "archive", "allow_archive_code": True, **knobs})
     return GenerationRequest(
-        model, **{"indices": range(4), "seed": 0, "allow_archive_code": True, **wishes}
+        model, **{"indices": range(4), "seed": 0, "execution": execution, **wishes}
     )
 
 
@@ -661,7 +664,7 @@ def test_published_code_runs_only_once_it_is_allowed(publish, own_cache, tmp_pat
     digest = weights.fetch(model).sha256
     for words in ("toy.zip", digest[:12], "https://example.org/records/1/files/toy.zip"):
         assert words in message
-    for words in ("whatever your account may", "--allow-archive-code", "allow_archive_code=True"):
+    for words in ("whatever your account may", "allow_archive_code=True"):
         assert words in message
     assert "secret" not in message
     assert "\n" not in message
@@ -674,7 +677,7 @@ def test_a_permission_is_remembered_for_that_very_archive(publish):
     made(model, archive.Call((0,)))
     assert made(model, archive.Call((0,)), allow_archive_code=False)
     other = publish("def generate(**_): return [0]")
-    with pytest.raises(HubError, match="--allow-archive-code"):
+    with pytest.raises(HubError, match="allow_archive_code=True"):
         made(other, archive.Call((0,)), allow_archive_code=False)
     made(other, archive.Call((0,)))
     assert made(other, archive.Call((0,)), allow_archive_code=False)
@@ -684,7 +687,7 @@ def test_a_permission_is_remembered_for_that_very_archive(publish):
 def test_a_damaged_list_of_permissions_allows_nothing(content, publish, own_cache):
     (own_cache / "allowed-archives.json").write_text(content)
     model = publish(NOISE)
-    with pytest.raises(HubError, match="--allow-archive-code"):
+    with pytest.raises(HubError, match="allow_archive_code=True"):
         one(model, allow_archive_code=False)
     one(model)
     assert one(model, allow_archive_code=False) is not None
@@ -754,6 +757,7 @@ from pathlib import Path
 from types import SimpleNamespace
 import json
 from medigan_hub import weights
+from medigan_hub.execution import Execution
 from medigan_hub.metadata import ModelMetadata
 from medigan_hub.runtimes import archive
 from medigan_hub.samples import GenerationRequest
@@ -762,7 +766,7 @@ document, folder, tempfile.tempdir, then = sys.argv[1:]
 weights.fetch = lambda model, file: SimpleNamespace(sha256="0")
 weights.unpack = lambda model, file: Path(folder)
 model = ModelMetadata.from_document(json.loads(document))
-request = GenerationRequest(model, range(1), 0, allow_archive_code=True)
+request = GenerationRequest(model, range(1), 0, execution=Execution(allow_archive_code=True))
 for _, samples in archive.run(model, request, [archive.Call((0,), {"then": then})]):
     print(*samples[0], flush=True)
     sys.stdin.read()

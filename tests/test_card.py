@@ -6,7 +6,7 @@ import pytest
 from markdown_it import MarkdownIt  # which Rich brings
 
 from medigan_hub import metadata
-from medigan_hub.contribution.card import readme
+from medigan_hub.card import readme
 from medigan_hub.metadata import ModelMetadata
 
 HOSTILE = [

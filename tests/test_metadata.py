@@ -102,7 +102,7 @@ def test_a_publication_needs_a_title_or_a_way_to_find_it(document):
         (("version",), "1.0.0\n"),
         (("version",), "1." + "0" * 5000 + ".0"),
         (("licence",), "MIT\x1b[2J"),
-        (("weights", "url"), "https://example.org/\x1b"),
+        (("weights", 0, "files", 0, "url"), "https://example.org/\x1b"),
         (("publications",), [{"doi": "10.1000/}\\input{x}"}]),
         (("performance",), [{"metric": "M", "value": 1, "extractor": "\x9b"}]),
     ],

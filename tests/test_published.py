@@ -16,7 +16,7 @@ import stand_ins
 from zenodo import Zenodo
 
 from medigan_hub import Hub, RequestError
-from medigan_hub.contribution.card import readme
+from medigan_hub.card import readme
 from medigan_hub.contribution.checking import check
 from medigan_hub.inputs import resized
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from medigan_hub.execution import Execution
 from medigan_hub.metadata import ModelMetadata
 from medigan_hub.samples import GenerationRequest, SampleBatch
 
@@ -55,7 +56,7 @@ def test_seed_index_and_stream_each_give_other_numbers(model):
 
 
 def test_the_last_batch_takes_what_is_left(model):
-    request = GenerationRequest(model, range(10), seed=0, batch_size=4)
+    request = GenerationRequest(model, range(10), seed=0, execution=Execution(batch_size=4))
     assert [list(indices) for indices in request.batches()] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
 
 

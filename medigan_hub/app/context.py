@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from medigan_hub.app.settings import Settings
-from medigan_hub.hub import Hub
 from medigan_hub.search import Index
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from medigan_hub.catalogue import Entry
     from medigan_hub.generation import Wishes
+    from medigan_hub.hub import Hub
     from medigan_hub.plugins import Plugin
     from medigan_hub.samples import GenerationRequest
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from medigan_hub import card, reference
 from medigan_hub.app import work
 from medigan_hub.app.context import AT_ONCE
 from medigan_hub.app.html import render
-from medigan_hub.contribution import card, reference
 from medigan_hub.errors import RequestError
 from medigan_hub.search.fields import FILTERS
 from medigan_hub.search.ranking import metrics

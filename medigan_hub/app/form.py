@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from medigan_hub.app.context import AT_ONCE
-from medigan_hub.contribution.card import plain
+from medigan_hub.card import plain
 from medigan_hub.errors import RequestError
 from medigan_hub.execution import words
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import functools
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from medigan_hub import __version__
+from medigan_hub._version import __version__
 from medigan_hub.app import compare, display, explore, generate, steer, takeaway, work
 from medigan_hub.app.context import AT_ONCE, Context
 from medigan_hub.app.session import Session, Sessions
 from medigan_hub.app.settings import MOST_WAITING, USERS_AT_A_TIME, Settings
 from medigan_hub.errors import HubError
-from medigan_hub.hub import Hub
+
+if TYPE_CHECKING:
+    from medigan_hub.hub import Hub
 
 NOTICE = (
     "Every picture that a model makes here is **synthetic**: it shows no patient and is not fit "

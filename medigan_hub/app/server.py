@@ -24,13 +24,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from medigan_hub.app.settings import MOST_BYTES, MOST_SESSIONS, Settings
 from medigan_hub.errors import HubError, RequestError, named, require
-from medigan_hub.hub import Hub
 
 if TYPE_CHECKING:
     import uvicorn
 
     from medigan_hub.app.files import Files
     from medigan_hub.app.session import Sessions
+    from medigan_hub.hub import Hub
 
 Value = TypeVar("Value")
 

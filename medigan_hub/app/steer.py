@@ -17,7 +17,7 @@ from medigan_hub.app import display, form, pictures, work
 from medigan_hub.app.context import AT_ONCE, QUIETLY
 from medigan_hub.app.html import render
 from medigan_hub.app.session import Made, Session
-from medigan_hub.contribution.card import plain
+from medigan_hub.card import plain
 from medigan_hub.errors import RequestError, whole_number
 
 if TYPE_CHECKING:

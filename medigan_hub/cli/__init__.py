@@ -8,7 +8,8 @@ from typing import Any, NoReturn
 
 import typer
 
-from medigan_hub import __version__, secrecy
+from medigan_hub import secrecy, terminal
+from medigan_hub._version import __version__
 from medigan_hub.cli import app as page
 from medigan_hub.cli import (
     catalogue,
@@ -17,7 +18,6 @@ from medigan_hub.cli import (
     generate,
     new,
     publish,
-    terminal,
     weights,
 )
 from medigan_hub.errors import HubError, HubWarning, shortened

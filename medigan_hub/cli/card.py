@@ -12,9 +12,9 @@ from rich.table import Table
 from medigan_hub import runtimes
 from medigan_hub.catalogue import Entry
 from medigan_hub.citation import bibtex
-from medigan_hub.cli.terminal import text
 from medigan_hub.metadata import Parameter, WeightsFile
 from medigan_hub.spelling import flag
+from medigan_hub.terminal import text
 
 
 def card(entry: Entry) -> RenderableType:

@@ -13,9 +13,9 @@ import typer
 
 from medigan_hub.catalogue import Entry
 from medigan_hub.cli.arguments import Json, Model
-from medigan_hub.cli.terminal import console, print_json, printable, text
 from medigan_hub.errors import PluginError
 from medigan_hub.hub import Hub
+from medigan_hub.terminal import console, print_json, printable, text
 
 if TYPE_CHECKING:
     from medigan_hub.search import Match

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medigan_hub.cli import terminal
+from medigan_hub import terminal
 from medigan_hub.cli.arguments import Json
 from medigan_hub.errors import OutputError, PluginError, RequestError
 from medigan_hub.files import write_atomically

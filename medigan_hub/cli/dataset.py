@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medigan_hub.cli.arguments import Json
-from medigan_hub.cli.terminal import print_json, printable
 from medigan_hub.errors import OutputError
 from medigan_hub.hub import Hub
+from medigan_hub.terminal import print_json, printable
 
 if TYPE_CHECKING:
     from medigan_hub.dataset import Verdict

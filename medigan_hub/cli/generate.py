@@ -13,11 +13,11 @@ import typer
 
 from medigan_hub.cli.arguments import Json, Model
 from medigan_hub.cli.knobs import with_knobs
-from medigan_hub.cli.terminal import Stopped, print_json
 from medigan_hub.errors import Interrupted, OutputError, RequestError
 from medigan_hub.files import write_atomically
 from medigan_hub.hub import Hub
 from medigan_hub.spelling import spell
+from medigan_hub.terminal import Stopped, print_json
 
 if TYPE_CHECKING:
     import numpy as np

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -18,30 +18,29 @@ def with_knobs(*names: str) -> Callable[[Command], Command]:
     """Give a command these knobs, by default all, as options in the place of ``**knobs``."""
 
     def decorate(command: Command) -> Command:
-        # Typer reads a command's options off its signature, with the annotations evaluated.
-        signature = inspect.signature(command)
-        taken = [
+        # Typer reads the options off the signature, and takes one that is set as evaluated.
+        kinds = {parameter.kind: name for name, parameter in _signature(command).items()}
+        command.__annotations__.pop(kinds[inspect.Parameter.VAR_KEYWORD], None)
+        parameters = [
             parameter
-            for parameter in signature.parameters.values()
-            if parameter.kind is not parameter.VAR_KEYWORD
+            for parameter in _signature(command, eval_str=True).values()
+            if parameter.kind is not inspect.Parameter.VAR_KEYWORD
         ]
-        annotations = {
-            name: annotation
-            for name, annotation in command.__annotations__.items()
-            if name in {"return", *(parameter.name for parameter in taken)}
-        }
         for name in names or KNOBS:
             default = KNOBS[name].default
             kind: Any = type(default)
             option: Any = Annotated[kind, typer.Option(flag(name), help=words(name))]
-            taken.append(
+            command.__annotations__[name] = option
+            parameters.append(
                 inspect.Parameter(
                     name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=option
                 )
             )
-            annotations[name] = option
-        command.__signature__ = signature.replace(parameters=taken)  # type: ignore[attr-defined]
-        command.__annotations__ = annotations
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         return command
 
     return decorate
+
+
+def _signature(command: Callable[..., Any], **how: Any) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(command, **how).parameters

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from medigan_hub import secrecy
-from medigan_hub.cli import terminal
+from medigan_hub import secrecy, terminal
 from medigan_hub.cli.arguments import Json
 from medigan_hub.errors import HubError, NetworkError, RequestError
 

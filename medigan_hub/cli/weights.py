@@ -13,10 +13,10 @@ import typer
 from medigan_hub import weights
 from medigan_hub.catalogue import Entry
 from medigan_hub.cli.arguments import Json
-from medigan_hub.cli.terminal import console, print_json, printable, text
 from medigan_hub.errors import HubError, RequestError, WeightsError, named
 from medigan_hub.hub import Hub
 from medigan_hub.metadata import ModelMetadata, WeightsFile
+from medigan_hub.terminal import console, print_json, printable, text
 from medigan_hub.weights import inventory, transfer
 
 app = typer.Typer(help="Fetch, check, carry and clear the weights of models.", no_args_is_help=True)

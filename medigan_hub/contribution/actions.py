@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from medigan_hub.cli.terminal import one_line
+from medigan_hub.terminal import one_line
 
 
 def wanted() -> bool:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from medigan_hub import __version__
+from medigan_hub._version import __version__
 from medigan_hub.errors import MetadataError, listed, shortened
 from medigan_hub.files import cache_folder, read_own, read_regular, write_atomically
 from medigan_hub.metadata.model import ModelMetadata

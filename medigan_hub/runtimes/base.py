@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -17,10 +17,18 @@ if TYPE_CHECKING:
     from medigan_hub.models.base import ModelPlugin
     from medigan_hub.samples import GenerationRequest, SampleBatch
 
-Session: TypeAlias = Callable[..., np.ndarray]
-"""A network opened on a device: float32 arrays in, a float32 array out, first axis N, images
-channels last. Of PyTorch's, what is given by name reaches the module's ``forward`` as it is, such
-as ``step=request.step`` of a network that takes many steps."""
+
+class Session(Protocol):
+    """A network opened on a device by a runtime, ready to be called."""
+
+    def __call__(self, *arrays: np.ndarray, **more: Any) -> np.ndarray:
+        """Return what the network makes of float32 arrays: a float32 array.
+
+        The first axis counts samples, and images are channels last. What is
+        given by name reaches the ``forward`` of a module of PyTorch as it is, such as
+        ``step=request.step`` of a network that takes many steps.
+        """
+        ...
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ class OnnxRuntime(NetworkRuntime):
         graph = self._loaded.once((weights, place), lambda: _graph(weights, place))
         names = [entry.name for entry in graph.get_inputs()]
 
-        def session(*arrays: np.ndarray) -> np.ndarray:
+        def session(*arrays: np.ndarray, **more: Any) -> np.ndarray:
             inputs = [self._turned(array, inwards=True) for array in arrays]
             try:
                 result = graph.run(None, dict(zip(names, inputs, strict=True)))[0]

@@ -76,7 +76,7 @@ class TensorflowRuntime(NetworkRuntime):
 
         graph = self._loaded.once((tuple(files.values()), place, precision), load)
 
-        def session(*arrays: np.ndarray) -> np.ndarray:
+        def session(*arrays: np.ndarray, **more: Any) -> np.ndarray:
             try:
                 with tf.device(name), _full_float32():
                     result = graph(*(tf.constant(array) for array in arrays))

@@ -33,7 +33,7 @@ class _Bar(Progress):
         self._bar.update(self._task, completed=done, total=total)
 
     def _print(self, words: str) -> None:
-        from medigan_hub.cli.terminal import text
+        from medigan_hub.terminal import text
 
         self._bar.console.print(text(words))
 

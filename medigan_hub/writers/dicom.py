@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from medigan_hub import __version__, provenance
+from medigan_hub import provenance
+from medigan_hub._version import __version__
 from medigan_hub.errors import require
 from medigan_hub.metadata import ModelMetadata, Output
 from medigan_hub.samples import GenerationRequest

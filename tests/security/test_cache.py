@@ -101,10 +101,10 @@ def test_a_permission_that_another_account_gave_is_none(own_cache, foreign, mode
     own_cache.mkdir()
     (own_cache / "allowed-archives.json").write_text(json.dumps({"0" * 64: {}}))
     request = GenerationRequest(model, indices=range(1), seed=1)
-    permission.check(model, request, "0" * 64)  # as long as it is one's own
+    permission.check(model, model.main_file, request, "0" * 64)  # as long as it is one's own
     foreign(own_cache)
     with pytest.raises(OutputError, match="belongs to another account"):
-        permission.check(model, request, "0" * 64)
+        permission.check(model, model.main_file, request, "0" * 64)
 
 
 def test_a_python_that_another_account_left_is_not_run(own_cache, foreign, monkeypatch):

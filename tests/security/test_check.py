@@ -20,8 +20,7 @@ import psutil
 import pytest
 from projects import NAME, PACKAGE
 
-from medigan_hub import HubError
-from medigan_hub.contribution import reference
+from medigan_hub import HubError, reference
 from medigan_hub.contribution.checking import behaviour, check, frames, package, static
 from medigan_hub.contribution.checking.fence import ASKS, WRITES
 from medigan_hub.files import sha256_of

@@ -124,7 +124,7 @@ def use(model: metadata.ModelMetadata) -> None:
     from medigan_hub.catalogue import Entry
     from medigan_hub.cli.card import card
     from medigan_hub.cli.catalogue import summary
-    from medigan_hub.cli.terminal import console
+    from medigan_hub.terminal import console
 
     entry = Entry(model, None, "somewhere")
     json.dumps(summary(entry))

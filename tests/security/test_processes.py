@@ -19,6 +19,7 @@ import pytest
 from medigan_hub import HubError, variables
 from medigan_hub.contribution import building
 from medigan_hub.errors import OutputError
+from medigan_hub.execution import Execution
 from medigan_hub.metadata import ModelMetadata
 from medigan_hub.runtimes.archive import arrays, groups, permission
 from medigan_hub.runtimes.archive.client import Worker
@@ -350,7 +351,7 @@ def test_a_permission_of_another_account_is_none(planted):
 def test_a_permission_is_kept_for_the_user_alone(document, own_cache):
     own_cache.mkdir(mode=0o700)
     model = ModelMetadata.from_document(document)
-    request = GenerationRequest(model, range(1), 0, allow_archive_code=True)
-    permission.check(model, request, DIGEST)
+    request = GenerationRequest(model, range(1), 0, execution=Execution(allow_archive_code=True))
+    permission.check(model, model.main_file, request, DIGEST)
     assert (own_cache / "allowed-archives.json").stat().st_mode & 0o077 == 0
     assert permission.is_given(DIGEST)

@@ -16,18 +16,17 @@ from typing import Any
 
 import numpy as np
 
-from medigan_hub import generation
-from medigan_hub.contribution import reference
+from medigan_hub import generation, reference
 from medigan_hub.contribution.checking import fence
 from medigan_hub.contribution.checking.lending import lend
 from medigan_hub.contribution.checking.package import Package
 from medigan_hub.contribution.checking.report import FAILED, PASSED, SKIPPED, Fault, Finding
 from medigan_hub.contribution.checking.runner import CHATTY, Ended, Failed, Refused, Runner, size
-from medigan_hub.contribution.reference import SHARE, Reference, share, span
 from medigan_hub.errors import HubError, PluginError
 from medigan_hub.files import sha256_of
 from medigan_hub.inputs import resized
 from medigan_hub.metadata import Input, ModelMetadata, Output, Parameter
+from medigan_hub.reference import SHARE, Reference, share, span
 from medigan_hub.samples import GenerationRequest, SampleBatch
 
 TIMEOUT = 300.0

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 from xml.etree import ElementTree
 
-from medigan_hub.cli.terminal import one_line
 from medigan_hub.contribution.actions import annotation
+from medigan_hub.terminal import one_line
 
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 UNFIT_FOR_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd]")

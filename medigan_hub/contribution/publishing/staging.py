@@ -17,10 +17,10 @@ from packaging.version import InvalidVersion, Version
 from medigan_hub.contribution import building
 from medigan_hub.contribution.publishing import project as projects
 from medigan_hub.contribution.publishing.project import DOCUMENT, Project
-from medigan_hub.contribution.reference import FOLDER as REFERENCE
 from medigan_hub.errors import PluginError, RequestError, named
 from medigan_hub.files import write_atomically
 from medigan_hub.metadata import checked
+from medigan_hub.reference import FOLDER as REFERENCE
 from medigan_hub.weights.hashes import Digests, digests_of
 
 PICTURES = 4

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medigan_hub import metadata
-from medigan_hub.contribution import card, recognition
+from medigan_hub import card, metadata
+from medigan_hub.contribution import recognition
 from medigan_hub.contribution.recognition import Recognised
 from medigan_hub.contribution.scaffold.answers import PREFIX, import_name, questions
 from medigan_hub.contribution.scaffold.starts import AS_STATED, OWN, Start

@@ -107,5 +107,5 @@ def test_weights_of_another_network_are_refused_in_one_line(tmp_path):
     path = tmp_path / "other.weights.h5"
     generator(widths=(8, 8, 8, 8, 8, 8)).save_weights(path)
     with pytest.raises(WeightsError, match="does not fit the network") as caught:
-        plugin.runtime.open(path, "cpu", "float32")
+        plugin.runtime("tensorflow").open({"network": path}, "cpu", "float32")
     assert "\n" not in str(caught.value)

@@ -40,7 +40,7 @@ def test_training_goes_on_from_its_checkpoint_and_exports_weights(data, run):
     assert weights.read_bytes() != before
     # The plugin's network is wider.
     with pytest.raises(WeightsError, match="does not fit"):
-        plugin.runtime.open(weights, "cpu", "float32")
+        plugin.runtime("tensorflow").open({"network": weights}, "cpu", "float32")
 
 
 def test_evaluation_measures_all_figures(data, run):

@@ -36,8 +36,9 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull
 from sklearn.metrics import roc_auc_score
 
-from medigan_hub.plugin import TensorflowRuntime, compare
-from medigan_model_cdcgan_breast_mass.network import CLASSES, LATENT, SIZE, build
+from medigan_hub.plugin import compare
+from medigan_model_cdcgan_breast_mass import plugin
+from medigan_model_cdcgan_breast_mass.network import CLASSES, LATENT, SIZE
 
 WEIGHTS = (
     Path(__file__).parents[1] / "medigan_model_cdcgan_breast_mass/weights/generator.weights.h5"
@@ -65,7 +66,7 @@ def load(path: Path, limit: int) -> Patches:
 
 def synthesise(weights: Path, count: int, seed: int) -> Patches:
     """Draw ``count`` patches, benign and malignant in turn, in 8 bits as a plugin gives them."""
-    network = TensorflowRuntime(build).open(weights, "cpu", "float32")
+    network = plugin.runtime("tensorflow").open({"network": weights}, "cpu", "float32")
     rng = np.random.default_rng(seed)
     labels = np.arange(count, dtype=np.uint8) % len(CLASSES)
     made = []

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medigan_hub.plugin import Hub, RequestError, generation
+from medigan_hub.plugin import Hub, RequestError
 from medigan_model_singan_fundus import BOUNDS, COARSE, plugin
 from medigan_model_singan_fundus.layout import draw_coordinates, sample_image
 
@@ -54,8 +54,8 @@ def test_samples_have_the_colours_of_a_fundus_and_hold_vessels(hub):
 
 
 def test_with_the_same_layout_noise_still_makes_other_details():
-    request = generation.request(plugin.metadata, 2)
-    network = plugin.runtime.open(plugin.folder / plugin.metadata.weights.file, "cpu", "float32")
+    _, request = Hub().request("singan-fundus", 2, {})
+    network = plugin.open(request, 0)
     layouts, *noise = plugin.network_inputs(request, [0, 1])
     layouts[1] = layouts[0]
     one, other = network(layouts, *noise)

@@ -1,24 +1,18 @@
 """The model card of a model, from its metadata alone.
 
-It is the README of a published model's plugin, which
-
-    python -m medigan_hub.contribution.card plugins/medigan-model-NAME
-
-writes anew, and what the app shows of every model. What a document says appears as it
-stands there: it can't put links, pictures or HTML into its card, or break a table.
+It is the README of a published model's plugin, and what the app shows of every model.
+What a document says appears as it stands there: it can't put links, pictures or HTML
+into its card, or break a table.
 """
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from medigan_hub import metadata, runtimes
+from medigan_hub import runtimes
 from medigan_hub.citation import bibtex
-from medigan_hub.files import write_atomically
 from medigan_hub.metadata import ModelMetadata, Parameter
 
 MARKUP = re.compile(r"[\\`*<]|\](?=[(\[:])|&(?=#?\w+;)")
@@ -202,15 +196,3 @@ def plain(text: str) -> str:
     'a \\<b> [c\\](d) [1, 2]'
     """
     return MARKUP.sub(lambda found: "\\" + found[0], " ".join(text.split()))
-
-
-def main(folders: Sequence[str]) -> None:
-    """Write the cards of plugins anew, each a folder."""
-    for folder in map(Path, folders):
-        package = folder.name.replace("-", "_")
-        model = metadata.load(folder / package / "metadata.json")
-        write_atomically(folder / "README.md", readme(model).encode())
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
