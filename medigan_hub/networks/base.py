@@ -99,7 +99,8 @@ class Generator(nn.Module, ABC):
     @classmethod
     def loaded(cls, layout: Layout, **settings: Any) -> Self:
         """Return the network that these tensors describe, with them and in eval mode."""
-        return load(lambda: cls(**cls.arguments(layout), **settings), layout)
+        arguments = cls.arguments(layout)
+        return load(lambda: cls(**arguments, **settings), layout)
 
     @classmethod
     def arguments(cls, layout: Layout) -> dict[str, Any]:
@@ -129,11 +130,11 @@ class Generator(nn.Module, ABC):
     def facts(self) -> Facts:
         """Return what a package says of this network."""
 
-    def shape(self) -> tuple[int, int, int]:
-        """Return channels, height and width of what the network makes of its example."""
+    def made(self) -> tuple[int, tuple[int, int]]:
+        """Return the channels of an example image, and its height and width."""
         with torch.inference_mode():
             _, channels, height, width = self(*self.example(1)).shape
-        return channels, height, width
+        return channels, (height, width)
 
 
 class LatentGenerator(Generator):
@@ -151,11 +152,11 @@ class LatentGenerator(Generator):
         return (latent, torch.arange(count) % self.classes) if self.classes else (latent,)
 
     def facts(self) -> Facts:
-        channels, *size = self.shape()
+        channels, size = self.made()
         return Facts(
             architecture=f"conditional {self.architecture}" if self.classes else self.architecture,
             tasks=("class-to-image",) if self.classes else ("noise-to-image",),
-            size=(size[0], size[1]),
+            size=size,
             channels=channels,
             latent=self.latent,
             classes=self.classes,
@@ -182,11 +183,11 @@ class Translator(Generator):
         return (2 * torch.rand(count, self.input_nc, side, side) - 1,)
 
     def facts(self) -> Facts:
-        channels, *size = self.shape()
+        channels, size = self.made()
         return Facts(
             architecture=self.architecture,
             tasks=self.tasks,
-            size=(size[0], size[1]),
+            size=size,
             channels=channels,
             input_channels=self.input_nc,
             multiple=2**self.halvings,

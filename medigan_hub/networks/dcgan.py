@@ -159,7 +159,7 @@ class Dcgan(LatentGenerator):
 
 
 class ConditionalDcgan(Dcgan):
-    """One that must have classes."""
+    """A ``Dcgan`` that must have classes."""
 
     name = "cdcgan128"
     tasks = ("class-to-image",)
@@ -172,7 +172,7 @@ class ConditionalDcgan(Dcgan):
 
 
 class LeakyDcgan(Dcgan):
-    """One whose features keep a share of what is negative."""
+    """A ``Dcgan`` whose features keep a share of what is negative."""
 
     name = "dcgan128-leaky"
     family = "a DCGAN generator with LeakyReLU"

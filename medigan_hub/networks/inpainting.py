@@ -135,13 +135,13 @@ class Inpainter(Generator):
         return torch.rand(count, len(SEQUENCES), 32, 32), torch.rand(count, 1, 32, 32)
 
     def facts(self) -> Facts:
-        channels, *size = self.shape()
+        channels, size = self.made()
         names = ("flair", "t1", "t1c", "t2")
         slices = {f"brain_{name}": "TODO: the slice of this sequence." for name in names}
         return Facts(
             architecture=self.architecture,
             tasks=self.tasks,
-            size=(size[0], size[1]),
+            size=size,
             channels=channels,
             outputs=names,
             inputs={**slices, "mask": "What is to be filled, in concentric grades."},

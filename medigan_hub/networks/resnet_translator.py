@@ -145,7 +145,7 @@ class ResnetTranslator(Translator):
 
 
 class Pix2PixHdGlobal(ResnetTranslator):
-    """The same network, as pix2pixHD's global generator."""
+    """A ``ResnetTranslator``, as pix2pixHD's global generator."""
 
     name = "pix2pixhd-global"
     architecture = "pix2pixHD"

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 PADDING = 5
 """Zeros around noise and image before each scale: five 3 x 3 convolutions take them off again."""
 
+SIDE = 32
+"""Height and width, in pixels, of an image whose size nothing says."""
+
 
 class ConvBlock(nn.Sequential):
     """Convolution without padding, batch norm, LeakyReLU."""
@@ -115,7 +118,8 @@ class SinganScale(Generator):
         return cls(1, (8,) * 4)
 
     def example(self, count: int) -> tuple[torch.Tensor, ...]:
-        return torch.randn(count, self.channels, 32, 32), torch.zeros(count, self.channels, 32, 32)
+        shape = (count, self.channels, SIDE, SIDE)
+        return torch.randn(shape), torch.zeros(shape)
 
     def facts(self) -> Facts:
         return SinganPyramid([self], [1.0], 0.5).facts()
@@ -254,18 +258,18 @@ class SinganPyramid(Generator):
         return cls([SinganScale.small() for _ in range(2)], [1.0, 0.5], 0.5)
 
     def example(self, count: int) -> tuple[torch.Tensor, ...]:
-        sizes = level_sizes(len(self.scales), self.factor, 32, 32)
+        sizes = level_sizes(len(self.scales), self.factor, SIDE, SIDE)
         colours = self.scales[0].channels
         return tuple(
             torch.randn(count, colours if place else 1, *size) for place, size in enumerate(sizes)
         )
 
     def facts(self) -> Facts:
-        channels, *size = self.shape()
+        channels = self.scales[0].channels
         return Facts(
             architecture=self.architecture,
             tasks=self.tasks,
-            size=(size[0], size[1]),
+            size=(SIDE, SIDE),
             channels=channels,
             input_channels=channels,
             scales=len(self.scales),

@@ -60,7 +60,9 @@ def finish(project):
     own = answers["network"] == "own"
     package = project / answers["package"]
     (project / "package").rename(package)
-    variant = project / "variants" / framework
+    variants = project / "variants"
+    (variants / "package" / f"{answers['module']}.py").rename(package / "__init__.py")
+    variant = variants / framework
     weights = variant / f"{kind}{SUFFIXES[framework]}"
     if remote:
         shutil.rmtree(project / "training")
@@ -79,7 +81,11 @@ def finish(project):
             (variant / "network.py").rename(package / "network.py")
         elif framework == "onnx":
             (variant / "network.py").rename(project / "training" / "network.py")
-    shutil.rmtree(project / "variants")
+    elif not own:
+        network = variants / "hub" / f"{answers['network']}.py"
+        network = network if network.exists() else variants / "hub" / "network.py"
+        network.rename(package / "network.py")
+    shutil.rmtree(variants)
     metadata = package / "metadata.json"
     document = json.loads(metadata.read_text("utf-8"))
     metadata.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")

@@ -28,10 +28,8 @@ from safetensors.torch import save_file
 from medigan_hub.weights import read_checkpoint
 {% if own and not unfit %}
 from {{ cookiecutter.__package }}.network import Generator, build
-{% elif own %}
-from {{ cookiecutter.__package }}.network import build
 {% else %}
-from {{ cookiecutter.__package }} import build
+from {{ cookiecutter.__package }}.network import build
 {% endif %}
 
 WEIGHTS = PACKAGE / "weights" / "generator.safetensors"
@@ -68,14 +66,9 @@ def main() -> None:
     parser.add_argument("file", type=Path, metavar="FILE")
     tensors = read_checkpoint(parser.parse_args().file)
 {% endif %}
-    network = build(tensors)  # which fails where they are not those of the network
-{% if cookiecutter._network.startswith("singan") %}
-    kept = tensors if network else {}
-{% else %}
-    kept = network.state_dict()
-{% endif %}
+    build(tensors)  # which fails where they are not those of the network
     WEIGHTS.parent.mkdir(exist_ok=True)
-    save_file({name: tensor.contiguous().clone() for name, tensor in kept.items()}, WEIGHTS)
+    save_file({name: tensor.contiguous().clone() for name, tensor in tensors.items()}, WEIGHTS)
     print(f"{WEIGHTS}: SHA-256 {record()}")
 
 

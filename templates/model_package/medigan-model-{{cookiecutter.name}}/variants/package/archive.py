@@ -1,0 +1,5 @@
+"""The model {{ cookiecutter.name }}."""
+
+from medigan_hub.runtimes.published import ArchiveOnly
+
+plugin = ArchiveOnly(__file__)
