@@ -42,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--timed-model", default="fastgan-brain-mri", help="on PyTorch")
     parser.add_argument("--threads", type=int, default=1, help="of PyTorch")
-    parser.add_argument("--model", default="fastgan-brain-mri-onnx", help="for memory")
+    parser.add_argument("--model", default="fastgan-brain-mri", help="for memory")
     parser.add_argument("--formats", nargs="+", default=FORMATS, choices=FORMATS)
     parser.add_argument("-n", type=int, default=160, help="samples that are timed")
     parser.add_argument("--small", type=int, default=200, help="samples of the small job")

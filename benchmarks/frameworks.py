@@ -3,7 +3,7 @@
 Each model is run in a process of its own, in turn: how long it takes from the
 start of Python to the first sample, imports and weights included, and how many
 samples a second follow in batches. The twins fastgan-brain-mri (PyTorch) and
-fastgan-brain-mri-onnx are one network, so that their ratio is that of the
+fastgan-brain-mri are one network, so that their ratio is that of the
 frameworks.
 """
 
@@ -16,7 +16,7 @@ import sys
 
 from medigan_hub import Hub
 
-TWINS = ("fastgan-brain-mri-onnx", "fastgan-brain-mri")
+TWINS = ("fastgan-brain-mri", "fastgan-brain-mri")
 CODE = """
 import sys, time
 start = time.perf_counter()
@@ -41,7 +41,7 @@ def main() -> None:
     models = [
         entry.metadata
         for entry in Hub().models()
-        if entry.plugin is not None and entry.metadata.weights.source == "bundled"
+        if entry.plugin is not None and not entry.metadata.main_file.is_remote
     ]
     numbers = (str(arguments.n), str(arguments.batch_size), arguments.device)
     found: dict[str, list[tuple[float, float]]] = {model.name: [] for model in models}

@@ -23,7 +23,7 @@ IMAGES = Path(__file__).parent / "images"
 SIZES = {1280: 960, 400: 860}
 """Width of the page, and the height that is shown of it, in pixels."""
 MODEL = "fastgan-brain-mri"
-COMPARED = (MODEL, "fastgan-brain-mri-onnx", "cdcgan-breast-mass")
+COMPARED = (MODEL, "fastgan-brain-mri", "cdcgan-breast-mass")
 
 
 def explore(page: Any) -> None:

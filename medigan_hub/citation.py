@@ -46,7 +46,7 @@ def _of_the_model(model: ModelMetadata) -> dict[str, Any]:
         "year": document.get("year"),
         "doi": doi,
         # The address of a DOI stays when that of a file changes.
-        "url": None if doi else document["weights"].get("url"),
+        "url": None if doi else model.main_file.url,
     }
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import importlib
 import operator
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -16,11 +17,43 @@ LONGEST = 2000
 """Characters that a message may have."""
 
 
+NAMED = re.compile("\x1f(\\w+)(?:=([^\x1f]*))?\x1f")
+"""A parameter in a message, as ``named`` writes it."""
+
+
+def named(parameter: str, value: object = None) -> str:
+    """Return a parameter, with a value that it should have, for a message.
+
+    The message of the error has it as in a call of Python; the command line
+    spells it as its own option. Of a mapping, such as that of inputs, each
+    entry is spelt.
+
+    >>> str(RequestError(f"let them take turns with {named('balance', True)}"))
+    'let them take turns with balance=True'
+    """
+    if isinstance(value, Mapping):
+        value = "{" + ", ".join(f"{key!r}: {each}" for key, each in value.items()) + "}"
+    return f"\x1f{parameter}\x1f" if value is None else f"\x1f{parameter}={value}\x1f"
+
+
+def _as_in_python(parameter: str, value: str | None) -> str:
+    return parameter if value is None else f"{parameter}={value}"
+
+
+def spelt(text: str, spell: Callable[[str, str | None], str]) -> str:
+    """Return a text, with parameters (and their values) as ``spell`` writes them."""
+    return NAMED.sub(lambda found: spell(found[1], found[2]), text)
+
+
 class _Bounded:
     """A message that stays readable, whatever went into it; its end says what to do."""
 
     def __str__(self) -> str:
-        text = super().__str__()
+        return self.spelt(_as_in_python)
+
+    def spelt(self, spell: Callable[[str, str | None], str]) -> str:
+        """Return the message, with parameters (and their values) as ``spell`` writes them."""
+        text = spelt(super().__str__(), spell)
         if len(text) <= LONGEST:
             return text
         return f"{text[: LONGEST - 400]} ... ({len(text)} characters) ... {text[-300:]}"
@@ -62,7 +95,7 @@ class MissingDependencyError(HubError):
     """A package that only some uses need is not installed."""
 
 
-class Interrupted(KeyboardInterrupt):
+class Interrupted(_Bounded, KeyboardInterrupt):
     """An interrupt (Ctrl-C) that took effect in order: the message says what is finished."""
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from medigan_hub.catalogue import Catalogue, Entry
-from medigan_hub.errors import HubWarning, RequestError, whole_number
+from medigan_hub.errors import HubWarning, RequestError
+from medigan_hub.execution import documented
 
 if TYPE_CHECKING:
     import numpy as np
@@ -137,22 +137,14 @@ class Hub:
         HubError
             As for ``search`` and ``generate``.
         """
-        from medigan_hub import generation
-        from medigan_hub.search import CRITERIA
-        from medigan_hub.search.choice import choose
+        from medigan_hub.search.choice import choose, split
 
-        known = CRITERIA | generation.WISHES
-        for name in asked:
-            if name not in known:
-                raise RequestError(
-                    f"there is no {name!r} to ask for; use {', '.join(sorted(known))}"
-                )
-        values: dict[str, Any] = {**asked}
-        criteria = {name: values.pop(name) for name in asked if name in CRITERIA}
+        criteria, wishes = split(asked)
         entry, reason = choose(self._search(words, criteria), words, criteria.get("order"))
-        batches = self.generate(entry.metadata.name, num_samples, **cast("Wishes", values))
+        batches = self.generate(entry.metadata.name, num_samples, **wishes)
         return Found(entry.metadata, reason, batches)
 
+    @documented
     def generate(
         self, model: str, num_samples: int | None = None, **wishes: Unpack[Wishes]
     ) -> Iterator[SampleBatch]:
@@ -191,19 +183,7 @@ class Hub:
             those drawn by the seed, (n, latent size).
         options
             A mapping from the model's options to values.
-        batch_size
-            How many samples the network makes at a time; by default 8.
-        device
-            ``auto`` (the default), ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
-        precision
-            ``float32`` (the default), or ``bfloat16``: faster on some
-            machines, and coarser.
-        runtime
-            ``native``: the plugin's own network. ``archive``: the code that was
-            published with the model, in an environment of its own. ``auto``
-            (the default) takes the first that the model offers.
-        allow_archive_code
-            Let that published code run; asked once for each archive.
+        {knobs}
 
         Raises
         ------
@@ -262,10 +242,12 @@ class Hub:
 
         if overwrite and resume:
             raise RequestError("overwrite and resume exclude each other; ask for one of them")
-        plugin, request = self.request(model, num_samples, wishes)
-        writer = writers.find(format, request)
-        folder = Path(output)
+        plugin = self._catalogue.plugin(model)
+        request = generation.request(plugin.metadata, num_samples, **wishes)
+        writer, folder = writers.find(format, request), Path(output)
+        request = generation.chosen(request)
         dataset.check_folder(folder, request, writer, overwrite=overwrite, resume=resume)
+        request = generation.ready(plugin, request)
         produce = partial(generation.stream, plugin)
         return dataset.write(
             produce, request, folder, writer, overwrite=overwrite, resume=resume, progress=progress
@@ -317,21 +299,12 @@ class Hub:
             As for ``generate``; also when the model has no latent vector to
             interpolate, or no such condition.
         """
-        from medigan_hub import generation, preview
+        from medigan_hub import preview
 
-        if sum(way is not None for way in (grid, interpolate, across)) > 1:
-            raise RequestError(
-                "--grid, --interpolate and --conditions (grid, interpolate and across) exclude "
-                "each other; ask for one of them"
-            )
-        if interpolate is not None:
-            return self._interpolation(model, num_samples, interpolate, wishes)
-        if across is not None:
-            return self._comparison(model, num_samples, across, wishes)
-        if grid is not None:
-            grid, num_samples = preview.check_grid(grid, num_samples)
-        plugin, request = self.request(model, num_samples, wishes, default_count=6)
-        return preview.grid(generation.stream(plugin, request), request, grid)
+        plugin = self._catalogue.plugin(model)
+        return preview.picture(
+            plugin, num_samples, wishes, grid=grid, interpolate=interpolate, across=across
+        )
 
     def directions(
         self,
@@ -397,7 +370,7 @@ class Hub:
         request = generation.request(
             plugin.metadata, num_samples, default_count=default_count, **wishes
         )
-        return plugin, generation.prepare(request)
+        return plugin, generation.ready(plugin, generation.chosen(request))
 
     def visualize(
         self, model: str | None = None, *, port: int | None = None, block: bool = True
@@ -478,8 +451,8 @@ class Hub:
         """
         from medigan_hub.loaders.torch import SampleDataset
 
-        plugin, request = self.request(model, num_samples, wishes)
-        return SampleDataset(plugin, request, transform=transform, cache_in=cache)
+        plugin = self._catalogue.plugin(model)
+        return SampleDataset.of(plugin, num_samples, wishes, transform=transform, cache=cache)
 
     def iterable_dataset(
         self,
@@ -511,8 +484,8 @@ class Hub:
         """
         from medigan_hub.loaders.torch import SampleStream
 
-        plugin, request = self.request(model, num_samples, wishes)
-        return SampleStream(plugin, request, transform=transform)
+        plugin = self._catalogue.plugin(model)
+        return SampleStream.of(plugin, num_samples, wishes, transform=transform)
 
     def dataloader(
         self,
@@ -550,18 +523,10 @@ class Hub:
         HubError
             As for ``dataset``.
         """
-        from medigan_hub import generation
         from medigan_hub.loaders import torch
 
-        torch.check_arguments(arguments)
-        wishes = {name: arguments.pop(name) for name in generation.WISHES if name in arguments}
-        if batch_size is not None:
-            wishes["batch_size"] = batch_size
-        if arguments.get("batch_sampler") is None:  # which says itself how large a batch is
-            arguments["batch_size"] = batch_size
-        made = self.dataset(
-            model, num_samples, transform=transform, cache=cache, **cast("Wishes", wishes)
-        )
+        wishes, arguments = torch.split(arguments, batch_size)
+        made = self.dataset(model, num_samples, transform=transform, cache=cache, **wishes)
         return torch.loader(made, **arguments)
 
     def tf_dataset(
@@ -593,38 +558,6 @@ class Hub:
     def __getstate__(self) -> dict[str, Any]:
         """Leave the index behind, which can't go to another process and is soon built again."""
         return {name: value for name, value in self.__dict__.items() if name != "_index"}
-
-    def _interpolation(
-        self, model: str, steps: int | None, seeds: tuple[int, int], wishes: Wishes
-    ) -> Image:
-        from medigan_hub import generation, preview, steering
-
-        first, last = preview.pair("the interpolation", seeds, "two seeds, such as (7, 8)")
-        if wishes.get("seed") or wishes.get("latents") is not None or wishes.get("balance"):
-            raise RequestError(
-                "an interpolation leads one sample from seed to seed; leave --seed, --latents and "
-                "--balance (seed, latents and balance) out"
-            )
-        steps = whole_number("the number of pictures", 8 if steps is None else steps, 2)
-        steering.latent_of(self.model(model).metadata)  # before weights are fetched for nothing
-        plugin, request = self.request(model, 1, {**wishes, "seed": first})
-        requests = steering.between(request, last, steps)
-        samples = chain.from_iterable(generation.stream(plugin, each) for each in requests)
-        return preview.strip(samples, request, last)
-
-    def _comparison(self, model: str, num_samples: int | None, name: str, wishes: Wishes) -> Image:
-        from medigan_hub import generation, preview, steering
-
-        plugin = self._catalogue.plugin(model)
-        given = wishes.get("conditions") or {}
-        values = steering.values_of(plugin.metadata, name, given)
-        wishes = {**wishes, "conditions": {**given, name: values[0]}}
-        request = generation.request(plugin.metadata, num_samples, default_count=3, **wishes)
-        requests = [
-            generation.prepare(replace(request, conditions={**request.conditions, name: value}))
-            for value in values
-        ]
-        return preview.table((generation.stream(plugin, each) for each in requests), requests, name)
 
     def _search(self, words: str | Sequence[str], criteria: Mapping[str, Any]) -> list[Match]:
         result = self._index.search(words, **criteria)

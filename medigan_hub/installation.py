@@ -13,7 +13,7 @@ from typing import IO
 from packaging.requirements import InvalidRequirement, Requirement
 
 from medigan_hub import network, variables
-from medigan_hub.errors import PluginError, RequestError
+from medigan_hub.errors import PluginError, RequestError, named
 from medigan_hub.metadata import ModelMetadata
 
 ARCHIVE = re.compile(r"\.(zip|whl|egg|tar(\..*)?|tgz|tbz2?|txz|tlz|tzst)", re.IGNORECASE)
@@ -74,7 +74,7 @@ def command(
     if find_links is None and alone:
         raise RequestError(
             f"{model.plugin} can't be fetched without the network; "
-            "name a folder that holds its wheel with --find-links"
+            f"name a folder that holds its wheel with {named('find_links')}"
         )
     return [
         *(sys.executable, "-m", "pip", "install", "--disable-pip-version-check"),
@@ -116,7 +116,8 @@ def run(arguments: list[str], output: IO[str] | None = None) -> None:
     if result.returncode != 0:
         raise PluginError(
             f"pip could not install {arguments[-1]} (exit code {result.returncode}); "
-            "its messages above say why. A folder of wheels can be named with --find-links"
+            "its messages above say why. "
+            f"A folder of wheels can be named with {named('find_links')}"
         )
 
 

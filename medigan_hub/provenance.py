@@ -9,19 +9,15 @@ from typing import Any
 import numpy as np
 from importlib_metadata import PackageNotFoundError, version
 
-from medigan_hub import __version__
+from medigan_hub import __version__, runtimes
 from medigan_hub.citation import bibtex
+from medigan_hub.errors import RequestError
+from medigan_hub.execution import KNOBS
 from medigan_hub.samples import GenerationRequest
 
 NOTICE = (
     "Synthetic image, made by a generative model. It shows no patient and is not fit for diagnosis."
 )
-FRAMEWORKS = {
-    "PyTorch": ("torch",),
-    "TensorFlow": ("tensorflow", "tensorflow-cpu"),
-    "ONNX": ("onnxruntime", "onnxruntime-gpu"),
-}
-"""Distributions that bring what a framework's name in the metadata means."""
 GIVEN_INPUT = (
     "Input of a synthetic image, brought to the whole range of 8 or 16 bits: {origin}. "
     "The model did not make it, and nothing is known of where it comes from."
@@ -36,8 +32,8 @@ def header(request: GenerationRequest) -> dict[str, Any]:
     """Return what is true of every sample of a job.
 
     Two jobs with the same header make the same samples, and on one machine the
-    same bytes: batch size, the device that was asked for and the framework's
-    version are in it because pixels may differ by rounding between them.
+    same bytes: batch size, the device that was asked for and the version of
+    what runs the model are in it because pixels may differ by rounding between them.
     Nothing in it depends on when a job runs.
     """
     model = request.metadata
@@ -51,13 +47,14 @@ def header(request: GenerationRequest) -> dict[str, Any]:
         "title": model.title,
         "licence": model.licence,
         "citation": bibtex(model),
-        "weights_sha256": request.weights_sha256 or model.weights.sha256,
-        "runtime": request.runtime,
+        "weights_sha256": request.weights_sha256,
         "framework": model.framework,
-        # Published code has a framework of its own.
-        "framework_version": _framework_version(model.framework)
-        if request.runtime == "native"
-        else None,
+        **{
+            name: getattr(request.execution, name)
+            for name, each in KNOBS.items()
+            if each.metadata["recorded"]
+        },
+        "runtime_version": _version(request.execution.runtime),
         "hub_version": __version__,
         "seed": request.seed,
         "count": len(request.indices),
@@ -68,9 +65,6 @@ def header(request: GenerationRequest) -> dict[str, Any]:
         },
         "latents_sha256": None if latents is None else _sha256(latents),
         "options": dict(request.options),
-        "precision": request.precision,
-        "batch_size": request.batch_size,
-        "device": request.device,
         "inputs": [_input(request, entry.name) for entry in model.inputs],
         "outputs": list(model.document["outputs"]),
         "limitations": list(model.document["limitations"]),
@@ -138,9 +132,13 @@ def _input(request: GenerationRequest, name: str) -> dict[str, Any]:
     return {"name": name, "given": True, "source": images.origin, "sha256": images.sha256}
 
 
-def _framework_version(framework: str) -> str | None:
-    """Return the version of a framework that is installed, without importing it."""
-    for distribution in FRAMEWORKS.get(framework, ()):
+def _version(runtime: str) -> str | None:
+    """Return the version of what runs a model, without importing it; published code has its own."""
+    try:
+        distributions = runtimes.find(runtime).distributions
+    except RequestError:
+        return None
+    for distribution in distributions:
         try:
             return str(version(distribution))
         except PackageNotFoundError:

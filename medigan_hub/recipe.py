@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -12,10 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from medigan_hub import generation
 from medigan_hub.errors import RequestError
-from medigan_hub.hub import Hub
+from medigan_hub.generation import DEFAULTS
 from medigan_hub.metadata import ModelMetadata, Output, Parameter, parse_parameters
+from medigan_hub.spelling import flag
 
 if TYPE_CHECKING:
     from medigan_hub.generation import Wishes
@@ -24,11 +23,6 @@ WIDTH = 100
 """Columns that a line has at most; only a single value may be longer."""
 LATENTS = "latents.npy"
 """File that the command takes latent vectors from; whoever shows the command provides it."""
-DEFAULTS = {
-    name: parameter.default
-    for name, parameter in inspect.signature(generation.request).parameters.items()
-    if name in generation.WISHES
-}
 
 
 @dataclass(frozen=True)
@@ -49,7 +43,7 @@ Expression: TypeAlias = "str | Group"
 
 
 def python(
-    model: str | ModelMetadata,
+    model: ModelMetadata,
     num_samples: int,
     wishes: Wishes,
     *,
@@ -65,9 +59,6 @@ def python(
 
     Parameters
     ----------
-    model
-        The metadata of a model, or its name, medigan id or number; then it is
-        looked up.
     wishes
         As for ``Hub.generate``; each input is one path.
     output, format
@@ -77,11 +68,8 @@ def python(
     ------
     RequestError
         A condition or option is not one of the model's, or the inputs are not paths.
-    UnknownModelError
-        There is no such model.
     """
-    name, metadata = _model(model)
-    asked = _asked(metadata, wishes)
+    asked = _asked(model, wishes)
     vectors = asked.pop("latents", None)
     lines = ["from medigan_hub import Hub", ""]
     if vectors is not None:
@@ -90,20 +78,20 @@ def python(
     arguments = [(f"{key}=", _expression(value)) for key, value in asked.items()]
     if vectors is not None:
         arguments.append(("latents=", "latents"))
-    wanted: list[tuple[str, Expression]] = [("", _text(name)), ("", str(int(num_samples)))]
+    wanted: list[tuple[str, Expression]] = [("", _text(model.name)), ("", str(int(num_samples)))]
     place: list[tuple[str, Expression]] = [("", _text(output))]
     if format != "png":
         place.append(("format=", _text(format)))
     generate = Group("hub.generate(", (*wanted, *arguments), ")")
     save = Group("hub.save(", (*wanted, *place, *arguments), ")")
     lines += ["hub = Hub()", *_laid_out("for batch in ", generate, ":")]
-    lines += [f"    {_named(each)}" for each in metadata.outputs]
+    lines += [f"    {_named(each)}" for each in model.outputs]
     lines += ["", *_laid_out("", save, "")]
     return "\n".join(lines) + "\n"
 
 
 def command(
-    model: str | ModelMetadata,
+    model: ModelMetadata,
     num_samples: int,
     wishes: Wishes,
     *,
@@ -116,20 +104,18 @@ def command(
     What can't be said on the command line is left out, and a comment above the
     command says so.
     """
-    name, metadata = _model(model)
-    asked = _asked(metadata, wishes)
-    words = [["medigan", "generate", name], ["-n", str(int(num_samples))], ["-o", output]]
+    asked = _asked(model, wishes)
+    words = [["medigan", "generate", model.name], ["-n", str(int(num_samples))], ["-o", output]]
     comments = []
     if format != "png":
-        words.append(["--format", format])
+        words.append([flag("format"), format])
     for key, value in asked.items():
-        flag = "--" + key.replace("_", "-")
         if key == "latents":
-            words.append([flag, LATENTS])
+            words.append([flag(key), LATENTS])
         elif key == "inputs":
-            words += [["--input", text] for text in _input_texts(value)]
+            words += [[flag(key), text] for text in _input_texts(value)]
         elif key in ("conditions", "options"):
-            declared = {each.name: each for each in getattr(metadata, key)}
+            declared = {each.name: each for each in getattr(model, key)}
             for parameter, wanted in value.items():
                 text = _said(declared[parameter], wanted, several=key == "conditions")
                 if text is None:
@@ -138,19 +124,12 @@ def command(
                         "only the lines of Python make the same samples"
                     )
                 else:
-                    words.append([flag.removesuffix("s"), f"{parameter}={text}"])
+                    words.append([flag(key), f"{parameter}={text}"])
         elif value is True:
-            words.append([flag])
+            words.append([flag(key)])
         else:
-            words.append([flag, str(value)])
+            words.append([flag(key), str(value)])
     return "\n".join([*comments, *_continued([shlex.join(each) for each in words])]) + "\n"
-
-
-def _model(model: str | ModelMetadata) -> tuple[str, ModelMetadata]:
-    """Return what a model is called, and its metadata."""
-    if isinstance(model, ModelMetadata):
-        return model.name, model
-    return model, Hub().model(model).metadata
 
 
 def _asked(model: ModelMetadata, wishes: Wishes) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from medigan_hub.errors import RequestError
+from medigan_hub.execution import Execution
 from medigan_hub.inputs import Images
 from medigan_hub.metadata import ModelMetadata
 
@@ -39,7 +40,10 @@ class SampleBatch:
 
 @dataclass(frozen=True, eq=False)
 class GenerationRequest:
-    """A job for one plugin; every value in it has been checked."""
+    """What one job asks of one plugin; every value in it has been checked.
+
+    Its content decides which samples are made; ``execution`` is how.
+    """
 
     metadata: ModelMetadata
     indices: Sequence[int]
@@ -56,20 +60,26 @@ class GenerationRequest:
     uint8 or uint16, (height, width, channels)."""
     given_latents: np.ndarray | None = None
     """Row i is the latent vector of sample i, where the caller chose them: float32, (N, size)."""
-    batch_size: int = 8
-    device: str = "auto"
-    precision: str = "float32"
-    runtime: str = "native"
-    """``native``, or ``archive`` for the published code."""
-    allow_archive_code: bool = False
-    """Whether the caller lets the published code run, where it has not been let before."""
     weights_sha256: str | None = None
-    """Of the file with the parameters that the samples are made with."""
+    """Of the weights that the samples are made with; None as long as it is not known."""
+    execution: Execution = field(default_factory=Execution)
+    on_step: Callable[[int, int], None] | None = None
+    """Is told of each step of a session that takes many; see ``step``."""
 
     def batches(self) -> Iterator[Sequence[int]]:
-        """Yield the indices in runs of at most ``batch_size``."""
-        for start in range(0, len(self.indices), self.batch_size):
-            yield self.indices[start : start + self.batch_size]
+        """Yield the indices in runs of at most the batch size."""
+        size = self.execution.batch_size
+        for start in range(0, len(self.indices), size):
+            yield self.indices[start : start + size]
+
+    def step(self, done: int, total: int) -> None:
+        """Report that ``done`` of ``total`` steps are taken of the batch in hand.
+
+        A session that takes many steps calls it after each, and lets through
+        what it raises: an interrupt takes effect here, between two steps.
+        """
+        if self.on_step is not None:
+            self.on_step(done, total)
 
     def rng(self, index: int, stream: str) -> np.random.Generator:
         """Return the random numbers of one sample, for one purpose.
@@ -81,6 +91,16 @@ class GenerationRequest:
         key = np.array([self.seed, index], dtype=np.uint64)
         counter = np.array([0, 0, 0, zlib.crc32(stream.encode())], dtype=np.uint64)
         return np.random.Generator(np.random.Philox(key=key, counter=counter))
+
+    def noise(self, indices: Sequence[int], shape: Sequence[int], name: str) -> np.ndarray:
+        """Return standard normal noise for some samples: (len(indices), *shape) float32.
+
+        ``name`` tells it from other noise of the same samples; see ``rng``.
+        """
+        maps = np.empty((len(indices), *shape), dtype=np.float32)
+        for noise, index in zip(maps, indices, strict=True):
+            self.rng(index, name).standard_normal(out=noise, dtype=np.float32)
+        return maps
 
     def condition(self, name: str, indices: Sequence[int]) -> list[Any]:
         """Return the value of a condition for each of some samples.

@@ -399,12 +399,12 @@ def _key(request: GenerationRequest) -> str:
         "hub": __version__,
         "model": model.name,
         "version": model.version,
-        "weights": request.weights_sha256 or model.weights.sha256,
+        "weights": request.weights_sha256,
         "conditions": dict(request.conditions),
         "options": dict(request.options),
         "inputs": {name: images.sha256 for name, images in request.inputs.items()},
         "num_samples": NUM_SAMPLES,
-        "runtime": request.runtime,
+        "runtime": request.execution.runtime,
     }
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
 

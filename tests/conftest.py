@@ -47,12 +47,19 @@ DOCUMENT: dict[str, Any] = {
         }
     ],
     "latent": {"size": 48, "distribution": "uniform"},
-    "weights": {
-        "source": "bundled",
-        "format": "safetensors",
-        "file": "weights.bin",
-        "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-    },
+    "weights": [
+        {
+            "runtime": "numpy",
+            "format": "safetensors",
+            "files": [
+                {
+                    "role": "network",
+                    "file": "weights.bin",
+                    "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                }
+            ],
+        }
+    ],
     "limitations": ["It is noise."],
     "intended_use": "Tests.",
     "privacy": "Nothing was used for training.",
@@ -61,13 +68,13 @@ DOCUMENT: dict[str, Any] = {
 # A model without a framework: its pixels are its latent vector.
 CODE = """
 import numpy as np
-from medigan_hub.runtimes.base import NoiseToImage, Runtime
+from medigan_hub.plugin import NoiseToImage, NetworkRuntime
 
-class Reshape(Runtime):
-    def open(self, weights, device, precision):
+class Reshape(NetworkRuntime):
+    def open(self, files, device, precision):
         return lambda latents: latents.reshape(-1, 8, 6, 1)
 
-plugin = NoiseToImage(__file__, Reshape())
+plugin = NoiseToImage(__file__, numpy=Reshape())
 """
 
 

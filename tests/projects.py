@@ -40,11 +40,11 @@ CODE = """
 import numpy as np
 import safetensors.numpy
 
-from medigan_hub.runtimes.base import NoiseToImage, Runtime
+from medigan_hub.plugin import NoiseToImage, NetworkRuntime
 
 
-class Scale(Runtime):
-    def open(self, weights, device, precision):
+class Scale(NetworkRuntime):
+    def open(self, files, device, precision):
         scale = safetensors.numpy.load_file(weights)["scale"]
 
         def network(latents, levels):
@@ -59,7 +59,7 @@ class Toy(NoiseToImage):
         return request.latents(indices), levels[:, np.newaxis]
 
 
-plugin = Toy(__file__, Scale())
+plugin = Toy(__file__, numpy=Scale())
 """
 
 DOCUMENT: dict[str, Any] = {
@@ -100,12 +100,13 @@ DOCUMENT: dict[str, Any] = {
         }
     ],
     "latent": {"size": 48, "distribution": "uniform"},
-    "weights": {
-        "source": "bundled",
-        "format": "safetensors",
-        "file": "weights/generator.safetensors",
-        "sha256": "",
-    },
+    "weights": [
+        {
+            "runtime": "numpy",
+            "format": "safetensors",
+            "files": [{"role": "network", "file": "weights/generator.safetensors", "sha256": ""}],
+        }
+    ],
     "limitations": ["It is noise."],
     "intended_use": "Tests.",
     "privacy": "Nothing was used for training.",
@@ -119,7 +120,7 @@ def make(folder: Path, *, reference: bool = True) -> Path:
     weights = safetensors.numpy.save({"scale": np.full(1, 0.4, np.float32)})
     (package / "weights" / "generator.safetensors").write_bytes(weights)
     document = copy.deepcopy(DOCUMENT)
-    document["weights"]["sha256"] = hashlib.sha256(weights).hexdigest()
+    document["weights"][0]["files"][0]["sha256"] = hashlib.sha256(weights).hexdigest()
     (package / "metadata.json").write_text(json.dumps(document, indent=2))
     (package / "__init__.py").write_text(CODE)
     (folder / "pyproject.toml").write_text(PYPROJECT)

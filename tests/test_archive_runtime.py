@@ -109,21 +109,28 @@ def publish(
                 "name": name,
                 "outputs": list(outputs),
                 "archive": section,
-                "weights": {
-                    "source": "remote",
-                    "format": "pytorch",
-                    "file": "toy.zip",
-                    "member": "500.pt",
-                    "url": "https://user:secret@example.org/records/1/files/toy.zip",
-                },
+                "weights": [
+                    {
+                        "runtime": "archive",
+                        "format": "pytorch",
+                        "files": [
+                            {
+                                "role": "archive",
+                                "file": "toy.zip",
+                                "member": "500.pt",
+                                "url": "https://user:secret@example.org/records/1/files/toy.zip",
+                            }
+                        ],
+                    }
+                ],
             }
         )
 
-    def fetch(model: ModelMetadata) -> Any:
+    def fetch(model: ModelMetadata, file: Any = None) -> Any:
         path = folder / model.name / "toy.zip"
         return SimpleNamespace(path=path, sha256=sha256_of(path))
 
-    def unpack(model: ModelMetadata) -> Path:
+    def unpack(model: ModelMetadata, file: Any = None) -> Path:
         assert model.archive is not None
         return folder / model.name / "unpacked" / model.archive.package
 
@@ -752,8 +759,8 @@ from medigan_hub.runtimes import archive
 from medigan_hub.samples import GenerationRequest
 
 document, folder, tempfile.tempdir, then = sys.argv[1:]
-weights.fetch = lambda model: SimpleNamespace(sha256="0")
-weights.unpack = lambda model: Path(folder)
+weights.fetch = lambda model, file: SimpleNamespace(sha256="0")
+weights.unpack = lambda model, file: Path(folder)
 model = ModelMetadata.from_document(json.loads(document))
 request = GenerationRequest(model, range(1), 0, allow_archive_code=True)
 for _, samples in archive.run(model, request, [archive.Call((0,), {"then": then})]):

@@ -85,7 +85,6 @@ def with_text(document, text, line):
                 "default": text,
             }
         ],
-        "execution": {"runtimes": ["native"], "evidence": line},
         "performance": [
             {"metric": line, "value": 1, "compares": text, "extractor": line, "source": text}
         ],
@@ -96,6 +95,7 @@ def with_text(document, text, line):
         "notes": [text],
         "publications": [{"title": line, "authors": [line], "venue": line}],
     }
+    document["weights"][0]["evidence"] = line
     document["outputs"][0] |= {"description": text, "classes": [line, "other"]}
     return document
 
@@ -137,36 +137,32 @@ def test_weights_in_the_package_are_said_to_be_there(document):
     assert "package: not stated; ask the authors before you use the model." in card(document)
 
 
-REMOTE = {
-    "source": "remote",
-    "format": "safetensors",
-    "file": "weights.bin",
-    "url": "https://example.org/w_1|2.bin",
-}
+def remote(runtime="torch", **more):
+    file = {"role": "network", "file": "weights.bin", "url": "https://example.org/w_1|2.bin"}
+    return {"runtime": runtime, "format": "safetensors", "files": [file | more]}
 
 
 def test_weights_elsewhere_are_said_to_be_downloaded(document):
-    document["weights"] = REMOTE
+    document["weights"] = [remote()]
     text = " ".join(texts(card(document)))
     assert (
         "Licence of the weights: MIT. This package does not hold them: it downloads them from "
         "https://example.org/w_1|2.bin when they are first used."
     ) in text
     assert "Zenodo" not in text
-    document["weights"] = REMOTE | {"record": "123"}
+    document["weights"] = [remote(record="123")]
     assert "it downloads them from their Zenodo record when" in card(document)
 
 
 def test_published_code_is_named_where_there_is_some(document):
-    document["weights"] = REMOTE | {"record": "123"}
+    document["weights"] = [remote(record="123"), remote("archive", record="123")]
     document["archive"] = {"package": "toy", "function": "generate"}
-    document["execution"] = {"runtimes": ["native", "archive"], "evidence": "None."}
     text = card(document)
     assert (
         "Licence of the weights and of the published code: MIT. This package holds neither: it "
         "downloads them from their Zenodo record when they are first used. Its own code: MIT."
     ) in text
-    assert "natively, by the hub's own network; or by the code published with it" in text
+    assert "by PyTorch (`torch`); or by the code published with it" in text
 
 
 def test_the_use_has_what_must_be_given(document):

@@ -79,7 +79,13 @@ def test_a_model_without_publications_is_cited_itself(cite):
     text = cite(
         authors=[{"name": "Ana Müller"}],
         year=2021,
-        weights={"source": "remote", "format": "pytorch", "url": "https://zenodo.org/records/1"},
+        weights=[
+            {
+                "runtime": "torch",
+                "format": "pytorch",
+                "files": [{"role": "network", "url": "https://zenodo.org/records/1"}],
+            }
+        ],
     )
     assert text.startswith("@misc{muller2021noise,")
     assert "url = {https://zenodo.org/records/1}" in text

@@ -354,11 +354,11 @@ def test_the_command_runs_as_a_module():
 def test_an_interrupt_leaves_what_was_finished(install, tmp_path, monkeypatch, capsys):
     install(
         code="""
-        from medigan_hub.runtimes.base import NoiseToImage, Runtime
+        from medigan_hub.plugin import NoiseToImage, NetworkRuntime
 
-        class Interrupted(Runtime):
+        class Interrupted(NetworkRuntime):
             calls = 0
-            def open(self, weights, device, precision):
+            def open(self, files, device, precision):
                 return self
             def __call__(self, latents):
                 self.calls += 1
@@ -366,7 +366,7 @@ def test_an_interrupt_leaves_what_was_finished(install, tmp_path, monkeypatch, c
                     raise KeyboardInterrupt
                 return latents.reshape(-1, 8, 6, 1)
 
-        plugin = NoiseToImage(__file__, Interrupted())
+        plugin = NoiseToImage(__file__, numpy=Interrupted())
         """
     )
     with pytest.raises(SystemExit) as stop:

@@ -12,10 +12,10 @@ from medigan_hub import Hub, RequestError
 # The image shows the conditions, so that a test can see which a sample had.
 CODE = """
 import numpy as np
-from medigan_hub.runtimes.base import NoiseToImage, Runtime
+from medigan_hub.plugin import NoiseToImage, NetworkRuntime
 
-class Constant(Runtime):
-    def open(self, weights, device, precision):
+class Constant(NetworkRuntime):
+    def open(self, files, device, precision):
         return lambda ages, views: np.ones((1, 8, 6, 1), np.float32) * (
             2 * ages / 255 - 1 + 200 / 255 * views)[:, None, None, None]
 
@@ -24,7 +24,7 @@ class Plugin(NoiseToImage):
         views = [("cc", "mlo").index(view) for view in request.condition("view", indices)]
         return np.float32(request.condition("age", indices)), np.float32(views)
 
-plugin = Plugin(__file__, Constant())
+plugin = Plugin(__file__, numpy=Constant())
 """
 
 

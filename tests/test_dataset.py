@@ -187,11 +187,11 @@ def test_a_plugin_that_fails_leaves_what_was_finished_and_no_finished_manifest(
     install(
         code=f"""
         import numpy as np
-        from medigan_hub.runtimes.base import NoiseToImage, Runtime
+        from medigan_hub.plugin import NoiseToImage, NetworkRuntime
 
-        class Failing(Runtime):
+        class Failing(NetworkRuntime):
             calls = 0
-            def open(self, weights, device, precision):
+            def open(self, files, device, precision):
                 return self
             def __call__(self, latents):
                 self.calls += 1
@@ -199,7 +199,7 @@ def test_a_plugin_that_fails_leaves_what_was_finished_and_no_finished_manifest(
                     raise RuntimeError("the power went out")
                 return latents.reshape(-1, 8, 6, 1)
 
-        plugin = NoiseToImage(__file__, Failing())
+        plugin = NoiseToImage(__file__, numpy=Failing())
         """
     )
     folder = tmp_path / "out"
@@ -230,17 +230,17 @@ def test_labels_stand_in_the_manifest(install, document, tmp_path):
         document=document,
         code="""
         import numpy as np
-        from medigan_hub.runtimes.base import NoiseToImage, Runtime
+        from medigan_hub.plugin import NoiseToImage, NetworkRuntime
 
-        class Reshape(Runtime):
-            def open(self, weights, device, precision):
+        class Reshape(NetworkRuntime):
+            def open(self, files, device, precision):
                 return lambda latents: latents.reshape(-1, 8, 6, 1)
 
         class Labelled(NoiseToImage):
             def to_outputs(self, values):
                 return {**super().to_outputs(values), "label": np.arange(len(values)) % 2}
 
-        plugin = Labelled(__file__, Reshape())
+        plugin = Labelled(__file__, numpy=Reshape())
         """,
     )
     saved = Hub().save("toy-noise", 3, tmp_path / "out")
@@ -373,7 +373,7 @@ def test_arrays_that_a_plugin_fills_again_are_kept_as_they_were(install, tmp_pat
         code="""
         import numpy as np
         from medigan_hub import SampleBatch, hookimpl
-        from medigan_hub.runtimes.base import NoiseToImage
+        from medigan_hub.plugin import NoiseToImage
 
         class Reusing(NoiseToImage):
             @hookimpl

@@ -39,7 +39,7 @@ def test_all_published_models_are_there():
 def test_a_document_is_valid_and_named_as_its_file(name):
     assert metadata.validate(DOCUMENTS[name]) == []
     assert DOCUMENTS[name]["name"] == name
-    assert DOCUMENTS[name]["execution"]["evidence"]
+    assert all(entry["evidence"] for entry in DOCUMENTS[name]["weights"])
 
 
 def test_plugins_of_this_project_are_known_as_they_describe_themselves():
@@ -85,11 +85,13 @@ def test_every_figure_says_how_it_was_taken(medigan_id):
 @each_published_model
 def test_weights_and_archive_are_those_of_the_list(medigan_id):
     facts, document = FACTS[medigan_id], PUBLISHED[medigan_id]
-    weights, archive = document["weights"], document["archive"]
-    assert (weights["record"], weights["file"]) == (facts["record"], facts["file"])
-    assert weights["member"] == facts["model_name"] + (facts["extension"] or "")
+    archive = document["archive"]
     place = f"/records/{facts['record']}/files/{facts['file']}"
-    assert weights["url"] == f"https://zenodo.org{place}"
+    for weights in document["weights"]:
+        [file] = weights["files"]
+        assert (file["record"], file["file"]) == (facts["record"], facts["file"])
+        assert file["member"] == facts["model_name"] + (facts["extension"] or "")
+        assert file["url"] == f"https://zenodo.org{place}"
     assert (archive["package"], archive["function"]) == (facts["package_name"], facts["function"])
     assert archive["arguments"] == facts["custom"]
     assert archive["dependencies"] == facts["dependencies"]
@@ -231,7 +233,7 @@ def test_an_entry_of_medigans_form_becomes_a_valid_document():
 
 def test_the_dependencies_tell_the_framework():
     document = convert.convert("00099_TOY", entry(execution={"dependencies": ["tensorflow-cpu"]}))
-    assert (document["framework"], document["weights"]["format"]) == ("TensorFlow", "tensorflow")
+    assert (document["framework"], document["weights"][0]["format"]) == ("TensorFlow", "tensorflow")
     assert metadata.validate(document) == []
 
 

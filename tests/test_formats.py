@@ -16,17 +16,17 @@ from medigan_hub import Hub, PluginError, RequestError, generation, writers
 # Two images (16 bits, and fractions of three channels), a mask, a vector of numbers.
 CODE = """
 import numpy as np
-from medigan_hub.runtimes.base import NoiseToImage, Runtime
+from medigan_hub.plugin import NoiseToImage, NetworkRuntime
 
-class Reshape(Runtime):
-    def open(self, weights, device, precision):
+class Reshape(NetworkRuntime):
+    def open(self, files, device, precision):
         return lambda latents: np.stack([latents.reshape(-1, 8, 6)] * 5, axis=-1)
 
 class Toy(NoiseToImage):
     def labels(self, request, indices):
         return {"spot": np.array([[index, -index] for index in indices], np.int16)}
 
-plugin = Toy(__file__, Reshape())
+plugin = Toy(__file__, numpy=Reshape())
 """
 
 
@@ -207,13 +207,13 @@ def test_an_input_that_the_format_would_flatten_is_refused(install, document, tm
     ]
     document |= {"task": "image-to-image", "latent": None}
     code = """
-    from medigan_hub.runtimes.base import ImageToImage, Runtime
+    from medigan_hub.plugin import ImageToImage, NetworkRuntime
 
-    class Same(Runtime):
-        def open(self, weights, device, precision):
+    class Same(NetworkRuntime):
+        def open(self, files, device, precision):
             return lambda images: images
 
-    plugin = ImageToImage(__file__, Same())
+    plugin = ImageToImage(__file__, numpy=Same())
     """
     install(document=document, code=code)
     hub = Hub()

@@ -26,17 +26,17 @@ FRAMEWORKS = ("onnx", "tensorflow", "torch")
 # A latent vector times a matrix, and brighter or not: (N, 48) and (N, 1) to (N, 8, 6, 2).
 PLUGIN = """
 import numpy as np
-from medigan_hub.runtimes.{framework} import NoiseToImage, {runtime}
+from medigan_hub.plugin import Network, NoiseToImage
 
 class Toy(NoiseToImage):
     def network_inputs(self, request, indices):
-        offset = [{{"dark": -0.5, "bright": 0.5}}[c] for c in request.condition("kind", indices)]
+        offset = [{"dark": -0.5, "bright": 0.5}[c] for c in request.condition("kind", indices)]
         return request.latents(indices), np.array(offset, np.float32)[:, np.newaxis]
 """
 TORCH = """
 import torch
 
-class Network(torch.nn.Module):
+class Module(torch.nn.Module):
     def __init__(self, tensors):
         super().__init__()
         self.matrix = tensors["matrix"]
@@ -44,7 +44,7 @@ class Network(torch.nn.Module):
     def forward(self, latents, offset):
         return torch.tanh(latents @ self.matrix + offset).reshape(-1, 8, 6, 2).movedim(-1, 1)
 
-plugin = Toy(__file__, TorchRuntime(Network))
+plugin = Toy(__file__, torch=Module)
 """
 TENSORFLOW = """
 def build(weights):
@@ -56,15 +56,15 @@ def build(weights):
     model.load_weights(weights)
     return model
 
-plugin = Toy(__file__, TensorflowRuntime(build))
+plugin = Toy(__file__, tensorflow=build)
 """
 ONNX = """
-plugin = Toy(__file__, OnnxRuntime(channels_first=False))
+plugin = Toy(__file__, onnx=Network(channels_first=False))
 """
 CODES = {
-    "torch": PLUGIN.format(framework="torch", runtime="TorchRuntime") + TORCH,
-    "tensorflow": PLUGIN.format(framework="tensorflow", runtime="TensorflowRuntime") + TENSORFLOW,
-    "onnx": PLUGIN.format(framework="onnx", runtime="OnnxRuntime") + ONNX,
+    "torch": PLUGIN + TORCH,
+    "tensorflow": PLUGIN + TENSORFLOW,
+    "onnx": PLUGIN + ONNX,
 }
 MATRIX = np.random.default_rng(0).standard_normal((48, 96)).astype(np.float32) / 6
 
@@ -148,8 +148,11 @@ def install_toy(install, document):
         package = install(name, code=CODES[framework], document=described)
         path = package / FILES[framework]
         SAVERS[framework](path)
-        described["weights"]["file"] = path.name
-        described["weights"]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+        described["weights"][0]["runtime"] = framework
+        described["weights"][0]["files"][0]["file"] = path.name
+        described["weights"][0]["files"][0]["sha256"] = hashlib.sha256(
+            path.read_bytes()
+        ).hexdigest()
         (package / "metadata.json").write_text(json.dumps(described))
         return package
 
@@ -202,7 +205,7 @@ def test_bfloat16_is_used_where_asked_for_and_leaves_nothing_behind(install_toy)
 
 def test_a_precision_that_onnx_runtime_lacks_is_refused(install_toy):
     install_toy("onnx")
-    with pytest.raises(RequestError, match="ONNX Runtime runs this model in float32, not in bf"):
+    with pytest.raises(RequestError, match="ONNX Runtime runs models in float32, not in bf"):
         Hub().generate("toy-onnx", 1, precision="bfloat16")
 
 
@@ -217,7 +220,7 @@ def test_weights_that_are_not_the_networks_are_refused_in_one_line(install_toy, 
     document = json.loads((package / "metadata.json").read_text())
     (package / FILES[framework]).write_bytes(b"nothing that was trained")
     found = hashlib.sha256(b"nothing that was trained").hexdigest()
-    document["weights"]["sha256"] = found
+    document["weights"][0]["files"][0]["sha256"] = found
     (package / "metadata.json").write_text(json.dumps(document))
     with pytest.raises(WeightsError, match=FILES[framework]) as caught:
         Hub().generate(f"toy-{framework}", 1)
@@ -230,7 +233,6 @@ def test_weights_that_are_not_the_networks_are_refused_in_one_line(install_toy, 
 )
 def test_a_missing_framework_names_the_extra(install_toy, monkeypatch, framework, package, extra):
     install_toy(framework)
-    monkeypatch.delitem(sys.modules, f"medigan_hub.runtimes.{framework}", raising=False)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(HubError, match=rf"needs {package}, .* 'medigan-hub\[{extra}\]'"):
         Hub().generate(f"toy-{framework}", 1)
@@ -257,7 +259,7 @@ def test_the_graph_is_traced_once_for_all_batch_sizes(install_toy):
     package = install_toy("tensorflow")
     list(Hub().generate("toy-tensorflow", 7, batch_size=3))
     list(Hub().generate("toy-tensorflow", 5, batch_size=5))
-    runtime = sys.modules[package.name].plugin.runtime
+    runtime = sys.modules[package.name].plugin.runtime("tensorflow")
     (graph,) = runtime._loaded.values()
     assert graph.experimental_get_tracing_count() == 1
 

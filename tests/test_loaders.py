@@ -18,10 +18,10 @@ from medigan_hub.loaders import mix
 
 # Its pixels are its latent vector; it remembers which samples it made, batch by batch.
 CODE = """
-from medigan_hub.runtimes.base import NoiseToImage, Runtime
+from medigan_hub.plugin import NoiseToImage, NetworkRuntime
 
-class Reshape(Runtime):
-    def open(self, weights, device, precision):
+class Reshape(NetworkRuntime):
+    def open(self, files, device, precision):
         return lambda latents: latents.reshape(-1, 8, 6, 1)
 
 class Toy(NoiseToImage):
@@ -31,7 +31,7 @@ class Toy(NoiseToImage):
         self.made.append(list(indices))
         return super().network_inputs(request, indices)
 
-plugin = Toy(__file__, Reshape())
+plugin = Toy(__file__, numpy=Reshape())
 """
 
 # Everything that a model can make, in sizes that differ from sample to sample.

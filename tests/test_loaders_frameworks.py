@@ -101,7 +101,7 @@ def test_a_worker_forked_in_the_midst_of_things_starts_anew(install, run, docume
     document["framework"] = "PyTorch"
     code = """
     import os, time, torch
-    from medigan_hub.runtimes.torch import NoiseToImage, TorchRuntime
+    from medigan_hub.plugin import NoiseToImage
 
     here = os.getpid()
 
@@ -112,12 +112,13 @@ def test_a_worker_forked_in_the_midst_of_things_starts_anew(install, run, docume
         return torch.nn.Unflatten(1, (1, 8, 6))
 
     loading = []
-    plugin = NoiseToImage(__file__, TorchRuntime(build))
+    plugin = NoiseToImage(__file__, torch=build)
     """
     package = install(code=code, document=document)
     save_file({}, package / "weights.bin")
     content = (package / "weights.bin").read_bytes()
-    document["weights"]["sha256"] = hashlib.sha256(content).hexdigest()
+    document["weights"][0]["runtime"] = "torch"
+    document["weights"][0]["files"][0]["sha256"] = hashlib.sha256(content).hexdigest()
     (package / "metadata.json").write_text(json.dumps(document))
     program = """
 def main(site):
@@ -155,7 +156,7 @@ def main():
     found = {method: joined(loader(tensorflow, 1, method)) for method in ("fork", "spawn")}
     assert "tensorflow" not in sys.modules
     here = {}
-    for model in ("fastgan-brain-mri-onnx", "fastgan-brain-mri", tensorflow):
+    for model in ("fastgan-brain-mri", "fastgan-brain-mri", tensorflow):
         here[model] = torch.stack([item["sample"] for item in hub.dataset(model, 8, batch_size=4)])
     found |= {model: joined(loader(model, 2, "fork")) for model in here if model != tensorflow}
     try:
@@ -224,7 +225,7 @@ def main():
     network = nn.Sequential(nn.AvgPool2d(8), nn.Flatten(), nn.Linear(256, 1))
     optimizer = torch.optim.Adam(network.parameters(), 0.02)
     loader = hub.dataloader(
-        "fastgan-brain-mri-onnx", 64, batch_size=16, shuffle=True, num_workers=2,
+        "fastgan-brain-mri", 64, batch_size=16, shuffle=True, num_workers=2,
         persistent_workers=True, cache="memory", timeout=60, **WISHES,
     )
     losses = []
@@ -237,7 +238,7 @@ def main():
             loss.backward()
             optimizer.step()
             losses.append(float(loss.detach()))
-    unseen = next(iter(hub.dataloader("fastgan-brain-mri-onnx", 32, seed=1, **WISHES)))
+    unseen = next(iter(hub.dataloader("fastgan-brain-mri", 32, seed=1, **WISHES)))
     right = (network(unseen["sample"]) > 0) == (targets(unseen) > 0.5)
     return losses[0], losses[-1], float(right.float().mean())
 """
@@ -269,7 +270,7 @@ class Network(lightning.LightningModule):
 
 def main():
     hub = Hub()
-    model = "fastgan-brain-mri-onnx"
+    model = "fastgan-brain-mri"
     network = Network()
     for loader in (
         hub.dataloader(model, 64, batch_size=8, shuffle=True, num_workers=2),
@@ -302,8 +303,8 @@ def mass(item):
 def main():
     hub = Hub()
     wishes = {"conditions": {"height": [-20, 50]}, "balance": True, "batch_size": 32}
-    brains = hub.tf_dataset("fastgan-brain-mri-onnx", 64, **wishes).map(height)
-    unseen = hub.tf_dataset("fastgan-brain-mri-onnx", 32, seed=1, **wishes).map(height)
+    brains = hub.tf_dataset("fastgan-brain-mri", 64, **wishes).map(height)
+    unseen = hub.tf_dataset("fastgan-brain-mri", 32, seed=1, **wishes).map(height)
     masses = hub.tf_dataset("cdcgan-breast-mass", 16, batch_size=4).map(mass)
     import keras
     from keras import layers

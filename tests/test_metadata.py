@@ -24,14 +24,14 @@ def test_every_fault_is_reported_with_path_value_and_what_is_allowed(document):
     document["outputs"][0]["dtype"] = "float16"
     document["colour"] = "red"
     document["training_data"][0]["access"] = "maybe"
-    document["weights"]["sha256"] = "abc"
+    document["weights"][0]["files"][0]["sha256"] = "abc"
     del document["privacy"]
     faults = "\n".join(metadata.validate(document))
     assert 'task: "magic" is not one of noise-to-image, class-to-image' in faults
     assert 'outputs[0].dtype: "float16" is not one of uint8, uint16' in faults
     assert "unknown key colour; known are schema_version, name" in faults
     assert 'training_data[0].access: "maybe" is not one of public' in faults
-    assert 'weights.sha256: "abc" does not match the pattern' in faults
+    assert 'weights[0].files[0].sha256: "abc" does not match the pattern' in faults
     assert "the document: lacks privacy" in faults
 
 
@@ -126,13 +126,26 @@ def test_a_damaged_verdict_is_judged_anew(tmp_path, document, own_cache):
 
 
 def test_bundled_weights_need_a_file_and_a_hash(document):
-    document["weights"] = {"source": "bundled", "format": "onnx"}
-    assert metadata.validate(document) == ["weights: lacks file, sha256"]
+    document["weights"][0]["files"] = [{"role": "network"}]
+    assert metadata.validate(document) == ["weights[0].files[0]: lacks file, sha256"]
+
+
+def test_a_runtime_has_one_set_of_weights_and_a_role_one_file(document):
+    document["weights"] *= 2
+    assert metadata.validate(document) == ['weights[1].runtime: "numpy" has weights already']
+    del document["weights"][1]
+    document["weights"][0]["files"] *= 2
+    assert metadata.validate(document) == ["weights[0].files: more than one has the role network"]
+
+
+def test_published_code_needs_to_be_told_how_it_is_called(document):
+    document["weights"][0]["runtime"] = "archive"
+    assert metadata.validate(document) == ["weights[0].runtime: archive needs the section archive"]
 
 
 @pytest.mark.parametrize("file", ["/etc/passwd", "../other", "a/../../b", "C:\\weights"])
 def test_weights_outside_the_package_are_a_fault(document, file):
-    document["weights"]["file"] = file
+    document["weights"][0]["files"][0]["file"] = file
     assert len(metadata.validate(document)) == 1
 
 

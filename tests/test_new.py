@@ -157,7 +157,7 @@ def test_a_checkpoint_tells_its_network_and_becomes_weights(medigan, tmp_path):
     assert metadata.validate(document) == []
     assert document["latent"]["size"] == 100
     assert document["outputs"][0]["shape"] == [64, 64, 1]
-    weights = safetensors.torch.load_file(package / document["weights"]["file"])
+    weights = safetensors.torch.load_file(package / document["weights"][0]["files"][0]["file"])
     assert all(torch.equal(weights[name], trained[name]) for name in weights)
     assert len(weights) >= 5
 
@@ -170,7 +170,7 @@ def test_a_checkpoint_of_no_known_network_is_kept_to_be_filled_in(medigan, tmp_p
     assert "x.weight 3x3" in made.stdout
     package = tmp_path / "medigan-model-my-net" / "medigan_model_my_net"
     document = json.loads((package / "metadata.json").read_text("utf-8"))
-    weights = safetensors.torch.load_file(package / document["weights"]["file"])
+    weights = safetensors.torch.load_file(package / document["weights"][0]["files"][0]["file"])
     assert weights["x.weight"].shape == (3, 3)
 
 
@@ -207,7 +207,7 @@ def test_the_template_works_with_cookiecutter_alone(tmp_path):
     project = tmp_path / "medigan-model-plain"
     document = metadata.read(project / "medigan_model_plain" / "metadata.json")
     assert metadata.validate(document) == []
-    assert (project / "medigan_model_plain" / document["weights"]["file"]).is_file()
+    assert (project / "medigan_model_plain" / document["weights"][0]["files"][0]["file"]).is_file()
 
 
 def test_an_entry_of_medigans_list_becomes_a_package_of_its_published_code(medigan, tmp_path):

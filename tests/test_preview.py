@@ -55,12 +55,12 @@ def test_a_sample_bears_its_labels(install, document):
 # draws beside its latent vector shows in a row of pixels.
 SCALED = """
 import numpy as np
-from medigan_hub.runtimes.base import NoiseToImage, Runtime
+from medigan_hub.plugin import NoiseToImage, NetworkRuntime
 
 made = []
 
-class Scaled(Runtime):
-    def open(self, weights, device, precision):
+class Scaled(NetworkRuntime):
+    def open(self, files, device, precision):
         return self
 
     def __call__(self, latents, weights, noise):
@@ -76,7 +76,7 @@ class Plugin(NoiseToImage):
         noise = [request.rng(index, "noise").random(6, np.float32) for index in indices]
         return request.latents(indices), weights, np.stack(noise)
 
-plugin = Plugin(__file__, Scaled())
+plugin = Plugin(__file__, numpy=Scaled())
 """
 
 

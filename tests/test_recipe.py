@@ -35,7 +35,7 @@ class Plugin:
 
     def draw(self, request, index):
         asked = [request.condition(name, [index]) for name in request.conditions]
-        asked += [request.options, request.precision]
+        asked += [request.options, request.execution.precision]
         number = zlib.crc32(repr(asked).encode())
         for images in request.inputs.values():
             number ^= zlib.crc32(images[index].tobytes())

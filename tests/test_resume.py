@@ -22,10 +22,10 @@ from medigan_hub.writers.png import PngWriter
 CODE = """
 import os, time
 import numpy as np
-from medigan_hub.runtimes.base import NoiseToImage, Runtime
+from medigan_hub.plugin import NoiseToImage, NetworkRuntime
 
-class Slow(Runtime):
-    def open(self, weights, device, precision):
+class Slow(NetworkRuntime):
+    def open(self, files, device, precision):
         if "TOY_OPENED" in os.environ:
             open(os.environ["TOY_OPENED"], "w").close()
         return self.network
@@ -42,7 +42,7 @@ class Toy(NoiseToImage):
         self.made += indices
         return super().network_inputs(request, indices)
 
-plugin = Toy(__file__, Slow())
+plugin = Toy(__file__, numpy=Slow())
 """
 
 BACKGROUND = """
@@ -249,7 +249,7 @@ def test_another_job_is_not_gone_on_with(hub, package, document, tmp_path, conte
         with pytest.raises(OutputError, match=f"another data set: {words}"):
             hub.save("toy-noise", 4, tmp_path / "out", **{"seed": 1, **wishes}, resume=True)
     (package / "weights.bin").write_bytes(b"other")
-    document["weights"]["sha256"] = (
+    document["weights"][0]["files"][0]["sha256"] = (
         "d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa"
     )
     (package / "metadata.json").write_text(json.dumps(document))

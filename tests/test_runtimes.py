@@ -11,15 +11,17 @@ from safetensors.torch import save_file
 
 from medigan_hub import Hub, HubError, PluginError, RequestError
 from medigan_hub.metadata import Output
-from medigan_hub.runtimes.base import to_pixels
-from medigan_hub.runtimes.torch import TorchRuntime, resolve_device
+from medigan_hub.models.base import to_pixels
+from medigan_hub.runtimes import Network
+from medigan_hub.runtimes.base import choose_device
+from medigan_hub.runtimes.torch import TorchRuntime
 
 BYTES = Output("image", "image", (None, None, 1), "uint8", (0, 255))
 
 # Doubles what it gets, with a weight that counts how often it was loaded.
 TRANSLATOR = """
-from medigan_hub.runtimes.torch import ImageToImage, TorchRuntime
 import torch
+from medigan_hub.plugin import ImageToImage
 
 loaded = []
 
@@ -39,7 +41,7 @@ class Plugin(ImageToImage):
     multiple = 8
     minimum = 16
 
-plugin = Plugin(__file__, TorchRuntime(Doubler))
+plugin = Plugin(__file__, torch=Doubler)
 """
 
 
@@ -55,7 +57,8 @@ def translator(install, document):
     package = install(document=document, code=TRANSLATOR)
     save_file({"factor": torch.tensor(2.0)}, package / "weights.bin")
     content = (package / "weights.bin").read_bytes()
-    document["weights"]["sha256"] = hashlib.sha256(content).hexdigest()
+    document["weights"][0]["runtime"] = "torch"
+    document["weights"][0]["files"][0]["sha256"] = hashlib.sha256(content).hexdigest()
     (package / "metadata.json").write_text(json.dumps(document))
     return package
 
@@ -111,7 +114,7 @@ def test_bfloat16_is_used_where_asked_for(translator, ramp):
 def test_weights_in_another_format_are_refused(translator, ramp):
     (translator / "weights.bin").write_bytes(b"\x80\x04.")  # a pickle
     document = json.loads((translator / "metadata.json").read_text())
-    document["weights"]["sha256"] = hashlib.sha256(b"\x80\x04.").hexdigest()
+    document["weights"][0]["files"][0]["sha256"] = hashlib.sha256(b"\x80\x04.").hexdigest()
     (translator / "metadata.json").write_text(json.dumps(document))
     with pytest.raises(HubError, match="not a checkpoint that can be read"):
         Hub().generate("toy-noise", inputs=ramp)
@@ -128,8 +131,9 @@ def test_auto_is_the_fastest_device():
     expected = "cuda" if torch.cuda.is_available() else "cpu"
     if torch.backends.mps.is_available():
         expected = "mps"
-    assert resolve_device("auto").type == expected
-    assert resolve_device("cpu") == torch.device("cpu")
+    devices = TorchRuntime.devices()
+    assert choose_device("auto", devices).partition(":")[0] == expected
+    assert choose_device("cpu", devices) == "cpu"
 
 
 def test_running_out_of_memory_is_said_in_words(translator, tmp_path):
@@ -140,7 +144,8 @@ def test_running_out_of_memory_is_said_in_words(translator, tmp_path):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.empty(2**50)
 
-    network = TorchRuntime(lambda tensors: Greedy()).open(weights, "cpu", "float32")
+    runtime = TorchRuntime(Network(lambda tensors: Greedy()))
+    network = runtime.open({"network": weights}, "cpu", "float32")
     with pytest.raises(RequestError, match="batch of 3 does not fit into memory"):
         network(np.zeros((3, 4, 4, 1), np.float32))
 
@@ -158,9 +163,6 @@ def test_values_that_are_not_numbers_never_become_pixels():
 
 
 def test_a_missing_framework_names_the_extra(translator, ramp, monkeypatch):
-    for name in list(sys.modules):
-        if name == "medigan_hub.runtimes.torch":
-            monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(HubError, match=r"needs torch, .* pip install 'medigan-hub\[torch\]'"):
         Hub().generate("toy-noise", inputs=ramp)

@@ -18,7 +18,7 @@ SIZE = 20
 # is which the condition says; pixels between which strong stripes change are not to count.
 CODE = """
 import numpy as np
-from medigan_hub.runtimes.base import NoiseToImage, Runtime
+from medigan_hub.plugin import NoiseToImage, NetworkRuntime
 
 made = 0
 SHAPE = {shape}
@@ -28,8 +28,8 @@ def direction(size, start):
     row[start::3] = (-1) ** np.arange(len(row[start::3]))
     return row / np.linalg.norm(row)
 
-class Two(Runtime):
-    def open(self, weights, device, precision):
+class Two(NetworkRuntime):
+    def open(self, files, device, precision):
         return self
 
     def __call__(self, latents, swapped):
@@ -51,7 +51,7 @@ class Plugin(NoiseToImage):
     def network_inputs(self, request, indices):
         return request.latents(indices), np.array(request.condition("swapped", indices))
 
-plugin = Plugin(__file__, Two())
+plugin = Plugin(__file__, numpy=Two())
 """
 
 

@@ -17,12 +17,12 @@ import threading
 import time
 import zipfile
 from contextlib import suppress
-from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
 
 import numpy as np
 import pytest
+from variants import with_file
 from zenodo import Fault, Zenodo
 
 import medigan_hub
@@ -55,7 +55,7 @@ def other(model):
     """Return a function that makes a model with other weights."""
 
     def change(**changes):
-        return replace(model, weights=replace(model.weights, **changes))
+        return with_file(model, **changes)
 
     return change
 
@@ -140,7 +140,7 @@ def test_what_the_record_does_not_vouch_for_is_refused(server, model, own_cache)
 
 
 def replace_url(model, url):
-    return replace(model, weights=replace(model.weights, url=url))
+    return with_file(model, url=url)
 
 
 def test_other_content_under_a_pinned_name_is_refused(server, model, own_cache, waits):
@@ -490,17 +490,21 @@ def test_members_are_named_from_the_folder_of_the_code(publish, package):
     model = publish(zipped(files, package))
     assert weights.names(model) == ["500.pt", "__init__.py", "images/a.png"]
     assert weights.extract(model, "images/a.png").read_bytes() == b"png"
-    assert weights.locate(model, Path()).read_bytes() == b"parameters"
-    assert weights.locate(model, Path(), "__init__.py").read_bytes() == b""
+    assert located(model).read_bytes() == b"parameters"
+    assert located(model, "__init__.py").read_bytes() == b""
     folder = weights.unpack(model)
     assert {path.name for path in folder.iterdir()} == {"__init__.py", "500.pt", "images"}
 
 
+def located(model, name=None):
+    return weights.located(model, Path(), model.weights[0], name)["network"]
+
+
 def test_a_file_that_is_no_archive_is_located_itself(publish, server, model, other):
     publish(b"parameters")
-    assert weights.locate(other(member=None), Path()).read_bytes() == b"parameters"
+    assert located(other(member=None)).read_bytes() == b"parameters"
     with pytest.raises(WeightsError, match=r"is no zip archive that can be read: File is not a"):
-        weights.locate(model, Path())
+        located(model)
 
 
 def test_a_member_that_is_not_there_offers_the_close_ones(publish):

@@ -24,7 +24,7 @@ def server(tmp_path, monkeypatch):
         for name in MODELS:
             document = hub.model(name).metadata.document
             path = stand_ins.build(document, tmp_path)
-            zenodo.add(document["weights"]["record"], path.name, path.read_bytes())
+            zenodo.add(document["weights"][0]["files"][0]["record"], path.name, path.read_bytes())
         yield zenodo
 
 

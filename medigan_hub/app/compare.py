@@ -18,8 +18,8 @@ from medigan_hub.app.html import render
 from medigan_hub.app.session import Reading, Session
 from medigan_hub.errors import RequestError, whole_number
 from medigan_hub.evaluation import levels, reading
+from medigan_hub.models.base import fractions
 from medigan_hub.preview import to_screen
-from medigan_hub.runtimes.base import fractions
 
 if TYPE_CHECKING:
     from medigan_hub.app.context import Context
@@ -82,7 +82,7 @@ def build(context: Context, tab: gr.Tab) -> None:
                 {"name": "Real images", "title": "as uploaded", "tiles": tiles, "legend": []}
             )
         yield {status: work.said("Loading the models ..."), side_by_side: "", distribution: ""}
-        with work.request(session) as stop:
+        with work.job(session) as stop:
             for done, name in enumerate(names):
                 yield {
                     status: work.progress("Models", done, len(names)),
@@ -200,7 +200,7 @@ def _reading_test(context: Context, real: gr.File) -> None:
         chosen = form.whole("the seed", seed) if seed.strip() else secrets.randbelow(2**32)
         yield {status: work.said("Preparing the test ...")}
         ours = list(inputs.find(session.keep({"real": real})["real"])[:number])
-        with work.request(session) as stop:
+        with work.job(session) as stop:
             theirs = _samples(context, model, len(ours), chosen, stop)
         every = {reading.REAL: ours, reading.SYNTHETIC: theirs}
         order = reading.order(len(ours), len(theirs), chosen)

@@ -11,6 +11,7 @@ import gradio as gr
 from medigan_hub.app.context import AT_ONCE
 from medigan_hub.contribution.card import plain
 from medigan_hub.errors import RequestError
+from medigan_hub.execution import words
 
 if TYPE_CHECKING:
     from medigan_hub.app.session import Session
@@ -85,7 +86,7 @@ def build(model: ModelMetadata, session: gr.State) -> Form:
             ["auto", *model.runtimes],
             value="auto",
             label="Runtime",
-            info="native: the hub's own network; archive: the code published with the model",
+            info=words("runtime"),
             interactive=True,
         )
     return Form(model, conditions, options, inputs, runtime)

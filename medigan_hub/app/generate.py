@@ -64,7 +64,7 @@ def _fields(context: Context, model: ModelMetadata) -> None:
             number = form.whole("the number of samples", count)
             whole_number("the number of samples", number, 1, MOST_SHOWN)
         yield {status: work.loading(model), grid: ""}
-        with work.request(session) as stop:
+        with work.job(session) as stop:
             plugin, request = context.request(model.name, number, wishes)
             made = Made(request, wishes, [])
             total = len(request.indices)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medigan_hub import provenance
-from medigan_hub.preview import label_text, to_screen
+from medigan_hub.preview.sheets import label_text, to_screen
 from medigan_hub.writers import png
 
 if TYPE_CHECKING:

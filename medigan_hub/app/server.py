@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from medigan_hub.app.settings import MOST_BYTES, MOST_SESSIONS, Settings
-from medigan_hub.errors import HubError, RequestError, require
+from medigan_hub.errors import HubError, RequestError, named, require
 from medigan_hub.hub import Hub
 
 if TYPE_CHECKING:
@@ -298,5 +298,5 @@ def _listen(host: str, port: int | None) -> socket.socket:
     where = port if port is not None else f"{FIRST_PORT} to {FIRST_PORT + PORTS - 1}"
     raise RequestError(
         f"the app can't listen at {host}, port {where}: {reason}; "
-        "name others with --host and --port"
+        f"name others with {named('host')} and {named('port')}"
     )

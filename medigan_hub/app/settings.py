@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from medigan_hub.execution import Execution
+
 if TYPE_CHECKING:
     from medigan_hub.generation import Wishes
 
@@ -42,9 +44,8 @@ class Settings:
 
     model: str | None = None
     """The model that the page opens with."""
-    device: str = "auto"
-    allow_archive_code: bool = False
-    """Let code that was published with a model run on this machine."""
+    device: str = Execution.device
+    allow_archive_code: bool = Execution.allow_archive_code
 
     @property
     def wishes(self) -> Wishes:

@@ -152,7 +152,7 @@ def _sliders(context: Context, model: ModelMetadata) -> dict[str, Any]:
     def choose(session: Session, kind: str, *values: Any) -> Iterator[Any]:
         names = [_run(row) for row in grouped]
         if kind == PRINCIPAL:
-            with work.request(session) as stop:
+            with work.job(session) as stop:
                 session.bases[model.name] = yield from work.follow(
                     lambda tell: context.hub.directions(
                         model.name, len(amounts), progress=tell, **context.wishes({})
@@ -219,7 +219,7 @@ def _interpolation(context: Context, model: ModelMetadata, conditions: dict[str,
         number = whole_number("the number of pictures", steps, *STEPS)
         wishes = _wishes(conditions, values[len(context.shown) :], ends[0])
         yield {status: work.loading(model), strip: ""}
-        with work.request(session) as stop:
+        with work.job(session) as stop:
             plugin, request = context.request(model.name, 1, wishes)
             frames = []
             for picture in steering.between(request, ends[1], number):
@@ -275,7 +275,7 @@ def _translation(context: Context, model: ModelMetadata) -> None:
         wishes = asked.wishes(values[len(context.shown) :], session)
         wishes["seed"] = form.whole("the seed", seed)
         yield {status: work.loading(model), picture: ""}
-        with work.request(session):
+        with work.job(session):
             plugin, request = context.request(model.name, 1, wishes)
             made = _run_one(plugin, request, wishes)
         session.made = session.steered = made

@@ -95,7 +95,7 @@ def build(context: Context, tab: gr.Tab) -> None:
             return session.hand_out(Path(archive))
 
         try:
-            with work.request(session) as stop:
+            with work.job(session) as stop:
                 archive = yield from work.follow(
                     save,
                     stop,

@@ -69,7 +69,7 @@ def follow(
 
 
 @contextmanager
-def request(session: Session) -> Iterator[Event]:
+def job(session: Session) -> Iterator[Event]:
     """Give a job the event that the user's Cancel sets."""
     stop = session.begin()
     try:
@@ -97,7 +97,7 @@ def progress(words: str, done: int, total: int) -> str:
 
 def loading(model: ModelMetadata) -> str:
     """Return a line for the time before the first sample."""
-    if model.weights.source == "remote":
+    if any(file.is_remote for file in model.files):
         return said("Loading the model; its weights are downloaded when it is first used ...")
     return said("Loading the model ...")
 

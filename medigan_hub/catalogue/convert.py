@@ -373,19 +373,19 @@ def _framework(execution: Mapping[str, Any]) -> str:
     return "TensorFlow" if "tensorflow" in needed or "keras" in needed else "PyTorch"
 
 
-def _weights(execution: Mapping[str, Any]) -> dict[str, Any]:
+def _weights(execution: Mapping[str, Any]) -> list[dict[str, Any]]:
     found = re.search(r"/records?/(\d+)/files/([^?]+)", execution["package_link"])
     if found is None:
         raise ValueError(f"package_link {execution['package_link']!r} names no file of a record")
     record, file = found.groups()
-    return {
-        "source": "remote",
-        "format": _framework(execution).lower(),
-        "record": record,
+    archive = {
+        "role": "archive",
         "file": file,
+        "record": record,
         "member": execution["model_name"] + (execution["extension"] or ""),
         "url": f"https://zenodo.org/records/{record}/files/{file}",
     }
+    return [{"runtime": "archive", "format": _framework(execution).lower(), "files": [archive]}]
 
 
 def _archive(execution: Mapping[str, Any]) -> dict[str, Any]:

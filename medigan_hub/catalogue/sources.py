@@ -154,15 +154,15 @@ def _can_be_changed(model: ModelMetadata) -> bool:
 
     An MD5 doesn't count: whoever makes the weights can make two files that have it.
     """
-    if model.weights.url is None or model.weights.sha256 is not None:
-        return False
     from medigan_hub.weights.places import is_private, place_of
 
-    try:
-        place = place_of(model)
-        return place.api is None and not is_private(place.url)
-    except HubError:  # it can't be downloaded at all
-        return False
+    for file in model.files:
+        if file.is_remote and file.sha256 is None:
+            with suppress(HubError):  # it can't be downloaded at all
+                place = place_of(model, file)
+                if place.api is None and not is_private(place.url):
+                    return True
+    return False
 
 
 def _documents(value: Any, where: str) -> Iterator[tuple[Any, str]]:

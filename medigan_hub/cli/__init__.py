@@ -21,6 +21,7 @@ from medigan_hub.cli import (
     weights,
 )
 from medigan_hub.errors import HubError, HubWarning, shortened
+from medigan_hub.spelling import spell
 
 # Typer's own errors of wrong usage, whichever copy of click it is built on.
 USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
@@ -87,7 +88,7 @@ def main(arguments: list[str] | None = None) -> None:
     except (HubError, USAGE_ERROR) as error:
         if debug:
             _raise(error)
-        _complain(error.format_message() if hasattr(error, "format_message") else str(error))
+        _complain(_words(error))
         code = 1 if isinstance(error, HubError) else 2
     except BrokenPipeError:  # whoever read the output, such as head, has seen enough
         terminal.give_up(sys.stdout)
@@ -108,6 +109,13 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(code)
 
 
+def _words(error: Exception) -> str:
+    """Return what an error says, with parameters spelt as the options of a command."""
+    if isinstance(error, HubError):
+        return error.spelt(spell)
+    return str(error.format_message()) if hasattr(error, "format_message") else str(error)
+
+
 def _raise(error: Exception) -> NoReturn:
     sys.excepthook = secrecy.excepthook  # only now: Typer sets one of its own when it is called
     raise error
@@ -120,7 +128,8 @@ def _complain(message: str) -> None:
 def _show_warning(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
     if not issubclass(category, HubWarning):
         return  # a library's word to its developers, not to the user
-    _say(f"warning: {message}")
+    words = message.spelt(spell) if isinstance(message, HubWarning) else message
+    _say(f"warning: {words}")
 
 
 def _say(message: str) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import signal
 import webbrowser
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from medigan_hub.cli.generate import AllowArchiveCode, Device
+from medigan_hub.cli.knobs import with_knobs
 from medigan_hub.hub import Hub
 
 
+@with_knobs("device", "allow_archive_code")
 def app(
     model: Annotated[
         str | None,
@@ -26,15 +27,14 @@ def app(
         typer.Option("--port", help="Port; by default the first free one from 7860 on."),
     ] = None,
     browser: Annotated[bool, typer.Option("--browser", help="Open the page in a browser.")] = False,
-    device: Device = "auto",
-    allow_archive_code: AllowArchiveCode = False,
+    **knobs: Any,
 ) -> None:
     """Explore, run, steer and compare models in a browser."""
     from medigan_hub.app import server
     from medigan_hub.app.settings import Settings
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it in order, as Ctrl-C does
-    settings = Settings(model, device, allow_archive_code)
+    settings = Settings(model, **knobs)
     running = server.serve(Hub(), settings, host=host, port=port)
     try:
         print(f"the app is at {running.url} (Ctrl-C ends it)", flush=True)

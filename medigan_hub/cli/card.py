@@ -9,15 +9,12 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 
+from medigan_hub import runtimes
 from medigan_hub.catalogue import Entry
 from medigan_hub.citation import bibtex
 from medigan_hub.cli.terminal import text
-from medigan_hub.metadata import Parameter
-
-RUNTIMES = {
-    "native": "natively",
-    "archive": "by its published code (--runtime archive)",
-}
+from medigan_hub.metadata import Parameter, WeightsFile
+from medigan_hub.spelling import flag
 
 
 def card(entry: Entry) -> RenderableType:
@@ -41,9 +38,11 @@ def _parts(entry: Entry) -> Iterator[RenderableType]:
             "year": document.get("year"),
             "authors": ", ".join(author["name"] for author in document["authors"]),
             "licence": model.licence or "not stated: ask the authors before you use it",
-            "weights": _weights(document["weights"]),
-            "runs": " or ".join(RUNTIMES[name] for name in model.runtimes),
-            "checked against": document.get("execution", {}).get("evidence"),
+            "weights": "; ".join(map(_file, model.files)),
+            "runs": " or ".join(map(_runtime, model.runtimes)),
+            "checked against": "; ".join(
+                entry["evidence"] for entry in document["weights"] if "evidence" in entry
+            ),
             "described in": entry.origin,
         }
     )
@@ -100,10 +99,12 @@ def _dataset(dataset: Mapping[str, Any]) -> str:
     return f"{dataset['name']} ({dataset['access']})"
 
 
-def _weights(weights: Mapping[str, Any]) -> str:
-    if weights["source"] == "bundled":
-        return f"in the plugin, {weights['format']}"
-    return f"{weights['url']}, {weights['format']}"
+def _file(file: WeightsFile) -> str:
+    return str(file.url) if file.is_remote else f"in the plugin: {file.file}"
+
+
+def _runtime(name: str) -> str:
+    return f"{runtimes.title(name)} ({flag('runtime')} {name})"
 
 
 def _output(output: Mapping[str, Any]) -> str:
@@ -125,9 +126,9 @@ def _input(given: Mapping[str, Any]) -> str:
 
 def _settings(entry: Entry) -> Iterator[tuple[str, str]]:
     model = entry.metadata
-    for flag, parameters in (("--condition", model.conditions), ("--option", model.options)):
+    for kind, parameters in (("conditions", model.conditions), ("options", model.options)):
         for parameter in parameters:
-            yield f"{flag} {parameter.name}", _parameter(parameter)
+            yield f"{flag(kind)} {parameter.name}", _parameter(parameter)
     if model.latent is not None:
         law = {"normal": "standard normal", "uniform": "uniform in [-1, 1)"}
         yield "latent vector", f"{model.latent.size} numbers, {law[model.latent.distribution]}"

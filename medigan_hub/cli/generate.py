@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medigan_hub.cli.arguments import Json, Model
+from medigan_hub.cli.knobs import with_knobs
 from medigan_hub.cli.terminal import Stopped, print_json
 from medigan_hub.errors import Interrupted, OutputError, RequestError
 from medigan_hub.files import write_atomically
 from medigan_hub.hub import Hub
+from medigan_hub.spelling import spell
 
 if TYPE_CHECKING:
     import numpy as np
+    from typing_extensions import Unpack
 
-    from medigan_hub.generation import Wishes
+    from medigan_hub.generation import Knobs, Wishes
     from medigan_hub.inputs import Source
 
 Seed = Annotated[int, typer.Option("--seed", help="Seed: the same seed makes the same samples.")]
@@ -58,24 +61,9 @@ Options = Annotated[
     list[str] | None,
     typer.Option("--option", metavar="K=V", help="Option of the model.", show_default=False),
 ]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
-BatchSize = Annotated[int, typer.Option("--batch-size", help="Samples made at a time.")]
-Precision = Annotated[str, typer.Option("--precision", help="float32 or bfloat16.")]
-Runtime = Annotated[
-    str,
-    typer.Option(
-        "--runtime", help="auto, native (the plugin's own network) or archive (the published code)."
-    ),
-]
-AllowArchiveCode = Annotated[
-    bool,
-    typer.Option(
-        "--allow-archive-code",
-        help="Let code that was published with the model run; asked once for each archive.",
-    ),
-]
 
 
+@with_knobs()
 def generate(
     model: Model,
     output: Annotated[
@@ -96,11 +84,6 @@ def generate(
     format_name: Annotated[
         str, typer.Option("--format", help="png, npz, nifti, dicom, webdataset, or an extension's.")
     ] = "png",
-    device: Device = "auto",
-    batch_size: BatchSize = 8,
-    precision: Precision = "float32",
-    runtime: Runtime = "auto",
-    allow_archive_code: AllowArchiveCode = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace another data set in the folder.")
     ] = False,
@@ -108,11 +91,14 @@ def generate(
         bool, typer.Option("--resume", help="Go on with an interrupted job in the folder.")
     ] = False,
     as_json: Json = False,
+    **knobs: Unpack[Knobs],
 ) -> None:
     """Generate a data set of synthetic images, with its manifest."""
     wishes: Wishes = {
         **_read(inputs, condition, latents, option),
-        **_set(seed, balance, device, batch_size, precision, runtime, allow_archive_code),
+        "seed": seed,
+        "balance": balance,
+        **knobs,
     }
     with _progress_bar("generating") as progress, _interrupts_in_words():
         saved = Hub().save(
@@ -148,6 +134,7 @@ def generate(
         )
 
 
+@with_knobs()
 def preview(
     model: Model,
     output: Annotated[
@@ -195,11 +182,7 @@ def preview(
     balance: Balance = False,
     latents: Latents = None,
     option: Options = None,
-    device: Device = "auto",
-    batch_size: BatchSize = 8,
-    precision: Precision = "float32",
-    runtime: Runtime = "auto",
-    allow_archive_code: AllowArchiveCode = False,
+    **knobs: Unpack[Knobs],
 ) -> None:
     """Draw one picture of several samples: a grid, a strip from seed to seed, or a comparison."""
     hub = Hub()
@@ -210,7 +193,9 @@ def preview(
         raise OutputError(f"{path} is a folder; name a file")
     wishes: Wishes = {
         **_read(inputs, condition, latents, option),
-        **_set(seed, balance, device, batch_size, precision, runtime, allow_archive_code),
+        "seed": seed,
+        "balance": balance,
+        **knobs,
     }
     import numpy as np
 
@@ -242,26 +227,6 @@ def _read(
         "conditions": _pairs("--condition", conditions),
         "latents": None if latents is None else _read_latents(latents),
         "options": _pairs("--option", options),
-    }
-
-
-def _set(
-    seed: int,
-    balance: bool,
-    device: str,
-    batch_size: int,
-    precision: str,
-    runtime: str,
-    allow_archive_code: bool,
-) -> Wishes:
-    return {
-        "seed": seed,
-        "balance": balance,
-        "device": device,
-        "batch_size": batch_size,
-        "precision": precision,
-        "runtime": runtime,
-        "allow_archive_code": allow_archive_code,
     }
 
 
@@ -353,4 +318,4 @@ def _interrupts_in_words() -> Iterator[None]:
     try:
         yield
     except Interrupted as error:
-        raise Stopped(str(error)) from error
+        raise Stopped(error.spelt(spell)) from error

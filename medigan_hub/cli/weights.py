@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
@@ -14,13 +14,14 @@ from medigan_hub import weights
 from medigan_hub.catalogue import Entry
 from medigan_hub.cli.arguments import Json
 from medigan_hub.cli.terminal import console, print_json, printable, text
-from medigan_hub.errors import HubError, RequestError, WeightsError
+from medigan_hub.errors import HubError, RequestError, WeightsError, named
 from medigan_hub.hub import Hub
-from medigan_hub.metadata import ModelMetadata
+from medigan_hub.metadata import ModelMetadata, WeightsFile
 from medigan_hub.weights import inventory, transfer
 
 app = typer.Typer(help="Fetch, check, carry and clear the weights of models.", no_args_is_help=True)
 
+Item: TypeAlias = tuple[ModelMetadata, WeightsFile]
 Models = Annotated[
     list[str] | None,
     typer.Argument(help="Names, medigan ids or their numbers.", show_default=False),
@@ -32,7 +33,7 @@ Folder = Annotated[Path, typer.Argument(help="Folder with weights.", show_defaul
 @app.command("list")
 def list_weights(as_json: Json = False) -> None:
     """List the weights of all models: bundled, cached, absent or damaged."""
-    found = [_found(entry) for entry in Hub().models()]
+    found = [each for entry in Hub().models() for each in _found(entry)]
     if as_json:
         print_json([asdict(each) for each in found])
         return
@@ -55,32 +56,33 @@ def list_weights(as_json: Json = False) -> None:
 def fetch(models: Models = None, every: All = False, as_json: Json = False) -> None:
     """Download weights, verify them and keep them in the cache."""
 
-    def one(model: ModelMetadata) -> dict[str, Any]:
-        if model.weights.source == "bundled":
+    def one(item: Item) -> dict[str, Any]:
+        model, file = item
+        if not file.is_remote:
             _say(
                 f"{model.name}: its weights are in its plugin: medigan install {model.name}",
                 as_json,
             )
             return {"state": "bundled"}
-        download = weights.fetch(model)
+        download = weights.fetch(model, file)
         size = download.path.stat().st_size
         _say(f"{model.name}: {download.path} ({_size(size)})", as_json)
         path = str(download.path)
         return {"state": "cached", "path": path, "sha256": download.sha256, "size": size}
 
-    _each([entry.metadata for entry in _chosen(models, every)], one, as_json)
+    _each(_files(_chosen(models, every), every), one, as_json, name=_name)
 
 
 @app.command()
 def verify(models: Models = None, as_json: Json = False) -> None:
     """Hash the weights, and say which are not what they must be."""
 
-    def one(entry: Entry) -> dict[str, Any]:
-        found = _found(entry, thorough=True)
+    def one(item: tuple[Entry, WeightsFile]) -> dict[str, Any]:
+        entry, file = item
+        found = _stock(entry, file, thorough=True)
         name = entry.metadata.name
         if found.state not in ("bundled", "cached"):
-            remedy = "fetch" if entry.metadata.weights.source == "remote" else "install"
-            command = "weights fetch" if remedy == "fetch" else "install"
+            command = "weights fetch" if file.is_remote else "install"
             raise WeightsError(f"the weights of {name} are {found.state}: medigan {command} {name}")
         _say(f"{name}: as it must be (SHA-256 {found.sha256})", as_json)
         return {"state": found.state, "path": found.path, "sha256": found.sha256}
@@ -89,10 +91,11 @@ def verify(models: Models = None, as_json: Json = False) -> None:
     if models:
         entries = [hub.model(name) for name in models]
     else:
-        entries = [entry for entry in hub.models() if _found(entry).state != "absent"]
+        entries = [e for e in hub.models() if any(each.state != "absent" for each in _found(e))]
     if not entries:
         _say("No weights are here; fetch some with: medigan weights fetch MODEL", as_json)
-    _each(entries, one, as_json, name=lambda entry: entry.metadata.name)
+    items = [(entry, file) for entry in entries for file in entry.metadata.files]
+    _each(items, one, as_json, name=lambda item: item[0].metadata.name)
 
 
 @app.command()
@@ -107,13 +110,14 @@ def clear(
 ) -> None:
     """Remove downloaded weights from the cache; what they must be stays pinned."""
 
-    def one(model: ModelMetadata) -> dict[str, Any]:
-        freed = inventory.clear(model, forget=pins)
+    def one(item: Item) -> dict[str, Any]:
+        model, file = item
+        freed = inventory.clear(model, file, forget=pins)
         if freed or not every:
             _say(f"{model.name}: {_size(freed)} freed", as_json)
         return {"freed": freed}
 
-    _each([entry.metadata for entry in _chosen(models, every)], one, as_json)
+    _each(_files(_chosen(models, every), every), one, as_json, name=_name)
     if every:
         freed = inventory.clear_others(entry.metadata for entry in Hub().models())
         if freed:
@@ -127,7 +131,7 @@ def export_weights(folder: Folder, models: Models = None, as_json: Json = False)
     if models:
         chosen = [hub.model(name).metadata for name in models]
     else:
-        chosen = [e.metadata for e in hub.models() if _found(e).state == "cached"]
+        chosen = [e.metadata for e in hub.models() if any(s.state == "cached" for s in _found(e))]
     if not chosen:
         raise WeightsError("no weights are in the cache to export: medigan weights fetch MODEL")
     copied = transfer.export(chosen, folder)
@@ -154,22 +158,38 @@ def import_weights(folder: Folder, as_json: Json = False) -> None:
 def _chosen(models: list[str] | None, every: bool) -> list[Entry]:
     hub = Hub()
     if bool(models) == every:
-        raise RequestError("name one model or more, or all of them with --all, but not both")
+        raise RequestError(
+            f"name one model or more, or all of them with {named('every', True)}, but not both"
+        )
     if models:
         return [hub.model(name) for name in models]
-    return [entry for entry in hub.models() if entry.metadata.weights.source == "remote"]
+    return [e for e in hub.models() if any(file.is_remote for file in e.metadata.files)]
 
 
-def _found(entry: Entry, *, thorough: bool = False) -> inventory.Weights:
+def _files(entries: Iterable[Entry], every: bool) -> list[Item]:
+    """Return the files of some models, each once; where all are meant, only those to download."""
+    models = [entry.metadata for entry in entries]
+    return [(m, file) for m in models for file in m.files if file.is_remote or not every]
+
+
+def _name(item: Item) -> str:
+    return item[0].name
+
+
+def _found(entry: Entry) -> list[inventory.Stock]:
+    return [_stock(entry, file) for file in entry.metadata.files]
+
+
+def _stock(entry: Entry, file: WeightsFile, *, thorough: bool = False) -> inventory.Stock:
     folder = None if entry.plugin is None else entry.plugin.folder
-    return inventory.find(entry.metadata, folder, thorough=thorough)
+    return inventory.find(entry.metadata, file, folder, thorough=thorough)
 
 
 def _each(
     items: Iterable[Any],
     action: Callable[[Any], dict[str, Any]],
     as_json: bool,
-    name: Callable[[Any], str] = lambda model: str(model.name),
+    name: Callable[[Any], str],
 ) -> None:
     """Do something with each, say what failed in the end, and print all results as JSON if asked.
 

@@ -16,16 +16,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from medigan_hub import metadata
+from medigan_hub import metadata, runtimes
 from medigan_hub.citation import bibtex
 from medigan_hub.files import write_atomically
 from medigan_hub.metadata import ModelMetadata, Parameter
 
-RUNTIMES = {
-    "native": "natively, by the package's own code",
-    "archive": "by the code published with it, in an environment of its own",
-}
-NATIVE_BESIDE_PUBLISHED = "natively, by the hub's own network"
 MARKUP = re.compile(r"[\\`*<]|\](?=[(\[:])|&(?=#?\w+;)")
 """What begins code, emphasis, HTML or an escape, ends the text of a link, or begins a character's
 name. Brackets alone mean nothing in Markdown."""
@@ -115,10 +110,7 @@ def _inputs(inputs: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _facts(model: ModelMetadata) -> str:
-    document, weights = model.document, model.document["weights"]
-    runtimes = RUNTIMES
-    if model.archive is not None:
-        runtimes = {**RUNTIMES, "native": NATIVE_BESIDE_PUBLISHED}
+    document = model.document
     facts = {
         "medigan id": model.medigan_id,
         "task": model.task,
@@ -129,12 +121,20 @@ def _facts(model: ModelMetadata) -> str:
             f"{data['name']} ({data['access']})" for data in document["training_data"]
         ),
         "year": document.get("year"),
-        "runs": "; or ".join(runtimes[name] for name in model.runtimes),
-        "checked against": document.get("execution", {}).get("evidence"),
-        "weights": f"{weights.get('url', weights.get('file'))} ({weights['format']})",
+        "runs": "; or ".join(map(_runtime, model.runtimes)),
+        "checked against": "; ".join(
+            entry["evidence"] for entry in document["weights"] if "evidence" in entry
+        ),
+        "weights": "; ".join(str(file.url or file.file) for file in model.files),
     }
     rows = [_row(name, _cell(value)) for name, value in facts.items() if value]
     return "\n".join(["| | |", "| --- | --- |", *rows])
+
+
+def _runtime(name: str) -> str:
+    if name == "archive":
+        return "by the code published with it, in an environment of its own"
+    return f"by {runtimes.title(name)} (`{name}`)"
 
 
 def _output(output: Mapping[str, Any]) -> str:
@@ -168,9 +168,9 @@ def _licence(model: ModelMetadata) -> str:
     licence = plain(model.licence or "not stated; ask the authors before you use the model")
     published = model.archive is not None
     what = "the weights and of the published code" if published else "the weights"
-    if model.weights.source == "bundled":
+    if not model.main_file.is_remote:
         return f"Licence of {what}, which come with the package: {licence}."
-    place = "their Zenodo record" if model.weights.record else plain(str(model.weights.url))
+    place = "their Zenodo record" if model.main_file.record else plain(str(model.main_file.url))
     holds = "holds neither" if published else "does not hold them"
     words = f"This package {holds}: it downloads them from {place} when they are first used."
     # Whose code it is that runs other models, and under which licence, their document doesn't say.

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from medigan_hub import generation
 from medigan_hub.dataset import HEADER, MANIFEST
 from medigan_hub.errors import PluginError
 from medigan_hub.files import inside
-from medigan_hub.hub import Hub
 from medigan_hub.metadata import ModelMetadata
+from medigan_hub.plugins import Plugin
 from medigan_hub.samples import SampleBatch
 
 FOLDER = "reference"
@@ -60,8 +61,8 @@ class Reference:
         return found
 
 
-def deviations(hub: Hub, model: str) -> dict[str, float]:
-    """Make a model's reference samples again, and return what differs from those it ships.
+def deviations(plugin: Plugin) -> dict[str, float]:
+    """Make the reference samples of an installed model again, and return what differs.
 
     Returns
     -------
@@ -77,11 +78,10 @@ def deviations(hub: Hub, model: str) -> dict[str, float]:
     HubError
         As for ``Hub.generate``.
     """
-    plugin = hub.model(model).plugin
-    if plugin is None:
-        raise PluginError(f"{model} is not installed: medigan install {model}")
     found = read(plugin.metadata, plugin.folder)
-    return found.deviations(hub.generate(model, found.count, seed=found.seed))
+    request = generation.request(plugin.metadata, found.count, seed=found.seed)
+    request = generation.ready(plugin, generation.chosen(request))
+    return found.deviations(generation.stream(plugin, request))
 
 
 def read(model: ModelMetadata, package: Path) -> Reference:
@@ -102,13 +102,14 @@ def read(model: ModelMetadata, package: Path) -> Reference:
         arrays = {
             (row["index"], name): value for row in rows for name, value in _arrays(folder, row)
         }
+        sums = [entry.sha256 for entry in model.weights]
         made_by = (header.get("version"), header.get("weights_sha256"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise PluginError(
             f"{model.name} has no readable reference samples in {folder}; "
             f"make them: medigan generate {model.name} -n 2 --seed 0 -o {folder}"
         ) from error
-    if made_by != (model.version, model.weights.sha256):
+    if made_by[0] != model.version or made_by[1] not in sums:
         raise PluginError(
             f"the reference samples of {model.name} are of another version or other weights; "
             f"make them again: medigan generate {model.name} -n 2 --seed 0 -o {folder} --overwrite"

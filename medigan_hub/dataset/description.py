@@ -7,15 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from medigan_hub import runtimes
 from medigan_hub.dataset.header import digest
 from medigan_hub.files import sha256_inside, write_atomically
 
 README = "README.md"
 
-RUNTIMES = {
-    "native": "the plugin's own network",
-    "archive": "the code published with the model",
-}
 READING = {
     "png": "PNG files, one for each array of a sample. Values are stored as they are: "
     "a mask of 0 and 1 looks black.",
@@ -84,12 +81,11 @@ def _list(title: str, lines: list[str]) -> str:
 
 
 def _table(header: Mapping[str, Any]) -> str:
-    framework = f"{header['framework']} {header['framework_version'] or ''}".strip()
     facts = {
         "model": f"{header['model']} {header['version']} ({header['plugin']})",
         "weights": f"SHA-256 {header['weights_sha256']}",
-        "run by": RUNTIMES.get(header["runtime"], header["runtime"]),
-        "software": f"medigan-hub {header['hub_version']}, {framework}",
+        "run by": f"{runtimes.title(header['runtime'])} {header['runtime_version'] or ''}".strip(),
+        "software": f"medigan-hub {header['hub_version']}",
         "seed": header["seed"],
         "conditions": _pairs(header["conditions"]),
         "latent vectors": header["latents_sha256"] and f"given, SHA-256 {header['latents_sha256']}",

@@ -475,7 +475,7 @@ def _batches(
     produce: Produce, request: GenerationRequest, missing: Sequence[range]
 ) -> Iterator[SampleBatch]:
     """Make the batches that hold missing samples."""
-    for run in _runs(missing, request.batch_size, len(request.indices)):
+    for run in _runs(missing, request.execution.batch_size, len(request.indices)):
         yield from produce(replace(request, indices=run))
 
 

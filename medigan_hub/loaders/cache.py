@@ -19,7 +19,7 @@ from medigan_hub.samples import GenerationRequest
 from medigan_hub.writers import npz
 
 Arrays = Mapping[str, np.ndarray]
-FREE = ("count", "batch_size", "device", "framework_version")
+FREE = ("count", "batch_size", "device", "runtime_version")
 """What may differ between jobs that share a folder: it changes no sample but by rounding.
 
 Inputs and latent vectors of the caller's own must be the same ones, all of them.
@@ -51,6 +51,20 @@ def find(cache: Any, request: GenerationRequest) -> Cache:
     if not isinstance(cache, (str, Path)):
         raise RequestError(f'the cache is {cache!r}; it is None, "memory" or a folder')
     return MemoryCache() if cache == "memory" else DiskCache(Path(cache), request)
+
+
+def check(cache: Any, request: GenerationRequest) -> None:
+    """Make sure that a cache is one which can be used, as far as that is known without weights.
+
+    Raises
+    ------
+    RequestError, OutputError
+        As ``find``.
+    """
+    if isinstance(cache, (str, Path)) and cache != "memory":
+        _check_folder(Path(cache))
+    else:
+        find(cache, request)
 
 
 class NoCache:
@@ -126,6 +140,23 @@ class DiskCache:
         return {"index": index, "arrays": words}
 
 
+ADVICE = "name another folder for the cache, or remove that one"
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse what is no folder, and a folder that holds something else."""
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise OutputError(f"{folder} is a file; name a folder for the cache")
+        if not folder.exists() or header.read(folder) is not None:
+            return
+        if any(not entry.name.startswith(".") for entry in folder.iterdir()):
+            raise OutputError(f"{folder} holds something else than a cache; {ADVICE}")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"{folder} can't be used as a cache: {reason}") from error
+
+
 def _claim(folder: Path, request: GenerationRequest) -> None:
     """Take a new or empty folder for the samples of a job, or make sure that it holds them."""
     wanted = {
@@ -133,19 +164,15 @@ def _claim(folder: Path, request: GenerationRequest) -> None:
         for name, value in header.header(request, header.CACHE).items()
         if name not in FREE
     }
-    advice = "name another folder for the cache, or remove that one"
+    _check_folder(folder)
     try:
-        if folder.exists() and not folder.is_dir():
-            raise OutputError(f"{folder} is a file; name a folder for the cache")
         folder.mkdir(parents=True, exist_ok=True)
         found = header.read(folder)
         if found is None:
-            if any(not entry.name.startswith(".") for entry in folder.iterdir()):
-                raise OutputError(f"{folder} holds something else than a cache; {advice}")
             header.write(folder, wanted)
             return
     except OSError as error:
         raise OutputError(f"{folder} can't be used as a cache: {error.strerror}") from error
     different = header.differences(found[0], wanted)
     if different:
-        raise OutputError(f"{folder} holds other samples: {different[0]}; {advice}")
+        raise OutputError(f"{folder} holds other samples: {different[0]}; {ADVICE}")

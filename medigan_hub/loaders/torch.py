@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import inspect
 import operator
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from medigan_hub import generation
 from medigan_hub.errors import RequestError, close_to, require
-from medigan_hub.loaders import cache, items
+from medigan_hub.loaders import cache as caches
+from medigan_hub.loaders import items
 from medigan_hub.plugins import Plugin
 from medigan_hub.runtimes import processes  # noqa: F401 (which has to see every fork from now on)
 from medigan_hub.samples import GenerationRequest
@@ -22,6 +24,9 @@ require("torch", extra="torch", purpose="loading samples into PyTorch")
 import torch  # noqa: E402 (after its absence has been reported in words)
 from torch import distributed  # noqa: E402
 from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info  # noqa: E402
+
+if TYPE_CHECKING:
+    from medigan_hub.generation import Wishes
 
 Transform = Callable[[dict[str, Any]], Any]
 
@@ -46,9 +51,24 @@ class SampleDataset(Dataset[Any]):
         self._plugin = plugin
         self._request = request
         self._transform = _checked(transform)
-        self._cache = cache.find(cache_in, request)
+        self._cache = caches.find(cache_in, request)
         self._last: int | None = None
-        self._ahead: dict[int, cache.Arrays] = {}
+        self._ahead: dict[int, caches.Arrays] = {}
+
+    @classmethod
+    def of(
+        cls,
+        plugin: Plugin,
+        num_samples: int | None,
+        wishes: Wishes,
+        *,
+        transform: Transform | None = None,
+        cache: str | Path | None = None,
+    ) -> SampleDataset:
+        """Return the data set that ``Hub.dataset`` describes."""
+        request = _asked(plugin, num_samples, wishes, transform)
+        caches.check(cache, request)
+        return cls(plugin, generation.ready(plugin, request), transform=transform, cache_in=cache)
 
     def __len__(self) -> int:
         return len(self._request.indices)
@@ -69,7 +89,9 @@ class SampleDataset(Dataset[Any]):
         arrays = self._ahead.pop(place, None)
         if arrays is None:
             follows = self._last is not None and place == self._last + 1
-            stop = min(place + self._request.batch_size, len(self)) if follows else place + 1
+            stop = (
+                min(place + self._request.execution.batch_size, len(self)) if follows else place + 1
+            )
             self._ahead = self._arrays(range(place, stop))
             arrays = self._ahead.pop(place)
         self._last = place
@@ -93,7 +115,7 @@ class SampleDataset(Dataset[Any]):
             raise IndexError(f"there is no sample {place}; there are {len(self)}")
         return place % len(self)
 
-    def _arrays(self, places: Sequence[int]) -> dict[int, cache.Arrays]:
+    def _arrays(self, places: Sequence[int]) -> dict[int, caches.Arrays]:
         found = {place: self._cache.get(place) for place in places}
         missing = [place for place, arrays in found.items() if arrays is None]
         if missing:
@@ -105,7 +127,7 @@ class SampleDataset(Dataset[Any]):
                     found[place] = arrays
         return {place: arrays for place, arrays in found.items() if arrays is not None}
 
-    def _item(self, arrays: cache.Arrays) -> Any:
+    def _item(self, arrays: caches.Arrays) -> Any:
         return _finished(self._request, arrays, self._transform)
 
 
@@ -125,11 +147,24 @@ class SampleStream(IterableDataset[Any]):
         self._transform = _checked(transform)
         self._rank = (0, 1)
 
+    @classmethod
+    def of(
+        cls,
+        plugin: Plugin,
+        num_samples: int | None,
+        wishes: Wishes,
+        *,
+        transform: Transform | None = None,
+    ) -> SampleStream:
+        """Return the data set that ``Hub.iterable_dataset`` describes."""
+        request = _asked(plugin, num_samples, wishes, transform)
+        return cls(plugin, generation.ready(plugin, request), transform=transform)
+
     def __iter__(self) -> Iterator[Any]:
         rank, ranks = self._ranks()
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
-        size = self._request.batch_size
+        size = self._request.execution.batch_size
         # The ranks take turns first: each then makes its batches in the order of its workers.
         for number in count(worker * ranks + rank, workers * ranks):
             indices = self._request.indices[number * size : (number + 1) * size]
@@ -157,14 +192,29 @@ ARGUMENTS = tuple(
 """What a ``DataLoader`` can be told beside the data set and the batch size."""
 
 
-def check_arguments(arguments: Iterable[str]) -> None:
-    """Refuse names that neither a data loader nor a job knows."""
+def split(arguments: Mapping[str, Any], batch_size: int | None) -> tuple[Wishes, dict[str, Any]]:
+    """Return what of a call is wished of the samples, and what is for the data loader.
+
+    ``batch_size`` is for both, but for a loader whose sampler says itself how large a batch is.
+
+    Raises
+    ------
+    RequestError
+        A name is for neither.
+    """
     known = sorted({*ARGUMENTS, *generation.WISHES})
     for name in arguments:
         if name not in known:
             close = close_to(name, known)
             offer = f"close to it: {', '.join(close)}" if close else f"use {', '.join(known)}"
             raise RequestError(f"a data loader has no {name!r}; {offer}")
+    wishes: Any = {name: arguments[name] for name in arguments if name in generation.WISHES}
+    rest = {name: arguments[name] for name in arguments if name not in generation.WISHES}
+    if batch_size is not None:
+        wishes["batch_size"] = batch_size
+    if rest.get("batch_sampler") is None:
+        rest["batch_size"] = batch_size
+    return wishes, rest
 
 
 def loader(dataset: Dataset[Any], **arguments: Any) -> DataLoader[Any]:
@@ -176,13 +226,24 @@ def loader(dataset: Dataset[Any], **arguments: Any) -> DataLoader[Any]:
         raise RequestError(f"PyTorch's data loader refuses its arguments: {reason}") from error
 
 
+def _asked(
+    plugin: Plugin, num_samples: int | None, wishes: Wishes, transform: Transform | None
+) -> GenerationRequest:
+    """Check all that can be checked before weights are fetched."""
+    items.check(plugin.metadata)
+    _checked(transform)
+    return generation.chosen(generation.request(plugin.metadata, num_samples, **wishes))
+
+
 def _checked(transform: Transform | None) -> Transform | None:
     if transform is not None and not callable(transform):
         raise RequestError(f"the transform is {transform!r}; give a function of one item")
     return transform
 
 
-def _finished(request: GenerationRequest, arrays: cache.Arrays, transform: Transform | None) -> Any:
+def _finished(
+    request: GenerationRequest, arrays: caches.Arrays, transform: Transform | None
+) -> Any:
     item = {
         name: _tensors(value, images=name != "label")
         for name, value in items.item(request.metadata, arrays).items()

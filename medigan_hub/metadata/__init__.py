@@ -14,6 +14,8 @@ from medigan_hub.metadata.model import (
     ModelMetadata,
     Output,
     Weights,
+    WeightsFile,
+    combined,
 )
 from medigan_hub.metadata.parameters import Parameter, parse_parameters
 from medigan_hub.metadata.validation import validate
@@ -27,7 +29,9 @@ __all__ = [
     "Output",
     "Parameter",
     "Weights",
+    "WeightsFile",
     "checked",
+    "combined",
     "load",
     "parse",
     "parse_parameters",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from medigan_hub.errors import RequestError
 from medigan_hub.metadata.parameters import Parameter, parameters_of
 
 
@@ -62,21 +64,45 @@ class Latent:
 
 
 @dataclass(frozen=True)
-class Weights:
-    """Where the trained parameters are."""
+class WeightsFile:
+    """One file with trained parameters, or with all that was published of a model."""
 
-    source: str
-    """``bundled`` in the plugin's package, or ``remote``."""
-    format: str
-    file: str | None
+    role: str
+    """What a runtime takes it for, such as ``network``; ``archive`` of published code."""
+    file: str | None = None
     """Path in the plugin's package, or name of the file that is downloaded."""
-    sha256: str | None
+    sha256: str | None = None
     md5: str | None = None
     record: str | None = None
     """Number of the Zenodo record."""
     member: str | None = None
     """Path of the parameters in the file, where that is an archive."""
     url: str | None = None
+    """Where it is downloaded from; None of a file that is bundled in the plugin's package."""
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is downloaded."""
+        return self.url is not None
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The trained parameters in the form that one runtime takes."""
+
+    runtime: str
+    """Name of the runtime, such as ``torch``."""
+    format: str
+    files: tuple[WeightsFile, ...]
+
+    @property
+    def sha256(self) -> str | None:
+        """What tells these weights from all others; None where it is not known beforehand.
+
+        The SHA-256 of the file, or of several files' roles and SHA-256 in lines.
+        """
+        sums = {file.role: file.sha256 for file in self.files}
+        return combined(sums)
 
 
 @dataclass(frozen=True)
@@ -114,12 +140,39 @@ class ModelMetadata:
     conditions: tuple[Parameter, ...]
     options: tuple[Parameter, ...]
     latent: Latent | None
-    weights: Weights
+    weights: tuple[Weights, ...]
+    """A set for each runtime that can run the model, the default first."""
     archive: Archive | None
-    runtimes: tuple[str, ...]
-    """What can run it, the default first: ``native``, the plugin's own code, and
-    ``archive``, the code that medigan published."""
     document: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def runtimes(self) -> tuple[str, ...]:
+        """Names of the runtimes that it has weights for, the default first."""
+        return tuple(entry.runtime for entry in self.weights)
+
+    @property
+    def files(self) -> tuple[WeightsFile, ...]:
+        """Every file of its weights once, whichever runtimes take it."""
+        return tuple({(f.url or f.file): f for entry in self.weights for f in entry.files}.values())
+
+    @property
+    def main_file(self) -> WeightsFile:
+        """The first file of the weights that are taken by default."""
+        return self.weights[0].files[0]
+
+    def weights_for(self, runtime: str) -> Weights:
+        """Return the weights that a runtime takes.
+
+        Raises
+        ------
+        RequestError
+            There are none.
+        """
+        for entry in self.weights:
+            if entry.runtime == runtime:
+                return entry
+        known = " or ".join(("auto", *self.runtimes))
+        raise RequestError(f"{self.name} has no runtime {runtime!r}; use {known}")
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> ModelMetadata:
@@ -165,7 +218,14 @@ class ModelMetadata:
             conditions=parameters_of(document.get("conditions", ())),
             options=parameters_of(document.get("options", ())),
             latent=Latent(latent["size"], latent["distribution"]) if latent else None,
-            weights=Weights(**{"file": None, "sha256": None, **document["weights"]}),
+            weights=tuple(
+                Weights(
+                    entry["runtime"],
+                    entry["format"],
+                    tuple(WeightsFile(**file) for file in entry["files"]),
+                )
+                for entry in document["weights"]
+            ),
             archive=Archive(
                 package=archive["package"],
                 function=archive["function"],
@@ -174,9 +234,22 @@ class ModelMetadata:
             )
             if archive
             else None,
-            runtimes=tuple(document.get("execution", {}).get("runtimes", ("native",))),
             document=document,
         )
+
+
+def combined(sums: Mapping[str, str | None]) -> str | None:
+    """Return one SHA-256 for files by their roles, or None where one of theirs is not known.
+
+    >>> combined({"network": "12ab"})
+    '12ab'
+    """
+    if None in sums.values():
+        return None
+    if len(sums) == 1:
+        return next(iter(sums.values()))
+    lines = "".join(f"{role} {sums[role]}\n" for role in sorted(sums))
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def _tuple_or_none(values: Sequence[Any] | None) -> tuple[Any, ...] | None:

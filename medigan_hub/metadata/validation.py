@@ -189,9 +189,18 @@ def _files_fit(document: Mapping[str, Any]) -> Iterator[str]:
                 yield f"inputs[{i}].files: {unknown} is no condition of the model"
 
 
-def _runtimes_fit(document: Mapping[str, Any]) -> Iterator[str]:
-    if "archive" in document["execution"]["runtimes"] and "archive" not in document:
-        yield "execution.runtimes: archive needs the section archive"
+def _weights_fit(document: Mapping[str, Any]) -> Iterator[str]:
+    seen = set[str]()
+    for i, entry in enumerate(document["weights"]):
+        if entry["runtime"] in seen:
+            yield f'weights[{i}].runtime: "{entry["runtime"]}" has weights already'
+        seen.add(entry["runtime"])
+        if entry["runtime"] == "archive" and "archive" not in document:
+            yield f"weights[{i}].runtime: archive needs the section archive"
+        roles = [file["role"] for file in entry["files"]]
+        repeated = listed(role for role in dict.fromkeys(roles) if roles.count(role) > 1)
+        if repeated:
+            yield f"weights[{i}].files: more than one has the role {repeated}"
 
 
 def _arrays_have_names_of_their_own(document: Mapping[str, Any]) -> Iterator[str]:
@@ -252,7 +261,7 @@ _CONSISTENCY: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, Any]], Iterato
     (("outputs",), _outputs_fit),
     (("task", "inputs", "conditions"), _task_fits),
     (("inputs", "conditions"), _files_fit),
-    (("execution", "archive"), _runtimes_fit),
+    (("weights", "archive"), _weights_fit),
     (("outputs", "inputs"), _arrays_have_names_of_their_own),
     (("conditions", "options"), _parameters_have_names_of_their_own),
     (("conditions",), _conditions_fit),

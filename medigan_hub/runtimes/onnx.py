@@ -2,80 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medigan_hub.errors import RequestError, WeightsError, require
+from medigan_hub.errors import PluginError, RequestError, WeightsError
 from medigan_hub.runtimes.base import (
-    ImageToImage,
-    NoiseToImage,
-    Runtime,
+    Network,
+    NetworkRuntime,
+    Session,
     choose_device,
     out_of_memory,
 )
 from medigan_hub.runtimes.processes import Loaded, threads
 from medigan_hub.weights.graphs import graph_fault
 
-require("onnxruntime", extra="onnx", purpose="running an ONNX model")
-import onnxruntime  # noqa: E402 (after its absence has been reported in words)
-
 if TYPE_CHECKING:
-    from medigan_hub.runtimes.base import Network
-
-__all__ = ["ImageToImage", "NoiseToImage", "OnnxRuntime"]
+    import onnxruntime
 
 CUDA = "CUDAExecutionProvider"
 
 
-class OnnxRuntime(Runtime):
-    """Runs the one graph of an ``.onnx`` file, with its inputs in the order of the file.
+class OnnxRuntime(NetworkRuntime):
+    """Runs the one graph of an ``.onnx`` file, with its inputs in the order of the file."""
 
-    Parameters
-    ----------
-    channels_first
-        Whether images in the graph are (N, channels, height, width), as
-        exporters of PyTorch write them, or channels last.
-    """
+    name = "onnx"
+    title = "ONNX Runtime"
+    extra = "onnx"
+    module = "onnxruntime"
+    distributions = ("onnxruntime", "onnxruntime-gpu")
 
-    def __init__(self, *, channels_first: bool = True) -> None:
-        self._channels_first = channels_first
-        self._loaded = Loaded()
+    def __init__(self, network: Network | None = None) -> None:
+        super().__init__(network)
+        self._loaded = Loaded(self.network.most)
 
-    def open(self, weights: Path, device: str, precision: str) -> Network:
-        if precision != "float32":
-            raise RequestError(f"ONNX Runtime runs this model in float32, not in {precision}")
-        place = choose_device(device, _devices())
-        session = self._loaded.once((weights, place), lambda: _session(weights, place))
-        names = [entry.name for entry in session.get_inputs()]
+    @classmethod
+    def devices(cls) -> list[str]:
+        import onnxruntime
 
-        def network(*arrays: np.ndarray) -> np.ndarray:
+        return ["cuda:0", "cpu"] if CUDA in onnxruntime.get_available_providers() else ["cpu"]
+
+    def open(self, files: Mapping[str, Path], device: str, precision: str) -> Session:
+        place = choose_device(device, self.devices())
+        if len(files) != 1:
+            raise PluginError(f"ONNX Runtime takes one file of weights, not {', '.join(files)}")
+        (weights,) = files.values()
+        graph = self._loaded.once((weights, place), lambda: _graph(weights, place))
+        names = [entry.name for entry in graph.get_inputs()]
+
+        def session(*arrays: np.ndarray) -> np.ndarray:
             inputs = [self._turned(array, inwards=True) for array in arrays]
             try:
-                result = session.run(None, dict(zip(names, inputs, strict=True)))[0]
+                result = graph.run(None, dict(zip(names, inputs, strict=True)))[0]
             except Exception as error:  # of classes that ONNX Runtime does not name in public
                 if "allocate memory" in str(error) or "bad_alloc" in str(error):
                     raise out_of_memory(len(arrays[0])) from error
                 raise
             return self._turned(np.asarray(result, dtype=np.float32), inwards=False)
 
-        return network
+        return session
 
     def _turned(self, array: np.ndarray, *, inwards: bool) -> np.ndarray:
         """Move the channels of images to where the graph, or the hub, has them."""
-        if not self._channels_first or array.ndim < 4:
+        if not self.network.channels_first or array.ndim < 4:
             return array
         ends = (-1, 1) if inwards else (1, -1)
         return np.ascontiguousarray(np.moveaxis(array, *ends))
 
 
-def _devices() -> Sequence[str]:
-    return ["cuda:0", "cpu"] if CUDA in onnxruntime.get_available_providers() else ["cpu"]
+def _graph(weights: Path, place: str) -> onnxruntime.InferenceSession:
+    import onnxruntime
 
-
-def _session(weights: Path, place: str) -> onnxruntime.InferenceSession:
     fault = graph_fault(weights)
     if fault is not None:
         raise WeightsError(f"{weights} is not loaded: {fault}")

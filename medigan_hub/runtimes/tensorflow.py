@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medigan_hub.errors import MissingDependencyError, WeightsError, require
+from medigan_hub.errors import MissingDependencyError, PluginError, WeightsError, require
 from medigan_hub.runtimes.base import (
-    ImageToImage,
-    NoiseToImage,
-    Runtime,
+    Network,
+    NetworkRuntime,
+    Session,
     choose_device,
     out_of_memory,
 )
@@ -23,53 +24,59 @@ from medigan_hub.runtimes.processes import Loaded, check_tensorflow, threads
 from medigan_hub.runtimes.quiet import no_folder, no_notes
 from medigan_hub.weights.hdf5 import check_hdf5
 
-# Both are read when TensorFlow and Keras are first imported.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-with no_notes(), no_folder("KERAS_HOME", "~/.keras"):
-    require("tensorflow", extra="tensorflow", purpose="running a TensorFlow model")
+if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-if TYPE_CHECKING:
-    from medigan_hub.runtimes.base import Network
 
-__all__ = ["ImageToImage", "NoiseToImage", "TensorflowRuntime"]
+class TensorflowRuntime(NetworkRuntime):
+    """Runs a ``keras.Model`` as a compiled graph; images are channels last."""
 
+    name = "tensorflow"
+    title = "TensorFlow"
+    extra = "tensorflow"
+    module = "tensorflow"
+    distributions = ("tensorflow", "tensorflow-cpu")
+    precisions = ("float32", "bfloat16")
 
-class TensorflowRuntime(Runtime):
-    """Runs a ``keras.Model`` as a compiled graph.
+    def __init__(self, network: Network | None = None) -> None:
+        super().__init__(network)
+        self._loaded = Loaded(self.network.most)
 
-    Parameters
-    ----------
-    build
-        Makes the network and loads the weights file into it. Images are
-        channels last.
-    """
+    @classmethod
+    def devices(cls) -> list[str]:
+        tf = import_tensorflow()
+        gpus = tf.config.list_physical_devices("GPU")
+        for gpu in gpus:
+            # By default TensorFlow takes the whole memory of every GPU when it first uses one.
+            with suppress(RuntimeError):  # it was in use before the hub came: then that stays
+                tf.config.experimental.set_memory_growth(gpu, True)
+        return [*(f"cuda:{n}" for n in range(len(gpus))), "cpu"]
 
-    def __init__(self, build: Callable[[Path], keras.Model]) -> None:
-        self._build = build
-        self._loaded = Loaded()
+    def open(self, files: Mapping[str, Path], device: str, precision: str) -> Session:
+        import_tensorflow()
+        import keras
+        import tensorflow as tf
 
-    def open(self, weights: Path, device: str, precision: str) -> Network:
         if keras.backend.backend() != "tensorflow":
             raise MissingDependencyError(
                 f"Keras runs on {keras.backend.backend()} here; "
                 "set the environment variable KERAS_BACKEND to tensorflow"
             )
         check_tensorflow()
-        place = choose_device(device, _devices())
+        place = choose_device(device, self.devices())
         name = place.replace("cuda", "GPU")
 
         def load() -> tf.types.experimental.GenericFunction:
-            check_hdf5(weights)
+            for path in files.values():
+                check_hdf5(path)
             _limit_threads()
-            with tf.device(name), _computing_in(precision), _weights_in_words(weights):
-                return _compile(self._build(weights))
+            with tf.device(name), _computing_in(precision), _weights_in_words(files):
+                return _compile(self._model(files))
 
-        graph = self._loaded.once((weights, place, precision), load)
+        graph = self._loaded.once((tuple(files.values()), place, precision), load)
 
-        def network(*arrays: np.ndarray) -> np.ndarray:
+        def session(*arrays: np.ndarray) -> np.ndarray:
             try:
                 with tf.device(name), _full_float32():
                     result = graph(*(tf.constant(array) for array in arrays))
@@ -77,19 +84,35 @@ class TensorflowRuntime(Runtime):
                 raise out_of_memory(len(arrays[0])) from error
             return np.asarray(tf.cast(result, tf.float32))
 
-        return network
+        return session
+
+    def _model(self, files: Mapping[str, Path]) -> keras.Model:
+        """Build the network: from the path of one file, or from those of several by their roles."""
+        if self.network.build is None:
+            raise PluginError("the plugin says nothing of how its network is built for tensorflow")
+        return self.network.build(next(iter(files.values())) if len(files) == 1 else files)
 
 
-def _devices() -> list[str]:
-    gpus = tf.config.list_physical_devices("GPU")
-    for gpu in gpus:
-        # By default TensorFlow takes the whole memory of every GPU when it first uses one.
-        with suppress(RuntimeError):  # it was in use before the hub came: then that stays
-            tf.config.experimental.set_memory_growth(gpu, True)
-    return [*(f"cuda:{n}" for n in range(len(gpus))), "cpu"]
+@cache
+def import_tensorflow() -> Any:
+    """Return the module ``tensorflow``, imported without what it and Keras tell and leave behind.
+
+    Raises
+    ------
+    MissingDependencyError
+        It is not installed.
+    """
+    # Both are read when TensorFlow and Keras are first imported.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    with no_notes(), no_folder("KERAS_HOME", "~/.keras"):
+        found = require("tensorflow", extra="tensorflow", purpose="running a TensorFlow model")
+        import keras  # noqa: F401 (so that it is here that it finds no folder)
+    return found
 
 
 def _limit_threads() -> None:
+    tf = import_tensorflow()
     if threads():
         with suppress(RuntimeError):  # it has started already: then it stays as it is
             tf.config.threading.set_intra_op_parallelism_threads(threads())
@@ -98,6 +121,8 @@ def _limit_threads() -> None:
 
 def _compile(model: keras.Model) -> tf.types.experimental.GenericFunction:
     """Return the model as one graph for every batch size."""
+    import tensorflow as tf
+
     shapes = [tf.TensorSpec((None, *entry.shape[1:]), tf.float32) for entry in model.inputs]
 
     @tf.function(input_signature=shapes, autograph=False)  # type: ignore[untyped-decorator]
@@ -110,6 +135,8 @@ def _compile(model: keras.Model) -> tf.types.experimental.GenericFunction:
 @contextmanager
 def _computing_in(precision: str) -> Iterator[None]:
     """Let layers that are built here compute in ``precision``, with weights in float32."""
+    import keras
+
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
     try:
@@ -121,6 +148,7 @@ def _computing_in(precision: str) -> Iterator[None]:
 @contextmanager
 def _full_float32() -> Iterator[None]:
     """Keep NVIDIA GPUs from rounding float32 to fewer bits, which is TensorFlow's default."""
+    tf = import_tensorflow()
     before = tf.config.experimental.tensor_float_32_execution_enabled()
     tf.config.experimental.enable_tensor_float_32_execution(False)
     try:
@@ -130,7 +158,7 @@ def _full_float32() -> Iterator[None]:
 
 
 @contextmanager
-def _weights_in_words(weights: Path) -> Iterator[None]:
+def _weights_in_words(files: Mapping[str, Path]) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             # Said of each layer that the file lacks, before the error that follows.
@@ -138,4 +166,6 @@ def _weights_in_words(weights: Path) -> Iterator[None]:
             yield
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().split("\n")[0]
-        raise WeightsError(f"{weights} does not fit the network: {reason}") from error
+        raise WeightsError(
+            f"{', '.join(map(str, files.values()))} does not fit the network: {reason}"
+        ) from error

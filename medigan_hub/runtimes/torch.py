@@ -2,93 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medigan_hub.errors import require
+from medigan_hub.errors import PluginError
 from medigan_hub.runtimes.base import (
-    ImageToImage,
-    NoiseToImage,
-    Runtime,
+    Network,
+    NetworkRuntime,
+    Session,
     choose_device,
     out_of_memory,
 )
 from medigan_hub.runtimes.processes import Loaded
 from medigan_hub.weights import read_checkpoint
 
-require("torch", extra="torch", purpose="running a PyTorch model")
-import torch  # noqa: E402 (after its absence has been reported in words)
-
 if TYPE_CHECKING:
-    from medigan_hub.runtimes.base import Network
-
-__all__ = ["ImageToImage", "NoiseToImage", "TorchRuntime"]
+    import torch
 
 
-class TorchRuntime(Runtime):
-    """Runs a ``torch.nn.Module``.
+class TorchRuntime(NetworkRuntime):
+    """Runs a ``torch.nn.Module``, which sees images channels first, as PyTorch has them."""
 
-    Parameters
-    ----------
-    build
-        Makes the network from what ``read`` returns. It is called with tensors
-        whose images are channels first, as PyTorch has them.
-    read
-        Reads the weights file; by default a safetensors file or a checkpoint
-        of PyTorch, neither of which can run code.
-    most
-        How many networks stay in memory, where a model has many; by default all.
-    """
+    name = "torch"
+    title = "PyTorch"
+    extra = "torch"
+    module = "torch"
+    distributions = ("torch",)
+    precisions = ("float32", "bfloat16")
 
-    def __init__(
-        self,
-        build: Callable[[Any], torch.nn.Module],
-        read: Callable[[Path], Any] = read_checkpoint,
-        most: int | None = None,
-    ) -> None:
-        self._build = build
-        self._read = read
-        self._loaded = Loaded(most)
+    def __init__(self, network: Network | None = None) -> None:
+        super().__init__(network)
+        self._loaded = Loaded(self.network.most)
 
-    def open(self, weights: Path, device: str, precision: str) -> Network:
-        place = resolve_device(device)
-        module = self._loaded.once(
-            (weights, place), lambda: self._build(self._read(weights)).eval().to(place)
-        )
+    @classmethod
+    def devices(cls) -> list[str]:
+        import torch
 
-        def network(*arrays: np.ndarray) -> np.ndarray:
+        cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        mps = ["mps"] if torch.backends.mps.is_available() else []
+        return [*(f"cuda:{n}" for n in range(cuda)), *mps, "cpu"]
+
+    def open(self, files: Mapping[str, Path], device: str, precision: str) -> Session:
+        import torch
+
+        place = torch.device(choose_device(device, self.devices()))
+        paths = tuple(files.values())
+        module = self._loaded.once((paths, place), lambda: self._module(files).eval().to(place))
+
+        def session(*arrays: np.ndarray, **more: Any) -> np.ndarray:
             with _reproducible(), torch.inference_mode(), _out_of_memory_in_words(len(arrays[0])):
                 tensors = [_to_tensor(array).to(place) for array in arrays]
                 with torch.autocast(
                     place.type, dtype=torch.bfloat16, enabled=precision == "bfloat16"
                 ):
-                    result = module(*tensors)
+                    result = module(*tensors, **more)
                 return _to_array(result)
 
-        return network
+        return session
 
-
-def resolve_device(name: str) -> torch.device:
-    """Return the device of a name; ``auto`` is the fastest that this machine has.
-
-    Raises
-    ------
-    RequestError
-        This machine, or this build of PyTorch, lacks the device.
-    """
-    cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    present = [f"cuda:{n}" for n in range(cuda)]
-    present += ["mps"] if torch.backends.mps.is_available() else []
-    return torch.device(choose_device(name, [*present, "cpu"]))
+    def _module(self, files: Mapping[str, Path]) -> torch.nn.Module:
+        """Build the network: from what one file holds, or from that of several by their roles."""
+        if self.network.build is None:
+            raise PluginError("the plugin says nothing of how its network is built for torch")
+        read = self.network.read or read_checkpoint
+        held = {role: read(path) for role, path in files.items()}
+        module: torch.nn.Module = self.network.build(
+            next(iter(held.values())) if len(held) == 1 else held
+        )
+        return module
 
 
 @contextmanager
 def _reproducible() -> Iterator[None]:
     """Full float32 and the same algorithm every time: on CUDA neither is the default."""
+    import torch
+
     with torch.backends.cudnn.flags(
         enabled=True, benchmark=False, deterministic=True, allow_tf32=False
     ):
@@ -97,6 +89,8 @@ def _reproducible() -> Iterator[None]:
 
 @contextmanager
 def _out_of_memory_in_words(batch_size: int) -> Iterator[None]:
+    import torch
+
     try:
         yield
     except RuntimeError as error:
@@ -107,6 +101,8 @@ def _out_of_memory_in_words(batch_size: int) -> Iterator[None]:
 
 
 def _to_tensor(array: np.ndarray) -> torch.Tensor:
+    import torch
+
     tensor = torch.from_numpy(np.ascontiguousarray(array))
     return tensor.movedim(-1, 1).contiguous() if tensor.ndim >= 4 else tensor
 

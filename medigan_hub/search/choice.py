@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from medigan_hub.catalogue import Entry
 from medigan_hub.errors import RequestError
-from medigan_hub.search.index import Match
+from medigan_hub.search.index import CRITERIA, Match
+
+if TYPE_CHECKING:
+    from medigan_hub.generation import Wishes
+    from medigan_hub.search.index import Criteria
+
+
+def split(asked: Mapping[str, Any]) -> tuple[Criteria, Wishes]:
+    """Return what of a call is for the search, and what for the samples.
+
+    Raises
+    ------
+    RequestError
+        A name is for neither.
+    """
+    from medigan_hub.generation import WISHES
+
+    known = CRITERIA | WISHES
+    for name in asked:
+        if name not in known:
+            raise RequestError(f"there is no {name!r} to ask for; use {', '.join(sorted(known))}")
+    criteria: Any = {name: value for name, value in asked.items() if name in CRITERIA}
+    wishes: Any = {name: value for name, value in asked.items() if name in WISHES}
+    return criteria, wishes
 
 
 def choose(

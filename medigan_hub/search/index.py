@@ -18,7 +18,7 @@ from functools import cached_property, partial
 from typing import Any, NamedTuple, TypedDict
 
 from medigan_hub.catalogue import Entry
-from medigan_hub.errors import HubError, RequestError, close_to, whole_number
+from medigan_hub.errors import HubError, RequestError, close_to, named, whole_number
 from medigan_hub.search.fields import FILTERS, WEIGHTS, texts
 from medigan_hub.search.query import Query, Word, as_text, as_texts, parse, phrase
 from medigan_hub.search.ranking import Metric, metric_key, metrics
@@ -122,7 +122,7 @@ class Index:
         if limit is not None:
             limit = whole_number("the limit", limit, 1)
         if order is not None and rank_by is None:
-            raise RequestError(f"the order {order} needs a metric to rank by (rank_by, --rank-by)")
+            raise RequestError(f"the order {order} needs a metric to rank by ({named('rank_by')})")
         order = None if order is None else as_text("the order", order)
         metric = None if rank_by is None else self._metric(as_text("the metric", rank_by))
         if metric is not None:

@@ -1,6 +1,6 @@
 """Files with trained parameters: found or downloaded, verified, and read without running code."""
 
-from medigan_hub.weights.archives import extract, locate, names, unpack
+from medigan_hub.weights.archives import extract, located, names, unpack
 from medigan_hub.weights.bundled import bundled
 from medigan_hub.weights.checkpoints import read_checkpoint, read_tensors, tensors_of
 from medigan_hub.weights.download import Download, fetch
@@ -12,7 +12,7 @@ __all__ = [
     "bundled",
     "extract",
     "fetch",
-    "locate",
+    "located",
     "names",
     "read_checkpoint",
     "read_tensors",

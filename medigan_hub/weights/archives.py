@@ -23,7 +23,7 @@ from typing import BinaryIO
 
 from medigan_hub.errors import OutputError, WeightsError, close_to
 from medigan_hub.files import locked, read_own, replacing, write_atomically
-from medigan_hub.metadata import ModelMetadata
+from medigan_hub.metadata import ModelMetadata, Weights, WeightsFile
 from medigan_hub.weights.bundled import bundled
 from medigan_hub.weights.download import SPARE, Download, fetch
 from medigan_hub.weights.hashes import sha256_once
@@ -78,8 +78,12 @@ class Listing:
         return sorted(name[len(self.root) :] for name in inside)
 
 
-def names(model: ModelMetadata, plugin: Path | None = None) -> list[str]:
+def names(
+    model: ModelMetadata, plugin: Path | None = None, file: WeightsFile | None = None
+) -> list[str]:
     """Return the paths of the files in a model's archive, relative to the folder of its code.
+
+    The archive is a ``file`` of its weights, by default the main one.
 
     That folder is the one with ``__init__.py``: the top, the one that the
     metadata names, or the only one at the top. The archive is fetched when it
@@ -90,14 +94,17 @@ def names(model: ModelMetadata, plugin: Path | None = None) -> list[str]:
     WeightsError
         The file is no archive, is damaged, or could do harm.
     """
-    return _listing(model, _archive(model, plugin)).names
+    return _listing(model, _archive(model, plugin, file)).names
 
 
-def extract(model: ModelMetadata, name: str, plugin: Path | None = None) -> Path:
+def extract(
+    model: ModelMetadata, name: str, plugin: Path | None = None, file: WeightsFile | None = None
+) -> Path:
     """Return one file of a model's archive, extracted into the cache.
 
-    Its name is one of ``names``. It is extracted once, and again where the copy
-    is damaged. A bundled archive lies in the folder of the ``plugin``.
+    The archive is a ``file`` of its weights, by default the main one. The name is
+    one of ``names``. The file is extracted once, and again where the copy is
+    damaged. A bundled archive lies in the folder of the ``plugin``.
 
     Raises
     ------
@@ -106,14 +113,14 @@ def extract(model: ModelMetadata, name: str, plugin: Path | None = None) -> Path
     OutputError
         The cache can't be written.
     """
-    archive = _archive(model, plugin)
+    archive = _archive(model, plugin, file)
     listing = _listing(model, archive)
     if name not in listing.names:
         close = close_to(name, listing.names) or [each for each in listing.names if each != CODE]
         raise WeightsError(
             f"the archive of {model.name} holds no {name}; it has {', '.join(close[:5]) or 'none'}"
         )
-    place = _place(model, archive)
+    place = _place(model, archive, file)
     folder = place.members / archive.sha256
     target, memory = folder / "files" / name, folder / "sums" / name
     if _is_whole(target, memory):
@@ -126,36 +133,47 @@ def extract(model: ModelMetadata, name: str, plugin: Path | None = None) -> Path
     return target
 
 
-def locate(model: ModelMetadata, folder: Path, name: str | None = None) -> Path:
-    """Return the file with a model's parameters, verified.
+def located(
+    model: ModelMetadata, folder: Path, weights: Weights, name: str | None = None
+) -> dict[str, Path]:
+    """Return the files of a set of weights by their roles, verified.
 
-    Bundled weights lie in the plugin's ``folder``. Of an archive it is the
-    member ``name``, by default the one that the metadata names; a file that is
-    no archive is returned itself.
+    Bundled ones lie in the plugin's ``folder``. Of an archive it is the member
+    ``name``, by default the one that the metadata names; a file that is no
+    archive is returned itself.
 
     Raises
     ------
     NetworkError, WeightsError, OutputError
         As ``bundled``, ``fetch`` and ``extract``.
     """
-    name = model.weights.member if name is None else name
-    return _archive(model, folder).path if name is None else extract(model, name, folder)
+    found = {}
+    for file in weights.files:
+        member = file.member if name is None else name
+        if member is None:
+            found[file.role] = _archive(model, folder, file).path
+        else:
+            found[file.role] = extract(model, member, folder, file)
+    return found
 
 
-def unpack(model: ModelMetadata, plugin: Path | None = None) -> Path:
+def unpack(
+    model: ModelMetadata, plugin: Path | None = None, file: WeightsFile | None = None
+) -> Path:
     """Return the folder with the code of a model's archive, all of which is unpacked in the cache.
 
-    It is there whole or not at all. What was changed since is unpacked anew. A
-    bundled archive lies in the folder of the ``plugin``.
+    The archive is a ``file`` of its weights, by default the main one. The folder is
+    there whole or not at all. What was changed since is unpacked anew. A bundled
+    archive lies in the folder of the ``plugin``.
 
     Raises
     ------
     NetworkError, WeightsError, OutputError
         As ``extract``.
     """
-    archive = _archive(model, plugin)
+    archive = _archive(model, plugin, file)
     listing = _listing(model, archive)
-    place = _place(model, archive)
+    place = _place(model, archive, file)
     folder = place.unpacked / archive.sha256
     memory = folder.with_suffix(".json")
     if not _is_intact(folder, memory):
@@ -165,16 +183,18 @@ def unpack(model: ModelMetadata, plugin: Path | None = None) -> Path:
     return folder / listing.root
 
 
-def _archive(model: ModelMetadata, plugin: Path | None) -> Download:
+def _archive(model: ModelMetadata, plugin: Path | None, file: WeightsFile | None) -> Download:
     """Return a model's archive, verified: from the cache, or from its plugin's package."""
-    if plugin is None or model.weights.source == "remote":
-        return fetch(model)
-    return Download(bundled(model, plugin), model.weights.sha256 or "")
+    file = file or model.main_file
+    if plugin is None or file.is_remote:
+        return fetch(model, file)
+    return Download(bundled(model, plugin, file), file.sha256 or "")
 
 
-def _place(model: ModelMetadata, archive: Download) -> Place:
+def _place(model: ModelMetadata, archive: Download, file: WeightsFile | None) -> Place:
     """Return where in the cache goes what an archive holds."""
-    return place_of(model) if model.weights.source == "remote" else bundled_place(archive.path)
+    file = file or model.main_file
+    return place_of(model, file) if file.is_remote else bundled_place(archive.path)
 
 
 def _unpack(path: Path, listing: Listing, folder: Path, memory: Path) -> None:

@@ -5,28 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 
 from medigan_hub.errors import WeightsError
-from medigan_hub.metadata import ModelMetadata
+from medigan_hub.metadata import ModelMetadata, WeightsFile
 from medigan_hub.weights.hashes import sha256_once
 
 
-def bundled(model: ModelMetadata, folder: Path) -> Path:
-    """Return the weights in a plugin's package, once their SHA-256 is found to be right.
+def bundled(model: ModelMetadata, folder: Path, file: WeightsFile | None = None) -> Path:
+    """Return a file of weights in a plugin's package, once its SHA-256 is found to be right.
+
+    By default it is the model's main file. ``folder`` is that of the package.
 
     Raises
     ------
     WeightsError
         The file is missing, or is not the one that the metadata describes.
     """
-    if model.weights.source != "bundled" or model.weights.file is None:
+    file = file or model.main_file
+    if file.is_remote or file.file is None:
         raise WeightsError(f"{model.name} has no bundled weights")
-    path = folder / model.weights.file
+    path = folder / file.file
     remedy = f"reinstall them: pip install --force-reinstall {model.plugin}"
     if not path.is_file():
         raise WeightsError(f"the weights of {model.name} are missing from {path}; {remedy}")
     found = sha256_once(path)
-    if found != model.weights.sha256:
+    if found != file.sha256:
         raise WeightsError(
             f"the weights of {model.name} in {path} have the SHA-256 {found}, "
-            f"expected {model.weights.sha256}; {remedy}"
+            f"expected {file.sha256}; {remedy}"
         )
     return path

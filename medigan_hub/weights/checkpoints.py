@@ -13,7 +13,7 @@ from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 import medigan_hub
-from medigan_hub.errors import WeightsError, require
+from medigan_hub.errors import WeightsError, named, require
 from medigan_hub.unpickling import child
 from medigan_hub.variables import for_others
 from medigan_hub.weights.rebuilding import ImpossibleError, Shell, rebuild
@@ -175,7 +175,7 @@ def _made(
         raise WeightsError(
             f"{path} is refused: to be read it would run {_plain(description['refused'])}, which "
             "is none of what checkpoints need; the published code of the model may read it: "
-            "--runtime archive"
+            f"{named('runtime', 'archive')}"
         )
     if "fault" in description:
         raise _damaged(path, description["fault"])

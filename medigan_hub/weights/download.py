@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from medigan_hub import network
 from medigan_hub.errors import HubError, NetworkError, OutputError, WeightsError
 from medigan_hub.files import locked
-from medigan_hub.metadata import ModelMetadata
+from medigan_hub.metadata import ModelMetadata, WeightsFile
 from medigan_hub.weights import pins
 from medigan_hub.weights.hashes import digests_of, sha256_once, state_of
 from medigan_hub.weights.pins import Pin
@@ -50,10 +50,11 @@ class Expected:
     """metadata, pin or record."""
 
 
-def fetch(model: ModelMetadata) -> Download:
-    """Return a model's remote weights, verified; they are downloaded when they are not there.
+def fetch(model: ModelMetadata, file: WeightsFile | None = None) -> Download:
+    """Return a remote file of a model, verified; it is downloaded when it is not there.
 
-    A process hashes a file once for each state that it is found in.
+    By default it is the model's main one. A process hashes a file once for each
+    state that it is found in.
 
     Raises
     ------
@@ -65,18 +66,19 @@ def fetch(model: ModelMetadata) -> Download:
     OutputError
         The cache can't be written, or has no room.
     """
-    place = place_of(model)
+    file = file or model.main_file
+    place = place_of(model, file)
     try:
-        found = cached(model, place)
+        found = cached(file, place)
         if found is not None:
             return found
         if network.offline():
             raise _offline(model, place)
         with progress(place.name) as bar, locked(place.lock, bar.waiting) as held:
-            found = cached(model, place)
+            found = cached(file, place)
             if found is None:
                 with _part(place, alone=bool(held)) as part:
-                    found = _download(model, place, part, bar)
+                    found = _download(model, file, place, part, bar)
             return found
     except OSError as error:
         raise OutputError(
@@ -85,21 +87,21 @@ def fetch(model: ModelMetadata) -> Download:
         ) from error
 
 
-def cached(model: ModelMetadata, place: Place) -> Download | None:
+def cached(file: WeightsFile, place: Place) -> Download | None:
     """Return the file in the cache if it is there and what it must be; nothing is downloaded."""
-    checksum = known_sha256(model, place)
+    checksum = known_sha256(file, place)
     if checksum is None or not place.path.is_file():
         return None
     return Download(place.path, checksum) if sha256_once(place.path) == checksum else None
 
 
-def known_sha256(model: ModelMetadata, place: Place) -> str | None:
+def known_sha256(file: WeightsFile, place: Place) -> str | None:
     """Return the SHA-256 that the file must have: the metadata's, else the pinned one."""
-    if model.weights.sha256 is not None:
-        return model.weights.sha256
+    if file.sha256 is not None:
+        return file.sha256
     pin = pins.read(place.key)
     # A pin of what the metadata no longer describes doesn't count.
-    valid = pin is not None and model.weights.md5 in (None, pin.md5)
+    valid = pin is not None and file.md5 in (None, pin.md5)
     return pin.sha256 if pin is not None and valid else None
 
 
@@ -161,10 +163,12 @@ def _part(place: Place, *, alone: bool) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def _download(model: ModelMetadata, place: Place, part: Path, bar: Progress) -> Download:
+def _download(
+    model: ModelMetadata, file: WeightsFile, place: Place, part: Path, bar: Progress
+) -> Download:
     import pooch
 
-    expected = _expected(model, place, bar)
+    expected = _expected(model, file, place, bar)
     # It says what it downloads, with the whole URL and in a pipe, too.
     pooch.get_logger().setLevel(logging.WARNING)
     try:
@@ -197,11 +201,11 @@ def _mismatch(model: ModelMetadata, place: Place, expected: Expected) -> Weights
     )
 
 
-def _expected(model: ModelMetadata, place: Place, bar: Progress) -> Expected:
+def _expected(model: ModelMetadata, file: WeightsFile, place: Place, bar: Progress) -> Expected:
     """Return what the file must be: by the metadata, the pin, or the record, in this order."""
     pinned = pins.read(place.key)
     for algorithm in ("sha256", "md5"):
-        stated = getattr(model.weights, algorithm)
+        stated = getattr(file, algorithm)
         if stated is not None:
             same = pinned is not None and getattr(pinned, algorithm) == stated
             size = pinned.size if pinned is not None and same else None

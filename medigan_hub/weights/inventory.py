@@ -10,7 +10,7 @@ from pathlib import Path
 
 from medigan_hub.errors import OutputError, WeightsError
 from medigan_hub.files import locked
-from medigan_hub.metadata import ModelMetadata
+from medigan_hub.metadata import ModelMetadata, WeightsFile
 from medigan_hub.weights import pins, places
 from medigan_hub.weights.bundled import bundled
 from medigan_hub.weights.download import known_sha256
@@ -19,8 +19,8 @@ from medigan_hub.weights.places import Place, place_of
 
 
 @dataclass(frozen=True)
-class Weights:
-    """The weights of a model, as they are here."""
+class Stock:
+    """A file of a model's weights, as it is here."""
 
     model: str
     file: str | None
@@ -36,24 +36,26 @@ class Weights:
     """Where it lies."""
 
 
-def find(model: ModelMetadata, folder: Path | None, *, thorough: bool = False) -> Weights:
-    """Return how the weights of a model are here; ``folder`` is that of its plugin, if installed.
+def find(
+    model: ModelMetadata, file: WeightsFile, folder: Path | None, *, thorough: bool = False
+) -> Stock:
+    """Return how a file of a model is here; ``folder`` is that of its plugin, if installed.
 
     Unless ``thorough``, a file that has not changed since it was verified is not hashed.
     """
-    if model.weights.source == "bundled":
-        return _bundled(model, folder, thorough)
-    place = place_of(model)
-    checksum, pin = known_sha256(model, place), pins.read(place.key)
+    if not file.is_remote:
+        return _bundled(model, file, folder, thorough)
+    place = place_of(model, file)
+    checksum, pin = known_sha256(file, place), pins.read(place.key)
     there = place.path.is_file()
     size = place.path.stat().st_size if there else pin.size if pin is not None else None
     state = _state(place, checksum, pin, thorough) if there else "absent"
     path = str(place.path) if there else None
-    return Weights(model.name, place.name, state, size, checksum, place.key, path)
+    return Stock(model.name, place.name, state, size, checksum, place.key, path)
 
 
-def clear(model: ModelMetadata, *, forget: bool = False) -> int:
-    """Remove a model's remote weights from the cache, and all that was made of them.
+def clear(model: ModelMetadata, file: WeightsFile, *, forget: bool = False) -> int:
+    """Remove a remote file of a model from the cache, and all that was made of it.
 
     What they must be stays pinned, unless it is to be forgotten. Returns the
     bytes that were freed.
@@ -61,11 +63,11 @@ def clear(model: ModelMetadata, *, forget: bool = False) -> int:
     Raises
     ------
     WeightsError
-        The model has no remote weights.
+        The file is bundled.
     OutputError
         Something can't be removed.
     """
-    place = place_of(model)
+    place = place_of(model, file)
     freed = 0
     try:
         if place.path.parent.is_dir():
@@ -86,27 +88,32 @@ def clear(model: ModelMetadata, *, forget: bool = False) -> int:
 def clear_others(models: Iterable[ModelMetadata]) -> int:
     """Remove from the cache the weights of all but the given models; return the bytes freed."""
     folder = places.folder()
-    kept = {place_of(model).path.parent for model in models if model.weights.source == "remote"}
+    kept = {
+        place_of(model, file).path.parent
+        for model in models
+        for file in model.files
+        if file.is_remote
+    }
     others = [path for path in folder.glob("*/") if path not in kept and not path.is_symlink()]
     return sum(map(_remove, others))
 
 
-def _bundled(model: ModelMetadata, folder: Path | None, thorough: bool) -> Weights:
-    path = None if folder is None else folder / (model.weights.file or "")
+def _bundled(model: ModelMetadata, file: WeightsFile, folder: Path | None, thorough: bool) -> Stock:
+    path = None if folder is None else folder / (file.file or "")
     size, state = None, "absent"
     if path is not None and path.is_file():
         size, state = path.stat().st_size, "bundled"
         if thorough:
             try:
-                bundled(model, path.parent if folder is None else folder)
+                bundled(model, path.parent if folder is None else folder, file)
             except WeightsError:
                 state = "damaged"
-    return Weights(
+    return Stock(
         model=model.name,
-        file=model.weights.file,
+        file=file.file,
         state=state,
         size=size,
-        sha256=model.weights.sha256,
+        sha256=file.sha256,
         source=model.plugin,
         path=None if state == "absent" else str(path),
     )

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from medigan_hub.errors import NetworkError, WeightsError
 from medigan_hub.files import cache_folder
-from medigan_hub.metadata import ModelMetadata
+from medigan_hub.metadata import ModelMetadata, WeightsFile
 from medigan_hub.network import shown
 
 FILE = re.compile(r"/records?/([0-9]+)/files/([^/]+)")
@@ -65,8 +65,8 @@ def folder() -> Path:
     return cache_folder().absolute() / "weights"
 
 
-def place_of(model: ModelMetadata) -> Place:
-    """Return where a model's remote weights come from and go.
+def place_of(model: ModelMetadata, file: WeightsFile | None = None) -> Place:
+    """Return where a remote file of a model, by default its main one, comes from and goes.
 
     Raises
     ------
@@ -75,8 +75,9 @@ def place_of(model: ModelMetadata) -> Place:
     NetworkError
         ``MEDIGAN_ZENODO_URL`` is no URL.
     """
-    url = model.weights.url
-    if model.weights.source != "remote" or url is None:
+    file = file or model.main_file
+    url = file.url
+    if url is None:
         raise WeightsError(f"{model.name} has no remote weights")
     parts = _split(url)
     found = FILE.fullmatch(parts.path) if parts.hostname in HOSTS else None
@@ -93,7 +94,7 @@ def place_of(model: ModelMetadata) -> Place:
             name=name,
             path=folder() / f"zenodo-{record}" / name,
         )
-    name = _fit(model.weights.file or unquote(parts.path.rpartition("/")[2]), model)
+    name = _fit(file.file or unquote(parts.path.rpartition("/")[2]), model)
     mark = hashlib.sha256(url.encode()).hexdigest()[:16]
     return Place(
         key=f"{shown(url)}#{mark}",

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 
 from medigan_hub.errors import OutputError, WeightsError
 from medigan_hub.files import locked, replacing, write_atomically
-from medigan_hub.metadata import ModelMetadata
+from medigan_hub.metadata import ModelMetadata, WeightsFile
 from medigan_hub.weights import pins, places
 from medigan_hub.weights.download import Download, cached, check_room, known_sha256, pin
 from medigan_hub.weights.places import Place, place_of
@@ -61,7 +61,7 @@ def export(models: Iterable[ModelMetadata], folder: Path) -> list[Carried]:
     try:
         there = manifest(folder) if (folder / MANIFEST).exists() else []
         found = {carried.key: carried for carried in there}
-        copied = [_export(model, folder) for model in models]
+        copied = [_export(model, file, folder) for model in models for file in _remote(model)]
         found |= {carried.key: carried for carried in copied}
         content = {"version": 1, "files": [asdict(found[key]) for key in sorted(found)]}
         write_atomically(folder / MANIFEST, f"{json.dumps(content, indent=2)}\n".encode())
@@ -108,11 +108,11 @@ def install(carried: Carried, folder: Path, models: Iterable[ModelMetadata]) -> 
     OutputError
         The cache can't be written, or has no room.
     """
-    model, place = _owner(carried, models)
-    _check_stated(carried, model, place)
+    model, file, place = _owner(carried, models)
+    _check_stated(carried, model, file, place)
     try:
         with locked(place.lock):
-            found = cached(model, place)
+            found = cached(file, place)
             if found is not None and found.sha256 == carried.sha256:
                 return found
             with _opened(folder, carried) as source:
@@ -127,9 +127,9 @@ def install(carried: Carried, folder: Path, models: Iterable[ModelMetadata]) -> 
         ) from error
 
 
-def _export(model: ModelMetadata, folder: Path) -> Carried:
-    place = place_of(model)
-    found = cached(model, place)
+def _export(model: ModelMetadata, file: WeightsFile, folder: Path) -> Carried:
+    place = place_of(model, file)
+    found = cached(file, place)
     if found is None:
         raise WeightsError(
             f"the weights of {model.name} are not in the cache, or are damaged: "
@@ -155,37 +155,48 @@ def _export(model: ModelMetadata, folder: Path) -> Carried:
     return carried
 
 
+def _remote(model: ModelMetadata) -> list[WeightsFile]:
+    """Return the remote files of a model; raise where it has none."""
+    files = [file for file in model.files if file.is_remote]
+    if not files:
+        raise WeightsError(f"{model.name} has no remote weights")
+    return files
+
+
 def _path(place: Place) -> str:
     return place.path.relative_to(places.folder()).as_posix()
 
 
-def _owner(carried: Carried, models: Iterable[ModelMetadata]) -> tuple[ModelMetadata, Place]:
+def _owner(
+    carried: Carried, models: Iterable[ModelMetadata]
+) -> tuple[ModelMetadata, WeightsFile, Place]:
     for model in models:
-        if model.weights.source == "remote":
-            place = place_of(model)
-            if place.key == carried.key:
-                return model, place
+        for file in model.files:
+            if file.is_remote:
+                place = place_of(model, file)
+                if place.key == carried.key:
+                    return model, file, place
     raise WeightsError(
         f"no model that is known here has the weights {carried.key}, which {MANIFEST} lists for "
         f"{carried.model}; MEDIGAN_CATALOGUE may name its document"
     )
 
 
-def _check_stated(carried: Carried, model: ModelMetadata, place: Place) -> None:
+def _check_stated(carried: Carried, model: ModelMetadata, file: WeightsFile, place: Place) -> None:
     if carried.path != _path(place):
         raise WeightsError(
             f"{MANIFEST} lists the weights of {model.name} as {carried.path!r}, and they belong "
             f"into {_path(place)}; export them again"
         )
-    known = known_sha256(model, place)
+    known = known_sha256(file, place)
     for kind, stated, must in (
         ("SHA-256", carried.sha256, known),
-        ("MD5", carried.md5, model.weights.md5),
+        ("MD5", carried.md5, file.md5),
     ):
         if must is not None and stated != must:
             forget = (
                 ""
-                if model.weights.sha256 or model.weights.md5
+                if file.sha256 or file.md5
                 else (f" (or forget the pin: medigan weights clear {model.name} --pins)")
             )
             raise WeightsError(

@@ -178,7 +178,9 @@ class DicomWriter(Writer):
                 "DerivationDescription": provenance.SIMULATED_INPUT
                 if simulated
                 else provenance.NOTICE,
-                "ContributingEquipmentSequence": [_equipment(model, simulated=simulated)],
+                "ContributingEquipmentSequence": [
+                    _equipment(model, self.request.weights_sha256, simulated=simulated)
+                ],
             }
         if array.name in self._segmented:
             values |= _segmentation(array, model, _uid(self._identity(array.name, "dimensions")))
@@ -242,12 +244,14 @@ def _study(request: GenerationRequest) -> dict[str, Any]:
     }
 
 
-def _equipment(model: ModelMetadata, *, simulated: bool) -> dict[str, Any]:
+def _equipment(
+    model: ModelMetadata, weights_sha256: str | None, *, simulated: bool
+) -> dict[str, Any]:
     """Return the item that names the model as what made the pixels, or simulated its input."""
     return {
         "Manufacturer": model.plugin[:LONG_STRING],
         "ManufacturerModelName": model.name,
-        "DeviceSerialNumber": model.weights.sha256 or "",
+        "DeviceSerialNumber": weights_sha256 or "",
         "SoftwareVersions": [model.version, f"medigan-hub {__version__}"],
         "ContributionDescription": "Simulation that made the input of a generative model"
         if simulated

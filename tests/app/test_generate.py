@@ -21,7 +21,7 @@ from driving import (
 
 from medigan_hub import Hub
 
-MODEL = "fastgan-brain-mri-onnx"
+MODEL = "fastgan-brain-mri"
 GIVEN = {
     "name": "mass",
     "type": "string",
@@ -151,10 +151,10 @@ def test_choices_of_a_condition_are_picked_from_a_list(toy, document):
     label = {"name": "mass", "kind": "label", "shape": [], "dtype": "uint8", "range": [0, 1]}
     code = """
     import numpy as np
-    from medigan_hub.runtimes.base import NoiseToImage, Runtime
+    from medigan_hub.plugin import NoiseToImage, NetworkRuntime
 
-    class Constant(Runtime):
-        def open(self, weights, device, precision):
+    class Constant(NetworkRuntime):
+        def open(self, files, device, precision):
             return lambda kinds: np.ones((1, 8, 6, 1), np.float32) * kinds[:, None, None, None]
 
     class Plugin(NoiseToImage):
@@ -163,7 +163,7 @@ def test_choices_of_a_condition_are_picked_from_a_list(toy, document):
             return (np.float32(kinds),)
 
     GIVEN = ["benign", "malignant"]
-    plugin = Plugin(__file__, Constant())
+    plugin = Plugin(__file__, numpy=Constant())
     """
     tab = toy(
         code,

@@ -22,7 +22,7 @@ from driving import (
 
 from medigan_hub import Hub
 
-MODEL = "fastgan-brain-mri-onnx"
+MODEL = "fastgan-brain-mri"
 MIDDLE = {"height": 15}
 """Where the sliders of the conditions begin."""
 

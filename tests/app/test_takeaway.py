@@ -29,7 +29,7 @@ from driving import (
 
 from medigan_hub import Hub
 
-MODEL = "fastgan-brain-mri-onnx"
+MODEL = "fastgan-brain-mri"
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import PIL.Image
 import pytest
 from driving import captions, complaint, generate, open_tab, upload, use
 
-MODEL = "fastgan-brain-mri-onnx"
+MODEL = "fastgan-brain-mri"
 
 
 @pytest.fixture

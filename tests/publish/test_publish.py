@@ -562,25 +562,22 @@ def test_detached_weights_are_named_by_the_record(publish, zenodo, project):
     [there] = zenodo.records
     content = there.files[WEIGHTS].content
     weights = json.loads(there.files["metadata.json"].content)["weights"]
-    assert weights == {
-        "source": "remote",
-        "format": "safetensors",
+    file = {
+        "role": "network",
         "file": WEIGHTS,
         "sha256": hashlib.sha256(content).hexdigest(),
         "md5": there.files[WEIGHTS].md5,
         "record": str(there.id),
         "url": f"{zenodo.url}/records/{there.id}/files/{WEIGHTS}",
     }
+    assert weights == [{"runtime": "numpy", "format": "safetensors", "files": [file]}]
     assert (project / PACKAGE / "weights" / WEIGHTS).is_file()
 
 
 def test_weights_elsewhere_are_not_detached(publish, zenodo, project):
-    weights = {
-        "source": "remote",
-        "format": "pytorch",
-        "url": "https://zenodo.org/records/1/files/weights.pt",
-    }
-    projects.edit(project, weights=weights)
+    file = {"role": "network", "url": "https://zenodo.org/records/1/files/weights.pt"}
+    weights = {"runtime": "numpy", "format": "pytorch", "files": [file]}
+    projects.edit(project, weights=[weights])
     done = publish("--yes", "--detach-weights")
     assert done.code == 1
     assert "are not in the package" in done.err

@@ -31,7 +31,7 @@ from medigan_hub.app import bodies, doors, files, gate, server, session  # noqa:
 from medigan_hub.app.settings import Settings  # noqa: E402
 
 MARK = b"nobody but its owner may see this"
-MODEL = "fastgan-brain-mri-onnx"
+MODEL = "fastgan-brain-mri"
 PASSED_ON = {
     "/",
     "/assets/{path:path}",

@@ -6,10 +6,10 @@ import struct
 import subprocess
 import sys
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from variants import with_file
 from zips import END, ENTRY, changed, sharing, zipped
 
 import medigan_hub
@@ -30,8 +30,7 @@ def publish(tmp_path, own_cache):
     def make(content):
         (package / "x.zip").write_bytes(content)
         sha256 = hashlib.sha256(content).hexdigest()
-        bundled = replace(model.weights, source="bundled", file="x.zip", sha256=sha256)
-        return replace(model, weights=bundled), package
+        return with_file(model, file="x.zip", sha256=sha256, url=None), package
 
     return make
 

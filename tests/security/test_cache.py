@@ -390,7 +390,10 @@ def test_without_locks_two_downloads_of_a_file_do_not_spoil_each_other(model, ow
     content = os.urandom(2_000_000)
     with slow_server(content, together=2) as url:
         document = json.loads(json.dumps(model.document))
-        document["weights"] |= {"url": url, "sha256": hashlib.sha256(content).hexdigest()}
+        document["weights"][0]["files"][0] |= {
+            "url": url,
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
         processes = [
             subprocess.Popen(
                 [sys.executable, "-c", FETCH],
@@ -408,7 +411,7 @@ def test_without_locks_two_downloads_of_a_file_do_not_spoil_each_other(model, ow
             process.stdin = None
         for process in processes:
             out, err = process.communicate(timeout=120)
-            assert out.strip() == document["weights"]["sha256"], err
+            assert out.strip() == document["weights"][0]["files"][0]["sha256"], err
             assert err.count("without locks") == 1
     (folder,) = [path for path in (own_cache / "weights").iterdir() if path.is_dir()]
     (kept,) = [path for path in folder.iterdir() if path.suffix != ".lock"]

@@ -4,11 +4,11 @@ import hashlib
 import io
 import shutil
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import strategies as st
+from variants import with_file
 from zips import zipped
 
 import medigan_hub
@@ -76,13 +76,8 @@ def test_fuzz_what_is_unpacked(fuzz, tmp_path, own_cache):
 
     def examine(content):
         (package / "x.zip").write_bytes(content)
-        bundled = replace(
-            model.weights,
-            source="bundled",
-            file="x.zip",
-            sha256=hashlib.sha256(content).hexdigest(),
-        )
-        found, before = replace(model, weights=bundled), outside()
+        sha256 = hashlib.sha256(content).hexdigest()
+        found, before = with_file(model, file="x.zip", sha256=sha256, url=None), outside()
         try:
             folder = weights.unpack(found, package)
             names = weights.names(found, package)

@@ -157,7 +157,8 @@ def test_an_answer_that_is_compressed_to_nothing_without_end_ends(monkeypatch):
 def test_a_download_that_dawdles_ends_in_one_line(impatient, waits, published):
     with serving(DAWDLING["body"]) as (url, _):
         changes = {"url": url, "sha256": "0" * 64}
-        document = published | {"weights": published["weights"] | changes}
+        document = copy.deepcopy(published)
+        document["weights"][0]["files"][0] |= changes
         with pytest.raises(NetworkError, match="it brings less than 1024 bytes a second"):
             weights.fetch(ModelMetadata.from_document(document))
     assert waits == [1, 2, 4, 8]
@@ -174,7 +175,8 @@ def test_a_modem_is_fast_enough(impatient, waits, published):
 
     with serving(answer) as (url, _):
         changes = {"url": url, "sha256": hashlib.sha256(content).hexdigest()}
-        document = published | {"weights": published["weights"] | changes}
+        document = copy.deepcopy(published)
+        document["weights"][0]["files"][0] |= changes
         found = weights.fetch(ModelMetadata.from_document(document))
     assert found.path.read_bytes() == content
     assert waits == []
@@ -309,7 +311,7 @@ def lab(published, **changes):
     document = copy.deepcopy(published)
     document |= {"name": "lab-model", "plugin": "medigan-model-lab"}
     document.pop("medigan_id")
-    document["weights"] |= changes
+    document["weights"][0]["files"][0] |= changes
     return document
 
 

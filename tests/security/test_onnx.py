@@ -14,7 +14,9 @@ pytest.importorskip("onnxruntime")
 
 from onnx import TensorProto, helper  # noqa: E402
 
+from medigan_hub.runtimes import Network  # noqa: E402
 from medigan_hub.runtimes.onnx import OnnxRuntime  # noqa: E402
+from medigan_hub.runtimes.tensorflow import TensorflowRuntime  # noqa: E402
 
 ONES = np.ones((2, 2), np.float32)
 
@@ -167,7 +169,7 @@ def without_the_mark():
 
 
 def session(path):
-    return OnnxRuntime().open(path, "cpu", "float32")
+    return OnnxRuntime().open({"network": path}, "cpu", "float32")
 
 
 @pytest.mark.parametrize(
@@ -309,7 +311,7 @@ def many_without_end(file, folder):
     ],
 )
 def test_weights_of_keras_that_are_elsewhere_are_refused(tmp_path, make, reason):
-    runtime = pytest.importorskip("medigan_hub.runtimes.tensorflow")
+    pytest.importorskip("tensorflow")
     (tmp_path / "secret").write_bytes(b"1234")
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["secret"] = np.ones(2, np.float32)
@@ -321,12 +323,12 @@ def test_weights_of_keras_that_are_elsewhere_are_refused(tmp_path, make, reason)
         raise AssertionError("it was read")
 
     with pytest.raises(WeightsError, match=reason) as caught:
-        runtime.TensorflowRuntime(build).open(path, "cpu", "float32")
+        TensorflowRuntime(Network(build)).open({"network": path}, "cpu", "float32")
     assert str(caught.value).isprintable()
 
 
 def test_a_file_in_itself_is_looked_at_once(tmp_path):
-    runtime = pytest.importorskip("medigan_hub.runtimes.tensorflow")
+    pytest.importorskip("tensorflow")
     path = tmp_path / "toy.weights.h5"
     with h5py.File(path, "w") as file:
         file["layers/again"] = file["/"]
@@ -339,7 +341,7 @@ def test_a_file_in_itself_is_looked_at_once(tmp_path):
         raise BuiltError
 
     with pytest.raises(BuiltError):
-        runtime.TensorflowRuntime(build).open(path, "cpu", "float32")
+        TensorflowRuntime(Network(build)).open({"network": path}, "cpu", "float32")
 
 
 # safetensors

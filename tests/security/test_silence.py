@@ -38,7 +38,7 @@ NAMES = "53"
 ONNX = """
 import time
 from medigan_hub import Hub
-assert len(next(iter(Hub().generate("fastgan-brain-mri-onnx", 1)))) == 1
+assert len(next(iter(Hub().generate("fastgan-brain-mri", 1)))) == 1
 time.sleep(13)  # ONNX Runtime reports some ten seconds after it was imported
 """
 TRAINED = (
@@ -58,7 +58,7 @@ RUNS: dict[str, tuple[tuple[str, ...], ...]] = {
     "catalogue": (
         (*MEDIGAN, "list"),
         (*MEDIGAN, "search", "brain mri"),
-        (*MEDIGAN, "info", "fastgan-brain-mri-onnx"),
+        (*MEDIGAN, "info", "fastgan-brain-mri"),
     ),
 }
 

@@ -81,10 +81,11 @@ def fetch(tmp_path, document):
     """Run ``weights fetch`` for a model whose weights lie at a URL, and return what it says."""
 
     def run_fetch(url: str, *arguments: str) -> str:
-        weights = {"source": "remote", "format": "unknown", "file": "x.pt", "url": url}
+        file = {"role": "network", "file": "x.pt", "url": url, "sha256": "0" * 64}
+        weights = {"runtime": "numpy", "format": "unknown", "files": [file]}
         folder = tmp_path / "catalogue"
         folder.mkdir()
-        made = document | {"name": "lab-model", "weights": weights | {"sha256": "0" * 64}}
+        made = document | {"name": "lab-model", "weights": [weights]}
         (folder / "model.json").write_text(json.dumps(made))
         done = subprocess.run(
             [sys.executable, "-c", LOUD, "weights", "fetch", "lab-model", *arguments],

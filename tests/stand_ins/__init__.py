@@ -33,9 +33,9 @@ def build(document: Mapping[str, Any], folder: Path) -> Path:
     published = document["archive"]
     make = _MADE[number]
     top = "" if number in AT_THE_TOP else f"{published['package']}/"
-    path = folder / document["weights"]["file"]
+    path = folder / document["weights"][0]["files"][0]["file"]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in make(number, document["weights"]["member"]):
+        for name, content in make(number, document["weights"][0]["files"][0]["member"]):
             archive.writestr(f"{top}{name}", content)
         for name in ("networks.py", "pictures.py"):
             archive.writestr(f"{top}{name}", (CODE / name).read_bytes())

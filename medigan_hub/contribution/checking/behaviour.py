@@ -91,7 +91,7 @@ def findings(
         remedy = "see that url, record and checksums in metadata.json are right"
         fault = Finding(FETCHED, FAILED, str(error), remedy)
         return [fault, *_skipped(NAMES, "what it needs can't be had")]
-    if model.weights.source == "remote":
+    if any(file.is_remote for file in model.files):
         found.append(Finding(FETCHED, PASSED))
     samples = _reference(package, model)
     before = _snapshot(package.site)
@@ -345,7 +345,7 @@ class Judge:
         inputs = self._given() if request.inputs else {}
         made = self.runner.generate(
             len(request.indices),
-            request.batch_size,
+            request.execution.batch_size,
             request.seed,
             conditions,
             inputs,
@@ -356,7 +356,7 @@ class Judge:
     def _checked(
         self, request: GenerationRequest, conditions: Mapping[str, Any] = NO_CONDITIONS
     ) -> list[SampleBatch]:
-        return list(generation.checked(iter(self._batches(request, conditions)), request))
+        return list(generation.judged(iter(self._batches(request, conditions)), request))
 
     def _most(self, request: GenerationRequest) -> int:
         """Return how many bytes the samples of a job may have that are as declared."""
@@ -403,7 +403,7 @@ def _reference(package: Package, model: ModelMetadata) -> Reference | Fault | Sk
     """Return the package's reference samples, or what is wrong with them."""
     assert package.folder is not None  # noqa: S101 (for the type checker)
     if not (package.folder / reference.FOLDER).is_dir():
-        if model.weights.source == "remote":
+        if model.main_file.is_remote:
             return Skip("the package ships none")
         return Fault(
             "the package has no reference samples, by which it can be told that it still "

@@ -14,7 +14,7 @@ from pathlib import Path
 from medigan_hub import weights
 from medigan_hub.errors import OutputError
 from medigan_hub.files import cache_folder
-from medigan_hub.metadata import ModelMetadata
+from medigan_hub.metadata import ModelMetadata, WeightsFile
 from medigan_hub.runtimes.archive import environments, permission
 from medigan_hub.weights.places import place_of
 
@@ -39,13 +39,17 @@ def lend(model: ModelMetadata, cache: Path, *, allow_archive_code: bool) -> bool
     """
     try:
         cache.mkdir()
-        sha256 = model.weights.sha256
-        if model.weights.source == "remote":
-            source, sha256 = astuple(weights.fetch(model))
-            target = cache / place_of(model).path.relative_to(cache_folder().absolute())
-            target.parent.mkdir(parents=True)
-            shutil.copyfile(source, target)
-        allowed = allow_archive_code or (sha256 is not None and permission.is_given(sha256))
+        sums = dict[WeightsFile, str | None]()
+        for file in model.files:
+            sums[file] = file.sha256
+            if file.is_remote:
+                source, sums[file] = astuple(weights.fetch(model, file))
+                place = place_of(model, file).path.relative_to(cache_folder().absolute())
+                (cache / place).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, cache / place)
+        published = [each.files[0] for each in model.weights if each.runtime == "archive"]
+        known = [sha256 for file in published if (sha256 := sums.get(file)) is not None]
+        allowed = allow_archive_code or any(map(permission.is_given, known))
         if model.runtimes[0] == "archive" and model.archive is not None and allowed:
             folder = environments.environment(model.archive.dependencies).parent.parent
             (cache / "environments").mkdir()

@@ -48,9 +48,10 @@ class Probe:
         plugin = Hub().model(name).plugin
         if plugin is None:
             raise PluginError(f"{name} is not found once it is installed")
-        if plugin.metadata.weights.source == "remote":
-            pin(place_of(plugin.metadata))  # which the gate has verified, and copied here
-        self.model = plugin.metadata
+        for file in plugin.metadata.files:
+            if file.is_remote:
+                pin(place_of(plugin.metadata, file))  # which the gate has verified, and copied here
+        self.plugin, self.model = plugin, plugin.metadata
         self.hooks = plugins.load(plugin)
         return {}, []
 
@@ -69,7 +70,8 @@ class Probe:
         names: list[list[str]] = []
         arrays: list[np.ndarray] = []
         done = 0
-        for batch in self.hooks.generate(request=generation.prepare(request)):
+        request = generation.ready(self.plugin, generation.chosen(request))
+        for batch in self.hooks.generate(request=request):
             if not isinstance(batch, SampleBatch):
                 raise PluginError(f"a batch is a {type(batch).__name__}, not a SampleBatch")
             names.append(list(batch.arrays))

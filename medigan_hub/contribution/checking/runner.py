@@ -265,12 +265,12 @@ class Runner:
         if time.monotonic() > self._limit:
             raise Ended(
                 f"it takes over {self._timeout:g} seconds",
-                "make it faster, or allow more with --timeout",
+                "make it faster, or raise the timeout",
             )
         if _memory_of(self._process.pid) / 2**30 > self._memory:
             raise Ended(
                 f"it uses over {self._memory:g} GiB of memory",
-                "let the memory depend on the batch alone, or allow more with --memory",
+                "let the memory depend on the batch alone, or raise the bound on memory",
             )
         if self.printed > self._loud:
             raise Ended(f"it prints over {size(LOUD)}", "print nothing")

@@ -17,6 +17,7 @@ from medigan_hub.contribution.checking.package import LARGEST, MOST, Package
 from medigan_hub.contribution.checking.report import FAILED, PASSED, SKIPPED, Fault, Finding
 from medigan_hub.errors import HubError, MetadataError, PluginError
 from medigan_hub.files import inside, sha256_of
+from medigan_hub.metadata import WeightsFile
 from medigan_hub.plugins import MODELS
 
 LARGEST_WHEEL = 100 * 2**20
@@ -133,19 +134,23 @@ def _citation(package: Package) -> Iterator[Fault]:
 def _weights(package: Package) -> Iterator[Fault]:
     model, folder = package.model, package.folder
     assert model is not None and folder is not None  # noqa: S101, PT018 (checked before)
-    weights = model.weights
-    if weights.source == "remote":
-        if not (weights.sha256 or weights.md5 or weights.record):
+    formats = {file: entry.format for entry in model.weights for file in entry.files}
+    for file in model.files:
+        if not file.is_remote:
+            yield from _bundled(folder, file, formats[file])
+        elif not (file.sha256 or file.md5 or file.record):
             yield Fault(
-                f"nothing tells whether {weights.url} still holds the same weights",
-                "give weights.sha256 in metadata.json",
+                f"nothing tells whether {file.url} still holds the same weights",
+                "give its sha256 in weights of metadata.json",
             )
-        return
+
+
+def _bundled(folder: Path, weights: WeightsFile, form: str) -> Iterator[Fault]:
     path = inside(folder, weights.file or "")
     if path is None or not path.is_file():
         yield Fault(
             f"the wheel lacks the weights {weights.file}",
-            "put them there and have the build include them: weights.file is relative to "
+            "put them there and have the build include them: file of weights is relative to "
             "the import package",
         )
         return
@@ -157,21 +162,21 @@ def _weights(package: Package) -> Iterator[Fault]:
             "they changed after they were hashed: put back the old ones, or give the new SHA-256 "
             "and raise the version",
         )
-    suffixes = SUFFIXES.get(weights.format)
+    suffixes = SUFFIXES.get(form)
     if suffixes and not weights.file.endswith(suffixes):  # type: ignore[union-attr]
         yield Fault(
-            f"the weights {weights.file} are named otherwise than {weights.format} weights are",
-            f"let their name end in {' or '.join(suffixes)}, or mend weights.format",
+            f"the weights {weights.file} are named otherwise than {form} weights are",
+            f"let their name end in {' or '.join(suffixes)}, or mend the format of weights",
         )
-    fault = contents.broken_weights(path, weights.format)
+    fault = contents.broken_weights(path, form)
     if fault:
         yield Fault(
-            f"the weights {weights.file} are no {weights.format} file: {fault}",
-            "write them again, or mend weights.format",
+            f"the weights {weights.file} are no {form} file: {fault}",
+            "write them again, or mend the format of weights",
         )
-    elif weights.format in ("pytorch", "tensorflow"):
+    elif form in ("pytorch", "tensorflow"):
         yield Fault(
-            f"bundled weights of the format {weights.format} can hold code",
+            f"bundled weights of the format {form} can hold code",
             "write them as safetensors, .weights.h5 or .onnx",
         )
 
@@ -198,7 +203,7 @@ def _size(package: Package) -> Iterator[Fault]:
     if size > LARGEST_WHEEL:
         yield Fault(
             f"the wheel has {size / 2**20:.0f} MiB; PyPI takes {LARGEST_WHEEL // 2**20}",
-            "leave the weights to a Zenodo record: source remote in metadata.json",
+            "leave the weights to a Zenodo record: a url in weights of metadata.json",
         )
 
 

@@ -33,7 +33,7 @@ from urllib.parse import quote
 
 from medigan_hub import network
 from medigan_hub.contribution.publishing.connection import Connection
-from medigan_hub.errors import NetworkError, require
+from medigan_hub.errors import NetworkError, named, require
 from medigan_hub.network import Refused, Unavailable
 from medigan_hub.weights.hashes import Digests
 
@@ -292,8 +292,8 @@ class Deposits:
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise NetworkError(
-                "the server describes a deposit in a way that is not Zenodo's; --server must be "
-                "the address of an installation of its software"
+                "the server describes a deposit in a way that is not Zenodo's; "
+                f"{named('server')} must be the address of an installation of its software"
             ) from error
 
     def _listed(self, url: str) -> dict[str, Stored]:

@@ -17,7 +17,7 @@ from medigan_hub import network
 from medigan_hub.contribution.publishing.connection import Connection
 from medigan_hub.contribution.publishing.servers import GITHUB, Server, address
 from medigan_hub.contribution.publishing.tokens import Token
-from medigan_hub.errors import NetworkError, RequestError
+from medigan_hub.errors import NetworkError, RequestError, named
 from medigan_hub.network import Refused
 
 HEADERS = {
@@ -106,7 +106,9 @@ def repository(text: str) -> str:
         It is none.
     """
     if re.fullmatch(r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+", text) is None or text.endswith(("/.", "/..")):
-        raise RequestError(f"--github is {text!r}; name the hub's repository as OWNER/NAME")
+        raise RequestError(
+            f"{named('github')} is {text!r}; name the hub's repository as OWNER/NAME"
+        )
     return text
 
 
@@ -132,8 +134,8 @@ class _Repository:
         about = self._about(self._name)
         if about is None:
             raise NetworkError(
-                f"GitHub has no repository {self._name} that the token can see; mend --github, or "
-                "give the token access to it"
+                f"GitHub has no repository {self._name} that the token can see; mend "
+                f"{named('github')}, or give the token access to it"
             )
         login = str(self._get("user")["login"])
         try:

@@ -13,7 +13,7 @@ from typing import Any
 from medigan_hub import metadata
 from medigan_hub.errors import PluginError, RequestError, WeightsError
 from medigan_hub.files import inside, sha256_of
-from medigan_hub.metadata import ModelMetadata
+from medigan_hub.metadata import ModelMetadata, WeightsFile
 
 STATE = ".medigan-publish.json"
 DOCUMENT = "metadata.json"
@@ -36,10 +36,13 @@ class Project:
         return self.package / DOCUMENT
 
     @property
-    def weights(self) -> Path | None:
-        """Return the file with the weights, where they are in the package."""
-        weights = self.model.weights
-        return self.package / weights.file if weights.source == "bundled" and weights.file else None
+    def weights(self) -> dict[Path, WeightsFile]:
+        """Return the files with weights that are in the package."""
+        return {
+            self.package / file.file: file
+            for file in self.model.files
+            if file.file and not file.is_remote
+        }
 
 
 def read(folder: Path) -> Project:
@@ -129,18 +132,16 @@ def _left_out(entry: Path) -> bool:
 
 
 def _check_weights(project: Project) -> None:
-    path, weights = project.weights, project.model.weights
-    if path is None:
-        return
-    if inside(project.package, str(weights.file)) is None or not path.is_file():
-        raise WeightsError(
-            f"the weights of {project.model.name} are not in {path}; put them there, or mend "
-            f"weights.file in {DOCUMENT}"
-        )
-    found = sha256_of(path)
-    if found != weights.sha256:
-        raise WeightsError(
-            f"{path} has the SHA-256 {found}, and {DOCUMENT} states {weights.sha256}: it was "
-            "changed after it was hashed. If it is right, state its SHA-256, raise the version and "
-            "make the reference samples again; if not, restore it"
-        )
+    for path, file in project.weights.items():
+        if inside(project.package, str(file.file)) is None or not path.is_file():
+            raise WeightsError(
+                f"the weights of {project.model.name} are not in {path}; put them there, or mend "
+                f"weights in {DOCUMENT}"
+            )
+        found = sha256_of(path)
+        if found != file.sha256:
+            raise WeightsError(
+                f"{path} has the SHA-256 {found}, and {DOCUMENT} states {file.sha256}: it was "
+                "changed after it was hashed. If it is right, state its SHA-256, raise the "
+                "version and make the reference samples again; if not, restore it"
+            )

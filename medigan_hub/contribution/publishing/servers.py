@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from medigan_hub.errors import RequestError
+from medigan_hub.errors import RequestError, named
 from medigan_hub.network import shown
 from medigan_hub.weights.places import is_private
 
@@ -46,24 +46,26 @@ def chosen(*, production: bool, url: str | None) -> Server:
     if url is None:
         return PRODUCTION if production else SANDBOX
     if production:
-        raise RequestError("give --production or --server, not both")
-    base = address(url, "--server")
+        raise RequestError(f"give {named('production')} or {named('server')}, not both")
+    base = address(url, named("server"))
     known = next((server for server in (SANDBOX, PRODUCTION) if server.base == base), None)
     if known is not None:
-        flag = "leave --server out" if known == SANDBOX else "give --production"
-        raise RequestError(f"--server is {base}; {flag}")
+        remedy = f"leave {named('server')} out"
+        if known == PRODUCTION:
+            remedy = f"give {named('production', True)} in its place"
+        raise RequestError(f"{named('server')} is {base}; {remedy}")
     return Server(base, OTHER, "other")
 
 
 def address(url: str, what: str) -> str:
     """Return the address of a server that a token may be sent to; ``what`` says where it is from.
 
-    >>> address("https://deposit.example.org/", "--server")
+    >>> address("https://deposit.example.org/", "server")
     'https://deposit.example.org'
-    >>> address("http://deposit.example.org", "--server")
+    >>> address("http://deposit.example.org", "server")
     Traceback (most recent call last):
     ...
-    medigan_hub.errors.RequestError: --server is http://deposit.example.org; a token is sent by \
+    medigan_hub.errors.RequestError: server is http://deposit.example.org; a token is sent by \
 https alone (by http to this machine): name an address such as https://deposit.example.org
 
     Raises

@@ -18,7 +18,7 @@ from medigan_hub.contribution import building
 from medigan_hub.contribution.publishing import project as projects
 from medigan_hub.contribution.publishing.project import DOCUMENT, Project
 from medigan_hub.contribution.reference import FOLDER as REFERENCE
-from medigan_hub.errors import PluginError, RequestError
+from medigan_hub.errors import PluginError, RequestError, named
 from medigan_hub.files import write_atomically
 from medigan_hub.metadata import checked
 from medigan_hub.weights.hashes import Digests, digests_of
@@ -75,24 +75,33 @@ def document(project: Project, home: Home | None, *, detached: bool) -> dict[str
     else:
         made = projects.with_doi(made, home.doi)
     if detached:
-        if project.weights is None:
+        if not project.weights:
             raise RequestError(
-                f"--detach-weights: the weights of {project.model.name} are not in the package; "
-                "leave the flag out"
+                f"{named('detach_weights')}: the weights of {project.model.name} are not in the "
+                "package; leave the flag out"
             )
-        found = digests_of(project.weights)
-        name = project.weights.name
-        made["weights"] = {
-            "source": "remote",
-            "format": made["weights"]["format"],
-            "file": name,
-            "sha256": found.sha256,
-            "md5": found.md5,
-            # Until a record is reserved, it has a number that no record has.
-            "record": str(home.record) if home else "0",
-            "url": home.url(name) if home else f"https://zenodo.org/records/0/files/{quote(name)}",
-        }
+        made["weights"] = [
+            {**entry, "files": [_detached(project, file, home) for file in entry["files"]]}
+            for entry in made["weights"]
+        ]
     return made
+
+
+def _detached(project: Project, file: Mapping[str, Any], home: Home | None) -> Mapping[str, Any]:
+    """Return a file of a document's weights as one that is downloaded from the record."""
+    if "url" in file:
+        return file
+    path = project.package / file["file"]
+    found, name = digests_of(path), path.name
+    return {
+        **file,
+        "file": name,
+        "sha256": found.sha256,
+        "md5": found.md5,
+        # Until a record is reserved, it has a number that no record has.
+        "record": str(home.record) if home else "0",
+        "url": home.url(name) if home else f"https://zenodo.org/records/0/files/{quote(name)}",
+    }
 
 
 def build(project: Project, made: Mapping[str, Any], folder: Path) -> list[File]:
@@ -114,9 +123,10 @@ def build(project: Project, made: Mapping[str, Any], folder: Path) -> list[File]
     checked(made, f"{DOCUMENT} as it is to be published")
     content = projects.written(made)
     write_atomically(package / DOCUMENT, content)
-    weights = project.weights
-    if weights is not None and made["weights"]["source"] == "remote":
-        (package / weights.relative_to(project.package)).unlink()
+    bundled = _bundled(made)
+    for path in project.weights:
+        if path.relative_to(project.package).as_posix() not in bundled:
+            (package / path.relative_to(project.package)).unlink()
     target.mkdir()
     built = building.build(source, target)
     _check(built.wheel, project, made, content)
@@ -124,10 +134,10 @@ def build(project: Project, made: Mapping[str, Any], folder: Path) -> list[File]
     shutil.rmtree(source, ignore_errors=True)
     (target / DOCUMENT).write_bytes(content)
     paths.append(target / DOCUMENT)
-    if weights is not None:
-        if weights.name in {path.name for path in paths}:
-            raise PluginError(f"{weights} has the name of another file of the record; rename it")
-        paths.append(_put(weights, target / weights.name))
+    for path in project.weights:
+        if path.name in {other.name for other in paths}:
+            raise PluginError(f"{path} has the name of another file of the record; rename it")
+        paths.append(_put(path, target / path.name))
     for picture in _pictures(project):
         parts = picture.relative_to(project.package).parts
         paths.append(_put(picture, target / "-".join(parts)))
@@ -197,15 +207,23 @@ def _check(wheel: Path, project: Project, made: Mapping[str, Any], content: byte
                 f"the wheel lacks {root}/{DOCUMENT}, or has another; let the build put the whole "
                 f"package into it"
             )
-        weights = made["weights"]
-        if weights["source"] != "bundled":
-            return
-        inner = f"{root}/{weights['file']}"
-        found = _sha256(archive, inner) if inner in names else None
-    if found != weights["sha256"]:
-        raise PluginError(
-            f"the wheel lacks {inner}, or has another; let the build put the whole package into it"
-        )
+        for file, sha256 in _bundled(made).items():
+            inner = f"{root}/{file}"
+            if inner not in names or _sha256(archive, inner) != sha256:
+                raise PluginError(
+                    f"the wheel lacks {inner}, or has another; let the build put the whole package "
+                    "into it"
+                )
+
+
+def _bundled(document: Mapping[str, Any]) -> dict[str, str]:
+    """Return the files of weights that a document has in the package, and their SHA-256."""
+    return {
+        file["file"]: file["sha256"]
+        for entry in document["weights"]
+        for file in entry["files"]
+        if "url" not in file
+    }
 
 
 def _sha256(archive: zipfile.ZipFile, name: str) -> str:

@@ -36,7 +36,7 @@ from medigan_hub.contribution.publishing.servers import PRODUCTION, Server
 from medigan_hub.contribution.publishing.staging import File, Home
 from medigan_hub.contribution.publishing.state import Attempt, Record, State
 from medigan_hub.contribution.publishing.tokens import Token, kept_from_others
-from medigan_hub.errors import NetworkError, OutputError, PluginError
+from medigan_hub.errors import NetworkError, OutputError, PluginError, named
 from medigan_hub.files import cache_folder, locked, write_atomically
 from medigan_hub.metadata import ModelMetadata
 from medigan_hub.network import Refused
@@ -154,7 +154,7 @@ def publish(order: Order, token: Callable[[Server], Token], voice: Voice) -> Pub
     if network.offline():
         raise NetworkError(
             f"{project.model.name} can't be published: MEDIGAN_OFFLINE forbids the network; "
-            "--dry-run needs none"
+            f"{named('dry_run', True)} needs none"
         )
     client_library()
     connection = Connection(order.server, token(order.server), voice.say, REMEDIES)

@@ -194,10 +194,13 @@ def _document(document: Mapping[str, Any], answers: Mapping[str, str]) -> dict[s
         "licence": document["licence"] if answers["licence"] == AS_STATED else answers["licence"],
         "organ": answers["organ"].split(", "),
         "modality": answers["modality"].split(", "),
-        "execution": {
-            "runtimes": ["archive"],
-            "evidence": "TODO: what the images were held against, such as those of the authors.",
-        },
+        "weights": [
+            {
+                **entry,
+                "evidence": "TODO: what the images were held against, such as the authors' own.",
+            }
+            for entry in document["weights"]
+        ],
         "limitations": [
             "TODO: what the images get wrong. They were not judged by the hub.",
         ],

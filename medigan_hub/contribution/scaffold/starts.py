@@ -14,7 +14,7 @@ from medigan_hub.catalogue.convert import convert
 from medigan_hub.contribution import recognition
 from medigan_hub.contribution.recognition import Recognised
 from medigan_hub.contribution.scaffold.licences import spdx
-from medigan_hub.errors import HubError, MetadataError, RequestError, close_to
+from medigan_hub.errors import HubError, MetadataError, RequestError, close_to, named
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -132,7 +132,8 @@ def _entry(path: Path, value: Any, model: str | None) -> tuple[str, Mapping[str,
     if "execution" in value:
         if model is None:
             raise RequestError(
-                f"{path} holds an entry without its id; name it: --model 00005_DCGAN_MMG_MASS_ROI"
+                f"{path} holds an entry without its id; name it: "
+                f"{named('model', '00005_DCGAN_MMG_MASS_ROI')}"
             )
         return model, value
     if model is None and len(value) == 1:
@@ -140,7 +141,7 @@ def _entry(path: Path, value: Any, model: str | None) -> tuple[str, Mapping[str,
     if model is None:
         listed = ", ".join([*value][:3])
         raise RequestError(
-            f"{path} holds {len(value)} models; name one: --model ID ({listed}, ...)"
+            f"{path} holds {len(value)} models; name one: {named('model', 'ID')} ({listed}, ...)"
         )
     if model not in value:
         close = close_to(model, value) or [*value][:3]

@@ -1,13 +1,15 @@
 """Runs the code that was published with a model, in a process and environment of its own.
 
-``run`` has the archive fetched, asks whether its code may run, makes an
-environment for what it depends on, and calls its function; ``outputs_of`` maps
-what that returned to the declared outputs. The published code never runs in
-the hub's process, and nothing is installed beside the hub.
+A plugin translates a request into calls of the published function. ``run`` has
+the archive fetched, asks whether its code may run, makes an environment for what
+it depends on, and calls the function; ``outputs_of`` maps what that returned to
+the declared outputs. The published code never runs in the hub's process, and
+nothing is installed beside the hub.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import shutil
@@ -16,8 +18,9 @@ import tempfile
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain, groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -27,9 +30,17 @@ from medigan_hub.metadata import ModelMetadata
 from medigan_hub.runtimes.archive import environments, logs, permission
 from medigan_hub.runtimes.archive.client import Worker, time_limit
 from medigan_hub.runtimes.archive.results import Item, outputs_of
-from medigan_hub.samples import GenerationRequest
+from medigan_hub.runtimes.base import Runtime
+from medigan_hub.samples import GenerationRequest, SampleBatch
 
-__all__ = ["Call", "outputs_of", "run"]
+if TYPE_CHECKING:
+    from medigan_hub.models.base import ModelPlugin
+
+__all__ = ["ArchiveRuntime", "Call", "outputs_of", "run"]
+
+BLOCK = 8
+"""Samples that one call of published code makes. Blocks begin at multiples of it, whatever
+is asked for, so that a sample stays the same however a job is split."""
 
 PUBLISHED = re.compile(r"models/[^/]+(?:/+(.*))?", re.DOTALL)
 """Paths as medigan's list has them: relative to its own folder of models."""
@@ -50,6 +61,81 @@ class Call:
     """Whether the argument is rather the list of the files' paths."""
     tensors: Mapping[str, np.ndarray] = field(default_factory=dict)
     """By argument: float32, which arrives as a tensor of PyTorch."""
+
+
+@runtime_checkable
+class Translator(Protocol):
+    """A plugin that translates requests into calls of the published function."""
+
+    def archive_calls(self, request: GenerationRequest, indices: Sequence[int]) -> Iterator[Call]:
+        """Yield the calls that make some samples."""
+
+
+class ArchiveRuntime(Runtime):
+    """Runs published code, which nothing but its permission lets run."""
+
+    name = "archive"
+    title = "the code published with the model"
+
+    @classmethod
+    def check(cls, device: str, precision: str) -> None:
+        if precision != "float32":
+            raise RequestError(f"published code has a precision of its own; leave {precision} out")
+        if device == "mps":
+            raise RequestError("published code runs on cpu or cuda, not on mps")
+        if device.startswith("cuda") and not _has_cuda():
+            raise RequestError(f"the device {device} is not available; this machine has cpu")
+
+    def generate(self, plugin: ModelPlugin, request: GenerationRequest) -> Iterator[SampleBatch]:
+        if not isinstance(plugin, Translator):
+            raise PluginError(
+                f"the plugin of {plugin.metadata.name} does not say how its published code is "
+                "called; it must build on a class for published models"
+            )
+        # Of several images in a folder, the code may take any for any sample.
+        size = 1 if request.inputs else BLOCK
+        blocks = _blocks(request, size)
+        first = list(plugin.archive_calls(request, next(blocks)))  # what can't be asked is told now
+        rest = chain.from_iterable(plugin.archive_calls(request, each) for each in blocks)
+        calls = chain(first, rest)
+        return self._batches(plugin, request, calls, size)
+
+    def _batches(
+        self, plugin: ModelPlugin, request: GenerationRequest, calls: Iterable[Call], size: int
+    ) -> Iterator[SampleBatch]:
+        """Yield made samples in order, each for itself, since they may differ in size."""
+        wanted, place = request.indices, 0
+        block, made = -1, dict[int, dict[str, np.ndarray]]()
+        for call, samples in run(plugin.metadata, request, calls, plugin.folder):
+            if call.indices[0] // size != block:
+                block, made = call.indices[0] // size, {}
+            for index, items in zip(call.indices, samples, strict=True):
+                made[index] = outputs_of(plugin.metadata, items)
+            while place < len(wanted) and wanted[place] in made:
+                index = wanted[place]
+                arrays = {name: array[np.newaxis] for name, array in made[index].items()}
+                arrays |= {name: each[index][np.newaxis] for name, each in request.inputs.items()}
+                arrays |= plugin.labels(request, [index])
+                yield SampleBatch(np.array([index], dtype=np.int64), arrays)
+                place += 1
+
+
+def _has_cuda() -> bool:
+    """Tell whether a driver for NVIDIA's GPUs is here; the hub itself needs no framework to ask."""
+    try:
+        ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
+
+
+def _blocks(request: GenerationRequest, size: int) -> Iterator[range]:
+    """Yield the blocks of samples that hold what is asked for."""
+    for block, _ in groupby(request.indices, lambda index: index // size):
+        members = range(block * size, (block + 1) * size)
+        if request.given_latents is not None:
+            members = members[: len(request.given_latents) - members.start]
+        yield members
 
 
 def run(
@@ -79,8 +165,6 @@ def run(
     """
     if model.archive is None:
         raise PluginError(f"{model.name} has no published code to run")
-    if request.device == "mps":
-        raise RequestError(f"the published code of {model.name} runs on cpu or cuda, not on mps")
     limit = time_limit()
     unpacked = _unpacked(model, request, plugin)
     python = environments.environment(model.archive.dependencies, _say)
@@ -97,7 +181,13 @@ def run(
                 "TMPDIR may name a folder with more room"
             ) from error
         with Worker(
-            model, python, folder, code, seed=request.seed, device=request.device, limit=limit
+            model,
+            python,
+            folder,
+            code,
+            seed=request.seed,
+            device=request.execution.device,
+            limit=limit,
         ) as worker:
             for number, call in enumerate(calls):
                 place = folder / f"call-{number}"
@@ -115,12 +205,13 @@ def run(
 
 def _unpacked(model: ModelMetadata, request: GenerationRequest, plugin: Path | None) -> Path:
     """Return the folder of the archive's code, once that may run."""
-    if plugin is None or model.weights.source == "remote":
-        permission.check(model, request, weights.fetch(model).sha256)
-        return weights.unpack(model)
-    weights.bundled(model, plugin)
-    permission.check(model, request, model.weights.sha256 or "")
-    return weights.unpack(model, plugin)
+    (file,) = model.weights_for("archive").files
+    if plugin is None or file.is_remote:
+        permission.check(model, file, request, weights.fetch(model, file).sha256)
+        return weights.unpack(model, file=file)
+    weights.bundled(model, plugin, file)
+    permission.check(model, file, request, file.sha256 or "")
+    return weights.unpack(model, plugin, file)
 
 
 def _arguments(model: ModelMetadata, call: Call, code: Path, place: Path) -> dict[str, Any]:
@@ -130,7 +221,7 @@ def _arguments(model: ModelMetadata, call: Call, code: Path, place: Path) -> dic
     output.mkdir()
     published = {name: _located(each, code) for name, each in model.archive.arguments.items()}
     return {
-        "model_file": str(code / (model.weights.member or "")),
+        "model_file": str(code / (model.weights_for("archive").files[0].member or "")),
         "num_samples": len(call.indices),
         "output_path": str(output),
         "save_images": False,

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from medigan_hub import network
-from medigan_hub.errors import OutputError, RequestError
+from medigan_hub.errors import OutputError, RequestError, named
 from medigan_hub.files import cache_folder, locked, read_own, write_atomically
-from medigan_hub.metadata import ModelMetadata
+from medigan_hub.metadata import ModelMetadata, WeightsFile
 from medigan_hub.samples import GenerationRequest
 
 
-def check(model: ModelMetadata, request: GenerationRequest, sha256: str) -> None:
+def check(model: ModelMetadata, file: WeightsFile, request: GenerationRequest, sha256: str) -> None:
     """Return if the archive with this SHA-256 may run: now or before, the caller has said so.
 
     What is allowed is remembered in the cache, in allowed-archives.json.
@@ -27,16 +27,16 @@ def check(model: ModelMetadata, request: GenerationRequest, sha256: str) -> None
     if is_given(sha256):
         return
     path = _path()
-    source = f", from {network.shown(model.weights.url)}" if model.weights.url else ""
-    if not request.allow_archive_code:
+    source = f", from {network.shown(file.url)}" if file.url else ""
+    if not request.execution.allow_archive_code:
         raise RequestError(
-            f"{model.name} would run code that was published with it ({model.weights.file}, "
+            f"{model.name} would run code that was published with it ({file.file}, "
             f"SHA-256 {sha256[:12]}...{source}), and that can do whatever your account may; "
-            "if you trust it, allow it once with --allow-archive-code (allow_archive_code=True), "
+            f"if you trust it, allow it once with {named('allow_archive_code', True)}, "
             "which is remembered for this very file"
         )
     with suppress(OSError), locked(path.with_name("allowed-archives.lock")):
-        entry = {"model": model.name, "file": model.weights.file}
+        entry = {"model": model.name, "file": file.file}
         text = json.dumps({**_allowed(path), sha256: entry}, indent=2)
         write_atomically(path, f"{text}\n".encode())
         path.chmod(0o600)

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from medigan_hub.runtimes.tensorflow import NoiseToImage, TensorflowRuntime
-from medigan_hub.samples import GenerationRequest
+from medigan_hub.plugin import GenerationRequest, NoiseToImage
 from medigan_model_cdcgan_breast_mass.network import CLASSES, SIZE, build
 
 
@@ -16,11 +15,8 @@ class CdcganBreastMass(NoiseToImage):
         self, request: GenerationRequest, indices: Sequence[int]
     ) -> tuple[np.ndarray, ...]:
         classes = [CLASSES.index(name) for name in request.condition("mass", indices)]
-        noise = [
-            request.rng(index, "noise").standard_normal((SIZE, SIZE, 1), np.float32)
-            for index in indices
-        ]
-        return request.latents(indices), np.eye(2, dtype=np.float32)[classes], np.stack(noise)
+        noise = request.noise(indices, (SIZE, SIZE, 1), "noise")
+        return request.latents(indices), np.eye(2, dtype=np.float32)[classes], noise
 
 
-plugin = CdcganBreastMass(__file__, TensorflowRuntime(build))
+plugin = CdcganBreastMass(__file__, tensorflow=build)

@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medigan_hub import Hub
-from medigan_hub.errors import RequestError, WeightsError
+from medigan_hub.plugin import Hub, RequestError, WeightsError
 from medigan_model_cdcgan_breast_mass import plugin
 from medigan_model_cdcgan_breast_mass.network import generator
 

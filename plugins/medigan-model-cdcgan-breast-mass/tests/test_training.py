@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from medigan_hub.errors import WeightsError
+from medigan_hub.plugin import WeightsError
 from medigan_model_cdcgan_breast_mass import plugin
 
 

@@ -36,8 +36,7 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull
 from sklearn.metrics import roc_auc_score
 
-from medigan_hub.evaluation import compare
-from medigan_hub.runtimes.tensorflow import TensorflowRuntime
+from medigan_hub.plugin import TensorflowRuntime, compare
 from medigan_model_cdcgan_breast_mass.network import CLASSES, LATENT, SIZE, build
 
 WEIGHTS = (

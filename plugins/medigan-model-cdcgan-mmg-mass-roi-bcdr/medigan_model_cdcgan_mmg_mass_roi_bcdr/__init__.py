@@ -1,9 +1,5 @@
 """Makes patches of mammograms with masses that are benign or malignant as asked."""
 
-from medigan_hub.networks import build
-from medigan_hub.runtimes.published import ConditionalDcgan, entry
-from medigan_hub.runtimes.torch import TorchRuntime
+from medigan_hub.plugin import ConditionalDcgan, build, entry
 
-plugin = ConditionalDcgan(
-    __file__, TorchRuntime(lambda file: build("dcgan128", entry(file, "generator")))
-)
+plugin = ConditionalDcgan(__file__, torch=lambda file: build("dcgan128", entry(file, "generator")))

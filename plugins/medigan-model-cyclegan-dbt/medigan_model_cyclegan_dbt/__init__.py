@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from medigan_hub.networks import build
-from medigan_hub.runtimes.torch import ImageToImage, TorchRuntime
-from medigan_hub.samples import GenerationRequest
+from medigan_hub.plugin import GenerationRequest, ImageToImage, build
 from medigan_model_cyclegan_dbt.simulation import simulate_mammogram
 
 
@@ -19,4 +17,4 @@ class CycleganDbt(ImageToImage):
         return np.rint(mammogram * 255).astype(np.uint8)[:, :, np.newaxis]
 
 
-plugin = CycleganDbt(__file__, TorchRuntime(lambda tensors: build("resnet-translator", tensors)))
+plugin = CycleganDbt(__file__, torch=lambda tensors: build("resnet-translator", tensors))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medigan_hub import Hub, OutputError
+from medigan_hub.plugin import Hub, OutputError
 from medigan_model_cyclegan_dbt.simulation import simulate_mammogram
 
 

@@ -7,8 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from medigan_hub.networks import build
-from medigan_hub.weights import read_tensors
+from medigan_hub.plugin import build, read_tensors
 
 
 @pytest.fixture(scope="module")

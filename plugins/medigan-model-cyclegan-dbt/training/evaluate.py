@@ -41,7 +41,7 @@ from rich.table import Table
 from safetensors.torch import load_file
 from scipy import ndimage
 
-from medigan_hub.networks.resnet_translator import ResnetTranslator
+from medigan_hub.plugin import ResnetTranslator
 
 WEIGHTS = Path(__file__).parents[1] / "medigan_model_cyclegan_dbt/weights/generator.safetensors"
 LOG = Console(stderr=True)  # standard output is for the result

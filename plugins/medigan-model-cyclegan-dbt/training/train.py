@@ -34,7 +34,7 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 from safetensors.torch import save_file
 from torch import nn
 
-from medigan_hub.networks.resnet_translator import ResnetTranslator
+from medigan_hub.plugin import ResnetTranslator
 
 NARROW = ((1.0, 0.5), (1.0, 0.625), (1.0, 0.625), (1.0, 0.75), (1.0, 1.0))
 WIDE = ((1.0, 0.5), (1.0, 0.625), (1.0, 0.75), (1.0, 1.0), (1.0, 1.0))

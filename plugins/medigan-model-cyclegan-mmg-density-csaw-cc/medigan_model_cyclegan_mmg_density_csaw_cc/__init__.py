@@ -1,8 +1,6 @@
 """Rewrites mammograms so that the breast looks denser, or less dense."""
 
-from medigan_hub.networks import build
-from medigan_hub.runtimes.published import Translator
-from medigan_hub.runtimes.torch import TorchRuntime
+from medigan_hub.plugin import Translator, build
 
 
 class CycleganMmgDensityCsawCc(Translator):
@@ -12,5 +10,5 @@ class CycleganMmgDensityCsawCc(Translator):
 
 
 plugin = CycleganMmgDensityCsawCc(
-    __file__, TorchRuntime(lambda tensors: build("resnet-translator", tensors))
+    __file__, torch=lambda tensors: build("resnet-translator", tensors)
 )

@@ -1,5 +1,5 @@
 """Makes patches of mammograms with calcifications, by the published code."""
 
-from medigan_hub.runtimes.published import ArchiveOnly
+from medigan_hub.plugin import ArchiveOnly
 
 plugin = ArchiveOnly(__file__)

@@ -1,7 +1,5 @@
 """Makes patches of mammograms with masses."""
 
-from medigan_hub.networks import build
-from medigan_hub.runtimes.published import Dcgan, entry
-from medigan_hub.runtimes.torch import TorchRuntime
+from medigan_hub.plugin import Dcgan, build, entry
 
-plugin = Dcgan(__file__, TorchRuntime(lambda file: build("dcgan128", entry(file, "generator"))))
+plugin = Dcgan(__file__, torch=lambda file: build("dcgan128", entry(file, "generator")))

@@ -1,7 +1,5 @@
 """Makes patches of mammograms with masses."""
 
-from medigan_hub.networks import build
-from medigan_hub.runtimes.published import Dcgan
-from medigan_hub.runtimes.torch import TorchRuntime
+from medigan_hub.plugin import Dcgan, build
 
-plugin = Dcgan(__file__, TorchRuntime(lambda tensors: build("dcgan128-leaky", tensors)))
+plugin = Dcgan(__file__, torch=lambda tensors: build("dcgan128-leaky", tensors))

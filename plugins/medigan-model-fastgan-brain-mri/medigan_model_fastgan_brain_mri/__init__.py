@@ -4,9 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from medigan_hub.networks import build
-from medigan_hub.runtimes.torch import NoiseToImage, TorchRuntime
-from medigan_hub.samples import GenerationRequest
+from medigan_hub.plugin import GenerationRequest, NoiseToImage, build
 from medigan_model_fastgan_brain_mri.height import encode
 
 
@@ -20,4 +18,4 @@ class FastganBrainMri(NoiseToImage):
         return (np.concatenate([request.latents(indices), heights], axis=1),)
 
 
-plugin = FastganBrainMri(__file__, TorchRuntime(lambda tensors: build("fastgan-polyp", tensors)))
+plugin = FastganBrainMri(__file__, torch=lambda tensors: build("fastgan-polyp", tensors))

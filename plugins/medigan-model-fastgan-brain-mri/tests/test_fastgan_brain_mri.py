@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medigan_hub import Hub, HubError
+from medigan_hub.plugin import Hub, HubError
 from medigan_model_fastgan_brain_mri.height import WAVES, encode
 
 MODEL = "fastgan-brain-mri"

@@ -6,8 +6,7 @@ import json
 
 import numpy as np
 
-from medigan_hub.networks import build
-from medigan_hub.weights import read_tensors
+from medigan_hub.plugin import build, read_tensors
 from medigan_model_fastgan_brain_mri import plugin
 
 

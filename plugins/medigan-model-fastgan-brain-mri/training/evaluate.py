@@ -40,9 +40,7 @@ from rich.table import Table
 from simulate import COEFFICIENTS, Simulator, draw
 from torch import nn
 
-from medigan_hub.evaluation import compare
-from medigan_hub.networks.fastgan import FastGan
-from medigan_hub.weights import read_tensors
+from medigan_hub.plugin import FastGan, compare, read_tensors
 from medigan_model_fastgan_brain_mri.height import HIGHEST, LOWEST, encode
 
 PACKAGE = Path(__file__).parents[1] / "medigan_model_fastgan_brain_mri"

@@ -50,7 +50,7 @@ from safetensors.torch import save_file
 from simulate import COEFFICIENTS, SIZE, Simulator, draw
 from torch import nn
 
-from medigan_hub.networks.fastgan import FastGan
+from medigan_hub.plugin import FastGan
 from medigan_model_fastgan_brain_mri.height import HIGHEST, LOWEST, WAVES, encode
 
 HEIGHTS = np.arange(LOWEST, HIGHEST + 1, 2)

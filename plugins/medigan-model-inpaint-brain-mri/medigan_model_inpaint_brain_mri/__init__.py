@@ -5,13 +5,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from medigan_hub.errors import RequestError
-from medigan_hub.inputs import resized
-from medigan_hub.networks import build
-from medigan_hub.runtimes.base import fractions
-from medigan_hub.runtimes.published import Published
-from medigan_hub.runtimes.torch import TorchRuntime
-from medigan_hub.samples import GenerationRequest, SampleBatch
+from medigan_hub.plugin import (
+    GenerationRequest,
+    Published,
+    RequestError,
+    SampleBatch,
+    build,
+    fractions,
+    resized,
+)
 from medigan_model_inpaint_brain_mri.circles import Circles, draw, vary
 
 SEQUENCES = ("flair", "t1", "t1c", "t2")
@@ -72,6 +74,4 @@ class InpaintBrainMri(Published):
         return np.concatenate([fractions(image) for image in images], axis=-1)
 
 
-plugin = InpaintBrainMri(
-    __file__, TorchRuntime(lambda tensors: build("inpaint-multimodal", tensors))
-)
+plugin = InpaintBrainMri(__file__, torch=lambda tensors: build("inpaint-multimodal", tensors))

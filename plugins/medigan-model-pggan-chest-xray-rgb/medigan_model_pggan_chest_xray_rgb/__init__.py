@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from medigan_hub.inputs import resized
-from medigan_hub.networks import build
-from medigan_hub.runtimes.published import PublishedNoise, entry
-from medigan_hub.runtimes.torch import TorchRuntime
-from medigan_hub.samples import GenerationRequest, SampleBatch
+from medigan_hub.plugin import (
+    GenerationRequest,
+    PublishedNoise,
+    SampleBatch,
+    build,
+    entry,
+    resized,
+)
 
 
 class PgganChestXrayRgb(PublishedNoise):
@@ -32,4 +35,4 @@ def _network(file: Mapping[str, Any]) -> nn.Module:
     return build("pggan-chest", tensors, **known)
 
 
-plugin = PgganChestXrayRgb(__file__, TorchRuntime(_network))
+plugin = PgganChestXrayRgb(__file__, torch=_network)

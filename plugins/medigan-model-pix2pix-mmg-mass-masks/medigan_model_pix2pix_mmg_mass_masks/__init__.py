@@ -6,12 +6,15 @@ from typing import Any
 import numpy as np
 from skimage.metrics import structural_similarity
 
-from medigan_hub.inputs import resized
-from medigan_hub.networks import build
-from medigan_hub.runtimes.base import Network, fractions
-from medigan_hub.runtimes.published import Published
-from medigan_hub.runtimes.torch import TorchRuntime
-from medigan_hub.samples import GenerationRequest, SampleBatch
+from medigan_hub.plugin import (
+    GenerationRequest,
+    Published,
+    SampleBatch,
+    Session,
+    build,
+    fractions,
+    resized,
+)
 from medigan_model_pix2pix_mmg_mass_masks.masks import draw_mask, tile
 
 ATTEMPTS = 10
@@ -24,9 +27,9 @@ class Pix2pixMmgMassMasks(Published):
     truncated = True
 
     def run(self, request: GenerationRequest) -> Iterator[SampleBatch]:
-        network = self.open(request, request.indices[0])
+        session = self.open(request, request.indices[0])
         for index in request.indices:
-            arrays = self._sample(network, request, index)
+            arrays = self._sample(session, request, index)
             yield SampleBatch(
                 np.array([index], dtype=np.int64),
                 {name: array[np.newaxis] for name, array in arrays.items()},
@@ -41,7 +44,7 @@ class Pix2pixMmgMassMasks(Published):
         }
 
     def _sample(
-        self, network: Network, request: GenerationRequest, index: int
+        self, session: Session, request: GenerationRequest, index: int
     ) -> dict[str, np.ndarray]:
         options, given = request.options, request.inputs["texture"][index]
         size = options["image_size"]
@@ -54,7 +57,7 @@ class Pix2pixMmgMassMasks(Published):
             mask = draw_mask(rng, shape, size)
             seen = 2 * fractions(tile(rng, texture, mask, patch)) - 1
             white = np.where(mask[np.newaxis, :, :, np.newaxis], np.float32(1), np.float32(-1))
-            made = self.to_outputs(np.concatenate([network(seen[np.newaxis]), white], axis=-1))
+            made = self.to_outputs(np.concatenate([session(seen[np.newaxis]), white], axis=-1))
             likeness = structural_similarity(
                 fractions(made["image"][0]), fractions(texture), channel_axis=-1, data_range=1
             )
@@ -65,4 +68,4 @@ class Pix2pixMmgMassMasks(Published):
         return {**best, "texture": given}
 
 
-plugin = Pix2pixMmgMassMasks(__file__, TorchRuntime(lambda tensors: build("unet256", tensors)))
+plugin = Pix2pixMmgMassMasks(__file__, torch=lambda tensors: build("unet256", tensors))

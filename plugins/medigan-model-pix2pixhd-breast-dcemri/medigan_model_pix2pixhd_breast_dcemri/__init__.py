@@ -1,9 +1,6 @@
 """Simulates contrast enhancement in slices of breast MRI."""
 
-from medigan_hub.networks import build
-from medigan_hub.runtimes.published import Translator
-from medigan_hub.runtimes.torch import TorchRuntime
-from medigan_hub.samples import GenerationRequest
+from medigan_hub.plugin import GenerationRequest, Translator, build
 
 
 class Pix2pixhdBreastDcemri(Translator):
@@ -16,6 +13,4 @@ class Pix2pixhdBreastDcemri(Translator):
         return request.options["image_size"], request.options["image_size"]
 
 
-plugin = Pix2pixhdBreastDcemri(
-    __file__, TorchRuntime(lambda tensors: build("pix2pixhd-global", tensors))
-)
+plugin = Pix2pixhdBreastDcemri(__file__, torch=lambda tensors: build("pix2pixhd-global", tensors))

@@ -7,11 +7,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from medigan_hub import weights
-from medigan_hub.networks.singan import SinganPyramid, level_sizes
-from medigan_hub.runtimes.torch import NoiseToImage, TorchRuntime
-from medigan_hub.samples import GenerationRequest
-from medigan_hub.weights import read_tensors
+from medigan_hub.plugin import (
+    GenerationRequest,
+    NoiseToImage,
+    SinganPyramid,
+    bundled,
+    level_sizes,
+    read_tensors,
+)
 from medigan_model_singan_fundus.layout import draw_coordinates, sample_image
 
 SCALES = 5
@@ -52,7 +55,7 @@ class SinganFundus(NoiseToImage):
     @cached_property
     def layout(self) -> np.ndarray:
         """The reduced training image: (height, width, 3) float32 in [-1, 1]."""
-        tensors = read_tensors(weights.bundled(self.metadata, self.folder))
+        tensors = read_tensors(bundled(self.metadata, self.folder))
         return np.asarray(tensors["layout"].movedim(0, -1).numpy())
 
     def network_inputs(
@@ -66,13 +69,9 @@ class SinganFundus(NoiseToImage):
         layouts = np.stack([sample_image(self.layout, place, COARSE) for place in places])
         sizes = level_sizes(SCALES, FACTOR, height, width)
         noise = (
-            [
-                request.rng(index, f"noise{scale}").standard_normal((*size, 3), dtype=np.float32)
-                for index in indices
-            ]
-            for scale, size in enumerate(sizes)
+            request.noise(indices, (*size, 3), f"noise{scale}") for scale, size in enumerate(sizes)
         )
-        return layouts, *(np.stack(maps) for maps in noise)
+        return layouts, *noise
 
 
-plugin = SinganFundus(__file__, TorchRuntime(FundusNetwork))
+plugin = SinganFundus(__file__, torch=FundusNetwork)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medigan_hub import Hub, RequestError, generation
+from medigan_hub.plugin import Hub, RequestError, generation
 from medigan_model_singan_fundus import BOUNDS, COARSE, plugin
 from medigan_model_singan_fundus.layout import draw_coordinates, sample_image
 

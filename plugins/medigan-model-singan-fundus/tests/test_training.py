@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from medigan_hub.weights import read_tensors
+from medigan_hub.plugin import read_tensors
 from medigan_model_singan_fundus import SCALES, FundusNetwork
 
 TRAINING = Path(__file__).parent.parent / "training"

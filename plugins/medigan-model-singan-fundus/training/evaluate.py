@@ -31,8 +31,7 @@ from rich.progress import track
 from rich.table import Table
 from safetensors.torch import load_file
 
-from medigan_hub.evaluation import compare
-from medigan_hub.networks.singan import level_sizes
+from medigan_hub.plugin import compare, level_sizes
 from medigan_model_singan_fundus import BOUNDS, COARSE, FACTOR, SCALES, FundusNetwork
 from medigan_model_singan_fundus.layout import draw_coordinates, sample_image
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from medigan_hub.errors import HubError
+from medigan_hub.plugin import HubError
 
 SHA256 = "38a07f36f27f095e818aea7b96d34202c05176d30253c66733f2e00379e9e0e6"
 REDUCTION = 4

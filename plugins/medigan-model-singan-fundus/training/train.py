@@ -45,7 +45,7 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 from safetensors.torch import save_file
 from torch import nn
 
-from medigan_hub.networks.singan import (
+from medigan_hub.plugin import (
     ConvBlock,
     SinganPyramid,
     SinganScale,

@@ -8,13 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from medigan_hub import weights
-from medigan_hub.errors import RequestError, WeightsError
-from medigan_hub.networks.singan import PADDING, SinganPyramid, build_pyramid
-from medigan_hub.runtimes.published import PublishedNoise
-from medigan_hub.runtimes.torch import TorchRuntime
-from medigan_hub.samples import GenerationRequest, SampleBatch
-from medigan_hub.weights import Shell, read_checkpoint, tensors_of
+from medigan_hub.plugin import (
+    PADDING,
+    GenerationRequest,
+    Network,
+    PublishedNoise,
+    RequestError,
+    SampleBatch,
+    Shell,
+    SinganPyramid,
+    WeightsError,
+    build_pyramid,
+    read_checkpoint,
+    tensors_of,
+)
 
 FACTOR = 0.75
 """Size of a scale as a fraction of the next finer one's, as SinGAN is trained by default."""
@@ -33,7 +40,7 @@ class SinganPolypMasks(PublishedNoise):
 
     def checkpoints(self) -> dict[int, str]:
         """Return the published checkpoints by their number: the file of the generators."""
-        found = (re.search(r"(?:^|/)(\d+)/Gs\.pth$", name) for name in weights.names(self.metadata))
+        found = (re.search(r"(?:^|/)(\d+)/Gs\.pth$", name) for name in self.file_names())
         return {int(match[1]): match.string for match in found if match}
 
     def weights_file(self, request: GenerationRequest, index: int) -> str:
@@ -48,12 +55,12 @@ class SinganPolypMasks(PublishedNoise):
             few = ", ".join(map(str, sorted(known)[:10])) or "none"
             raise RequestError(f"there is no checkpoint {number}; the archive has {few}")
         for name in ("Zs", "NoiseAmp"):
-            weights.extract(self.metadata, known[number].replace("Gs.pth", f"{name}.pth"))
+            self.extracted(known[number].replace("Gs.pth", f"{name}.pth"))
         return known[number]
 
     def noise(self, request: GenerationRequest, index: int) -> list[np.ndarray]:
         """Return the noise of each scale: the recorded one below the scale to start from."""
-        path = weights.locate(self.metadata, self.folder, self.weights_file(request, index))
+        path = self.extracted(self.weights_file(request, index))
         recorded = _recorded(path.with_name("Zs.pth"))
         start = request.options["gen_start_scale"]
         if start >= len(recorded):
@@ -102,4 +109,4 @@ def _list(path: Path) -> Sequence[Any]:
     return found
 
 
-plugin = SinganPolypMasks(__file__, TorchRuntime(lambda pyramid: pyramid, read=_read, most=MOST))
+plugin = SinganPolypMasks(__file__, torch=Network(lambda pyramid: pyramid, read=_read, most=MOST))

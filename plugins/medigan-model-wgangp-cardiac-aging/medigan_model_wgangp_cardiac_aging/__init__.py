@@ -2,8 +2,7 @@
 
 from typing import Any, ClassVar
 
-from medigan_hub.runtimes.published import ArchiveOnly
-from medigan_hub.samples import GenerationRequest
+from medigan_hub.plugin import ArchiveOnly, GenerationRequest
 
 
 class WgangpCardiacAging(ArchiveOnly):

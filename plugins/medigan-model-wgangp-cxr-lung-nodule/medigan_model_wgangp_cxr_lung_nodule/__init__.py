@@ -1,5 +1,5 @@
 """Makes patches of chest x-rays with lung nodules, by the published code."""
 
-from medigan_hub.runtimes.published import ArchiveOnly
+from medigan_hub.plugin import ArchiveOnly
 
 plugin = ArchiveOnly(__file__)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medigan_hub import Hub
+from medigan_hub.plugin import Hub
 
 TWIN, MODEL = "fastgan-brain-mri-onnx", "fastgan-brain-mri"
 OWN = ("name", "plugin", "title", "description", "framework", "weights", "tags")

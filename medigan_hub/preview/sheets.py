@@ -1,4 +1,4 @@
-"""Pictures of several samples, to look at."""
+"""Drawing samples side by side, with a caption that says what they are."""
 
 from __future__ import annotations
 

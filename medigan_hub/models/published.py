@@ -1,31 +1,25 @@
 """What models that medigan published have in common, whatever they run on.
 
-Their plugins build on these classes and on a runtime. Each can be run by its
-own network or, with the runtime ``archive``, by the code that was published
-with it; ``Published`` translates a request into calls of that code.
+Each can be run by its own network or, with the runtime ``archive``, by the code
+that was published with it; ``Published`` translates a request into calls of that.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
+from medigan_hub import weights
 from medigan_hub.errors import RequestError, WeightsError
-from medigan_hub.hookspecs import hookimpl
 from medigan_hub.inputs import resized
 from medigan_hub.metadata import Archive
+from medigan_hub.models.base import ImageToImage, ModelPlugin, NoiseToImage
 from medigan_hub.runtimes import archive
-from medigan_hub.runtimes.base import ImageToImage, ModelPlugin, NoiseToImage, Runtime
 from medigan_hub.samples import GenerationRequest, SampleBatch
-
-BLOCK = 8
-"""Samples that one call of published code makes. Blocks begin at multiples of it, whatever
-is asked for, so that a sample stays the same however a job is split."""
 
 
 class Published(ModelPlugin):
@@ -44,38 +38,36 @@ class Published(ModelPlugin):
             raise ValueError(f"{self.metadata.name} has no published code")
         return found
 
-    @hookimpl
-    def generate(self, request: GenerationRequest) -> Iterator[SampleBatch]:
-        if request.runtime != "archive":
-            return super().generate(request)
-        if request.given_latents is not None and "z" not in self.published.arguments:
-            raise RequestError(
-                f"the published code of {self.metadata.name} draws its latent vectors itself; "
-                "leave the latents out"
-            )
-        return self.run_archive(request)
+    def file_names(self) -> list[str]:
+        """Return the paths of the files in the published archive, relative to its code."""
+        return weights.names(self.metadata, self.folder)
 
-    def run_archive(self, request: GenerationRequest) -> Iterator[SampleBatch]:
-        """Yield the batches that the published code makes."""
-        wanted, size = request.indices, _block_size(request)
-        place = 0
-        block, made = -1, dict[int, dict[str, np.ndarray]]()
-        calls = self._calls(request, size)
-        for call, samples in archive.run(self.metadata, request, calls, self.folder):
-            if call.indices[0] // size != block:
-                block, made = call.indices[0] // size, {}
-            for index, items in zip(call.indices, samples, strict=True):
-                made[index] = archive.outputs_of(self.metadata, items)
-            ready = place
-            while ready < len(wanted) and wanted[ready] in made:
-                ready += 1
-            yield from self._batches(request, wanted[place:ready], made)
-            place = ready
+    def extracted(self, name: str) -> Path:
+        """Return one of these files, extracted into the cache.
+
+        Raises
+        ------
+        WeightsError
+            There is no such file, or the archive is damaged or could do harm.
+        """
+        return weights.extract(self.metadata, name, self.folder)
 
     def archive_calls(
         self, request: GenerationRequest, indices: Sequence[int]
     ) -> Iterator[archive.Call]:
-        """Yield the calls that make some samples: one for all that take the same arguments."""
+        """Yield the calls that make some samples: one for all that take the same arguments.
+
+        Raises
+        ------
+        RequestError
+            There are latent vectors, and the published code draws its own.
+        """
+        takes_latents = "z" in self.published.arguments
+        if request.given_latents is not None and not takes_latents:
+            raise RequestError(
+                f"the published code of {self.metadata.name} draws its latent vectors itself; "
+                "leave the latents out"
+            )
         groups: dict[str, list[int]] = {}
         for index in indices:
             arguments = json.dumps(self.archive_arguments(request, index))
@@ -86,7 +78,7 @@ class Published(ModelPlugin):
                 for name, given in request.inputs.items()
             }
             tensors = {}
-            if "z" in self.published.arguments and self.metadata.latent is not None:
+            if takes_latents and self.metadata.latent is not None:
                 tensors["z"] = request.latents(members)[:, :, np.newaxis, np.newaxis]
             yield archive.Call(
                 tuple(members), json.loads(arguments), images, self.archive_files, tensors
@@ -108,32 +100,9 @@ class Published(ModelPlugin):
                 found[argument] = str(value) if is_text else value
         return found
 
-    def _calls(self, request: GenerationRequest, size: int) -> Iterator[archive.Call]:
-        for block, _ in groupby(request.indices, lambda index: index // size):
-            members = range(block * size, (block + 1) * size)
-            if request.given_latents is not None:
-                members = members[: len(request.given_latents) - members.start]
-            yield from self.archive_calls(request, members)
-
-    def _batches(
-        self,
-        request: GenerationRequest,
-        indices: Sequence[int],
-        made: Mapping[int, Mapping[str, np.ndarray]],
-    ) -> Iterator[SampleBatch]:
-        """Yield made samples, each for itself, since they may differ in size."""
-        for index in indices:
-            arrays = {name: array[np.newaxis] for name, array in made[index].items()}
-            arrays |= {name: images[index][np.newaxis] for name, images in request.inputs.items()}
-            arrays |= self.labels(request, [index])
-            yield SampleBatch(np.array([index], dtype=np.int64), arrays)
-
 
 class ArchiveOnly(Published):
     """A model whose network is not public: its published code alone can run it."""
-
-    def __init__(self, module_file: str) -> None:
-        super().__init__(module_file, _NoRuntime())
 
     def run(self, request: GenerationRequest) -> Iterator[SampleBatch]:
         raise RequestError(f"{self.metadata.name} runs by its published code alone")
@@ -196,11 +165,6 @@ class Translator(Published, ImageToImage):
         return super().archive_arguments(request, index) | {"image_size": size}
 
 
-def _block_size(request: GenerationRequest) -> int:
-    # Of several images in a folder, the code may take any for any sample.
-    return 1 if request.inputs else BLOCK
-
-
 def entry(checkpoint: Any, name: str, prefix: str = "") -> Mapping[str, Any]:
     """Return the tensors that a checkpoint holds under ``name``, without ``prefix`` in their keys.
 
@@ -215,8 +179,3 @@ def entry(checkpoint: Any, name: str, prefix: str = "") -> Mapping[str, Any]:
             f"the checkpoint has no entry {name!r}; it holds {found or type(checkpoint).__name__}"
         )
     return {str(key).removeprefix(prefix): value for key, value in checkpoint[name].items()}
-
-
-class _NoRuntime(Runtime):
-    def open(self, weights: Path, device: str, precision: str) -> Any:
-        raise RequestError("this model runs by its published code alone")

@@ -1,15 +1,13 @@
-"""Export the network of fastgan-brain-mri from PyTorch to ONNX.
+"""Export the network from PyTorch to ONNX.
 
-The graph takes latent vectors, (N, latent size), and heights in mm, (N, 1), and
-returns (N, 3, 128, 128) as the network does. The encoding of the height is part of
-it, and spectral norms are folded into the weights. What the graph makes is held
-against what PyTorch makes before the file is written.
+The graph takes and returns what the network does, with spectral norms folded into
+the weights. What it makes is held against what PyTorch makes before the file is
+written.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
 from pathlib import Path
 from typing import Annotated
 
@@ -19,32 +17,14 @@ import onnxruntime
 import torch
 import typer
 
-from medigan_hub.errors import HubError
-from medigan_hub.networks.fastgan import FastGan, fold_spectral_norm
-from medigan_hub.weights import bundled, read_tensors
+from medigan_hub.plugin import FastGan, HubError, bundled, fold_spectral_norm, read_tensors
 from medigan_model_fastgan_brain_mri import plugin
-from medigan_model_fastgan_brain_mri.height import HIGHEST, LOWEST, WAVES, encode
+from medigan_model_fastgan_brain_mri.height import HIGHEST, LOWEST, encode
 
-WEIGHTS = Path(__file__).parents[1] / "medigan_model_fastgan_brain_mri_onnx/weights/generator.onnx"
+WEIGHTS = Path(__file__).parents[1] / "medigan_model_fastgan_brain_mri/weights/generator.onnx"
 OPSET = 18
 CLOSE = 1e-4
 """Largest difference that is taken for rounding, where images go from -1 to 1."""
-
-
-class WithHeight(torch.nn.Module):
-    """The network with the encoding of the height, as ``encode`` defines it, before it."""
-
-    def __init__(self, network: FastGan) -> None:
-        super().__init__()
-        self.network = network
-        self.register_buffer("waves", torch.pi / 2 * torch.arange(1, WAVES + 1))
-
-    def forward(self, latent: torch.Tensor, height: torch.Tensor) -> torch.Tensor:
-        """Turn (N, latent size) and (N, 1) in mm into (N, 3, 128, 128)."""
-        place = (height - (HIGHEST + LOWEST) / 2) / ((HIGHEST - LOWEST) / 2)
-        phase = place * self.waves
-        waves = math.sqrt(2) * torch.cat([torch.sin(phase), torch.cos(phase)], dim=1)
-        return self.network(torch.cat([latent, 1.5 * place, waves], dim=1))
 
 
 def main(
@@ -58,18 +38,16 @@ def main(
     network = FastGan.from_state_dict(read_tensors(path))
     rng = np.random.default_rng(0)
     latent = rng.standard_normal((4, plugin.metadata.latent.size), np.float32)
-    height = rng.uniform(LOWEST, HIGHEST, (4, 1)).astype(np.float32)
+    latent = np.concatenate([latent, encode(rng.uniform(LOWEST, HIGHEST, 4))], axis=1)
     with torch.inference_mode():
-        z = torch.from_numpy(np.concatenate([latent, encode(height[:, 0])], axis=1))
-        expected = network(z).numpy()
-    inputs = (torch.from_numpy(latent), torch.from_numpy(height))
+        expected = network(torch.from_numpy(latent)).numpy()
     count = torch.export.Dim("count")
     program = torch.onnx.export(
-        WithHeight(fold_spectral_norm(network)).eval(),
-        inputs,
-        input_names=["latent", "height"],
+        fold_spectral_norm(network).eval(),
+        (torch.from_numpy(latent),),
+        input_names=["latent"],
         output_names=["image"],
-        dynamic_shapes=({0: count}, {0: count}),
+        dynamic_shapes=({0: count},),
         opset_version=OPSET,
         dynamo=True,
         verbose=False,
@@ -80,7 +58,7 @@ def main(
     content = model.SerializeToString(deterministic=True)
     onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    (found,) = session.run(None, {"latent": latent, "height": height})
+    (found,) = session.run(None, {"latent": latent})
     difference = float(np.abs(found - expected).max())
     if not difference < CLOSE:
         raise HubError(f"the ONNX graph differs by {difference:g} from PyTorch; nothing written")

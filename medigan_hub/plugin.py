@@ -1,0 +1,216 @@
+"""What authors of models and extensions import: all that they need of the hub, and stable.
+
+A plugin, an extension and a training script import from here, and nothing else of
+the hub; what lies behind may move. Names are resolved when they are first asked
+for, so that a plugin brings in the framework that it uses, and no other.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from medigan_hub.errors import (
+        HubError,
+        HubWarning,
+        OutputError,
+        PluginError,
+        RequestError,
+        WeightsError,
+        named,
+    )
+    from medigan_hub.evaluation import (
+        compare,
+    )
+    from medigan_hub.hookspecs import (
+        hookimpl,
+    )
+    from medigan_hub.hub import (
+        Hub,
+    )
+    from medigan_hub.inputs import (
+        resized,
+    )
+    from medigan_hub.metadata import (
+        ModelMetadata,
+    )
+    from medigan_hub.models.base import (
+        ImageToImage,
+        ModelPlugin,
+        NoiseToImage,
+        fractions,
+        to_pixels,
+    )
+    from medigan_hub.models.published import (
+        ArchiveOnly,
+        ConditionalDcgan,
+        Dcgan,
+        Published,
+        PublishedNoise,
+        Translator,
+        entry,
+    )
+    from medigan_hub.networks import (
+        build,
+    )
+    from medigan_hub.networks.fastgan import (
+        FastGan,
+        fold_spectral_norm,
+    )
+    from medigan_hub.networks.resnet_translator import (
+        ResnetTranslator,
+    )
+    from medigan_hub.networks.singan import (
+        PADDING,
+        ConvBlock,
+        SinganPyramid,
+        SinganScale,
+        build_pyramid,
+        level_sizes,
+        refine,
+        resize,
+        scale_inputs,
+    )
+    from medigan_hub.provenance import (
+        sample_text,
+    )
+    from medigan_hub.runtimes.base import (
+        Network,
+        NetworkRuntime,
+        Runtime,
+        Session,
+    )
+    from medigan_hub.samples import (
+        GenerationRequest,
+        SampleBatch,
+    )
+    from medigan_hub.weights import (
+        Shell,
+        bundled,
+        read_checkpoint,
+        read_tensors,
+        tensors_of,
+    )
+    from medigan_hub.writers import (
+        EncodedFile,
+        Writer,
+    )
+
+_HOMES = {
+    "ArchiveOnly": "models.published",
+    "ConditionalDcgan": "models.published",
+    "ConvBlock": "networks.singan",
+    "Dcgan": "models.published",
+    "EncodedFile": "writers",
+    "FastGan": "networks.fastgan",
+    "GenerationRequest": "samples",
+    "Hub": "hub",
+    "HubError": "errors",
+    "HubWarning": "errors",
+    "ImageToImage": "models.base",
+    "ModelMetadata": "metadata",
+    "ModelPlugin": "models.base",
+    "Network": "runtimes.base",
+    "NetworkRuntime": "runtimes.base",
+    "NoiseToImage": "models.base",
+    "OutputError": "errors",
+    "PADDING": "networks.singan",
+    "PluginError": "errors",
+    "Published": "models.published",
+    "PublishedNoise": "models.published",
+    "RequestError": "errors",
+    "ResnetTranslator": "networks.resnet_translator",
+    "Runtime": "runtimes.base",
+    "SampleBatch": "samples",
+    "Session": "runtimes.base",
+    "Shell": "weights",
+    "SinganPyramid": "networks.singan",
+    "SinganScale": "networks.singan",
+    "Translator": "models.published",
+    "WeightsError": "errors",
+    "Writer": "writers",
+    "build": "networks",
+    "build_pyramid": "networks.singan",
+    "bundled": "weights",
+    "compare": "evaluation",
+    "entry": "models.published",
+    "fold_spectral_norm": "networks.fastgan",
+    "fractions": "models.base",
+    "hookimpl": "hookspecs",
+    "level_sizes": "networks.singan",
+    "named": "errors",
+    "read_checkpoint": "weights",
+    "read_tensors": "weights",
+    "refine": "networks.singan",
+    "resize": "networks.singan",
+    "resized": "inputs",
+    "sample_text": "provenance",
+    "scale_inputs": "networks.singan",
+    "tensors_of": "weights",
+    "to_pixels": "models.base",
+}
+
+__all__ = [
+    "PADDING",
+    "ArchiveOnly",
+    "ConditionalDcgan",
+    "ConvBlock",
+    "Dcgan",
+    "EncodedFile",
+    "FastGan",
+    "GenerationRequest",
+    "Hub",
+    "HubError",
+    "HubWarning",
+    "ImageToImage",
+    "ModelMetadata",
+    "ModelPlugin",
+    "Network",
+    "NetworkRuntime",
+    "NoiseToImage",
+    "OutputError",
+    "PluginError",
+    "Published",
+    "PublishedNoise",
+    "RequestError",
+    "ResnetTranslator",
+    "Runtime",
+    "SampleBatch",
+    "Session",
+    "Shell",
+    "SinganPyramid",
+    "SinganScale",
+    "Translator",
+    "WeightsError",
+    "Writer",
+    "build",
+    "build_pyramid",
+    "bundled",
+    "compare",
+    "entry",
+    "fold_spectral_norm",
+    "fractions",
+    "hookimpl",
+    "level_sizes",
+    "named",
+    "read_checkpoint",
+    "read_tensors",
+    "refine",
+    "resize",
+    "resized",
+    "sample_text",
+    "scale_inputs",
+    "tensors_of",
+    "to_pixels",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"medigan_hub.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
