@@ -13,7 +13,7 @@ from pathlib import Path
 from record_weights import PACKAGE, record
 from safetensors.torch import save_file
 
-from medigan_hub.weights import read_checkpoint
+from medigan_hub.plugin import read_checkpoint
 from {{ cookiecutter.__package }}.network import build
 
 WEIGHTS = PACKAGE / "weights" / "generator.safetensors"

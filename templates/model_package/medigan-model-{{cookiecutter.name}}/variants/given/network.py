@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import torch
 
-from medigan_hub import networks
+from medigan_hub import plugin
 
 
 def build(tensors: Mapping[str, torch.Tensor]) -> torch.nn.Module:
     """Return the network that these tensors belong to."""
-    return networks.build("{{ cookiecutter._network }}", tensors)
+    return plugin.build("{{ cookiecutter._network }}", tensors)

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 
 import torch
 
-from medigan_hub.errors import PluginError
+from medigan_hub.plugin import PluginError
 
 
 def build(tensors: Mapping[str, torch.Tensor]) -> torch.nn.Module:

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from medigan_hub.runtimes.{{ cookiecutter.framework }} import NoiseToImage, {{ cookiecutter.__runtime }}
-from medigan_hub.samples import GenerationRequest
+from medigan_hub.plugin import GenerationRequest, NoiseToImage
 {% if cookiecutter.framework != "onnx" %}
 from {{ cookiecutter.__package }}.network import build
 {% endif %}
@@ -28,4 +27,4 @@ class Model(NoiseToImage):
 {% endif %}
 
 
-plugin = Model(__file__, {{ cookiecutter.__runtime }}({{ "" if cookiecutter.framework == "onnx" else "build" }}))
+plugin = Model(__file__{{ cookiecutter.__network }})

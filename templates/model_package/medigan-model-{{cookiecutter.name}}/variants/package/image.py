@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from medigan_hub.runtimes.{{ cookiecutter.framework }} import ImageToImage, {{ cookiecutter.__runtime }}
-from medigan_hub.samples import GenerationRequest
+from medigan_hub.plugin import GenerationRequest, ImageToImage
 {% if cookiecutter.framework != "onnx" %}
 from {{ cookiecutter.__package }}.network import build
 {% endif %}
@@ -29,4 +28,4 @@ class Model(ImageToImage):
         return np.where(inside, 255, 0).astype(np.uint8)[:, :, np.newaxis].repeat(CHANNELS, axis=-1)
 
 
-plugin = Model(__file__, {{ cookiecutter.__runtime }}({{ "" if cookiecutter.framework == "onnx" else "build" }}))
+plugin = Model(__file__{{ cookiecutter.__network }})

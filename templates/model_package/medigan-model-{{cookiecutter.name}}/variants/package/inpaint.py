@@ -4,10 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from medigan_hub.inputs import resized
-from medigan_hub.runtimes.base import ModelPlugin, fractions
-from medigan_hub.runtimes.torch import TorchRuntime
-from medigan_hub.samples import GenerationRequest, SampleBatch
+from medigan_hub.plugin import GenerationRequest, ModelPlugin, SampleBatch, fractions, resized
 from {{ cookiecutter.__package }}.network import build
 
 SIZE = ({{ cookiecutter._facts.size | join(", ") }})
@@ -48,4 +45,4 @@ def disc(rng: np.random.Generator) -> np.ndarray:
     return np.where(inside, 255, 0).astype(np.uint8)[:, :, np.newaxis]
 
 
-plugin = Model(__file__, TorchRuntime(build))
+plugin = Model(__file__, torch=build)

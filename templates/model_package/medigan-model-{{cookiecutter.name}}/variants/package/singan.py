@@ -4,9 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from medigan_hub.networks.singan import level_sizes
-from medigan_hub.runtimes.torch import NoiseToImage, TorchRuntime
-from medigan_hub.samples import GenerationRequest
+from medigan_hub.plugin import GenerationRequest, NoiseToImage, level_sizes
 from {{ cookiecutter.__package }}.network import build
 
 SIZE = ({{ cookiecutter._facts.size | join(", ") }})
@@ -18,23 +16,16 @@ FACTOR = {{ cookiecutter._facts.factor }}
 
 
 class Model(NoiseToImage):
-    """The network takes noise maps, one for each of its scales."""
+    """The network takes a map of noise for each of its scales; the coarsest has one channel."""
 
     def network_inputs(
         self, request: GenerationRequest, indices: Sequence[int]
     ) -> tuple[np.ndarray, ...]:
         sizes = level_sizes(SCALES, FACTOR, *SIZE)
+        shapes = [(*size, CHANNELS if scale else 1) for scale, size in enumerate(sizes)]
         return tuple(
-            np.stack([self.noise(request, index, scale, size) for index in indices])
-            for scale, size in enumerate(sizes)
+            request.noise(indices, shape, f"noise{scale}") for scale, shape in enumerate(shapes)
         )
 
-    def noise(
-        self, request: GenerationRequest, index: int, scale: int, size: tuple[int, int]
-    ) -> np.ndarray:
-        """Return the map of one sample: the coarsest is the same for all channels."""
-        shape = (*size, CHANNELS if scale else 1)
-        return request.rng(index, f"noise{scale}").standard_normal(shape, dtype=np.float32)
 
-
-plugin = Model(__file__, TorchRuntime(build))
+plugin = Model(__file__, torch=build)
