@@ -19,17 +19,14 @@ def with_knobs(*names: str) -> Callable[[Command], Command]:
 
     def decorate(command: Command) -> Command:
         # Typer reads a command's options off its signature, with the annotations evaluated.
-        signature = inspect.signature(command)
+        annotations = command.__annotations__
+        del annotations["knobs"]  # which only type checkers can read
+        signature = inspect.signature(command, eval_str=True)
         taken = [
             parameter
             for parameter in signature.parameters.values()
             if parameter.kind is not parameter.VAR_KEYWORD
         ]
-        annotations = {
-            name: annotation
-            for name, annotation in command.__annotations__.items()
-            if name in {"return", *(parameter.name for parameter in taken)}
-        }
         for name in names or KNOBS:
             default = KNOBS[name].default
             kind: Any = type(default)
@@ -41,7 +38,6 @@ def with_knobs(*names: str) -> Callable[[Command], Command]:
             )
             annotations[name] = option
         command.__signature__ = signature.replace(parameters=taken)  # type: ignore[attr-defined]
-        command.__annotations__ = annotations
         return command
 
     return decorate
