@@ -44,8 +44,8 @@ def build(name: str, state_dict: Mapping[str, Tensor], **settings: Any) -> Gener
 
     Widths, depths and channel counts are read off the tensors' shapes; under
     their published names they can be settings too, which must then agree with
-    the tensors. What shapes can't tell are the class's own ``settings``:
-    ``help(by_name()[name])`` explains them, and with what a network is called.
+    the tensors. What shapes can't tell are its own ``settings``, which the
+    docstring of ``by_name()[name]`` explains.
 
     Raises
     ------
