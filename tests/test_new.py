@@ -218,5 +218,5 @@ def test_an_entry_of_medigans_list_becomes_a_package_of_its_published_code(medig
     document = metadata.read(project / "medigan_model_toy" / "metadata.json")
     assert metadata.validate(document) == []
     assert document["medigan_id"] == "00099_TOY"
-    assert document["execution"]["runtimes"] == ["archive"]
+    assert [entry["runtime"] for entry in document["weights"]] == ["archive"]
     assert "ArchiveOnly" in (project / "medigan_model_toy" / "__init__.py").read_text()

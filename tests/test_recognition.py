@@ -7,8 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from medigan_hub import RequestError, WeightsError, networks
-from medigan_hub.contribution import recognition
-from medigan_hub.contribution.recognition import likeliest, read, recognise, small, tasks_of
+from medigan_hub.contribution.recognition import kind_of, likeliest, read, recognise, small
 from medigan_hub.networks.dcgan import ConditionalDcgan, Dcgan
 from medigan_hub.networks.resnet_translator import ResnetTranslator
 from medigan_hub.networks.unet import UnetTranslator
@@ -26,18 +25,14 @@ def save(tmp_path):
     return save_checkpoint
 
 
-def test_all_networks_of_the_hub_are_known():
-    assert set(recognition.FAMILIES) == set(networks.NAMES)
-
-
-@pytest.mark.parametrize("name", networks.NAMES)
+@pytest.mark.parametrize("name", networks.by_name())
 def test_a_network_is_recognised_by_its_tensors(name, save):
     tensors = small(name).tensors
     found = recognise(read(save(dict(tensors))))
     assert found.network == TWINS.get(name, name)
     assert name in (found.network, *found.others)
     assert found.place == ""
-    assert tasks_of(name) == found.facts.tasks
+    assert kind_of(name).tasks == found.facts.tasks
     assert all(torch.equal(found.tensors[key], tensor) for key, tensor in tensors.items())
     assert list(found.tensors) == list(tensors)
 

@@ -11,19 +11,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import torch
 from torch import nn
 
-from medigan_hub.networks.loading import Layout, Unused, load
+from medigan_hub.networks.base import LatentGenerator
+from medigan_hub.networks.loading import Layout, Unused
 from medigan_hub.networks.settings import fraction
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class Dcgan(nn.Module):
+class Dcgan(LatentGenerator):
     """Noise-to-image generator: transposed convolutions, each twice as large as the one before.
 
     Parameters
@@ -38,14 +39,17 @@ class Dcgan(nn.Module):
         Number of classes, length of each one's embedding and of what is made
         of it and put after the latent vector; None where there are no classes.
     leakiness
-        What negative numbers there are multiplied by; in a ``LeakyDcgan``,
-        those of the image's features.
+        What negative numbers there are multiplied by, from 0 to 1: 0.1 by
+        default; in a ``LeakyDcgan`` those of the image's features, 0.2.
     unused
         Tensors that checkpoints hold beside, in ``first_layers`` and
         ``embed_nn``, which no image depends on.
     """
 
-    family: ClassVar[str] = "a DCGAN generator"
+    name = "dcgan128"
+    architecture = "DCGAN"
+    family = "a DCGAN generator"
+    settings = ("leakiness",)
     part: ClassVar[str] = "main"
     """What checkpoints call the convolutions."""
     needs_classes: ClassVar[bool] = False
@@ -73,7 +77,7 @@ class Dcgan(nn.Module):
             "n_cond": classes[0] if classes else None,
             "embedding_dim": classes[1] if classes else None,
         }
-        leakiness = self.leakiness if leakiness is None else leakiness
+        leakiness = fraction("leakiness", self.leakiness if leakiness is None else leakiness)
         spare = Unused(unused or {})
         layers: list[nn.Module] = []
         before = nz + classes[2] if classes else nz
@@ -89,7 +93,8 @@ class Dcgan(nn.Module):
         if hasattr(spare, "first_layers"):
             self.first_layers = spare.first_layers
         self.add_module(self.part, nn.Sequential(*layers))
-        self.conditional = classes is not None
+        self.latent = nz
+        self.classes = classes[0] if classes else 0
         if classes:
             number, length, size = classes
             self.embed_nn: nn.Module = nn.Sequential(
@@ -119,10 +124,10 @@ class Dcgan(nn.Module):
         ValueError
             A network with classes is given none, or one without is given some.
         """
-        if (condition is not None) != self.conditional:
+        if (condition is not None) != bool(self.classes):
             raise ValueError(
                 "this DCGAN needs the class of each image beside its latent vector"
-                if self.conditional
+                if self.classes
                 else "this DCGAN has no classes; it takes latent vectors alone"
             )
         z = z.reshape(*z.shape[:2], 1, 1)
@@ -132,22 +137,7 @@ class Dcgan(nn.Module):
         return cast(torch.Tensor, self.get_submodule(self.part)(z))
 
     @classmethod
-    def from_state_dict(
-        cls, state_dict: Mapping[str, torch.Tensor], *, leakiness: float | None = None
-    ) -> Self:
-        """Build the network that a checkpoint's tensors describe, and load them.
-
-        It has classes where the tensors have an embedding of them.
-
-        Raises
-        ------
-        WeightsError
-            The tensors are not those of such a network.
-        HubError
-            ``leakiness`` is not from 0 to 1.
-        """
-        leakiness = fraction("leakiness", cls.leakiness if leakiness is None else leakiness)
-        layout = Layout(state_dict, cls.family)
+    def arguments(cls, layout: Layout) -> dict[str, Any]:
         nz = layout.shape(f"{cls.part}.0.weight")[0]
         # A convolution, its norm and its activation take a place each.
         last = max(3, 3 * math.ceil(layout.numbers(f"{cls.part}.")[-1] / 3))
@@ -160,24 +150,31 @@ class Dcgan(nn.Module):
             classes = (number, length, size)
             nz -= size
         spare = ("first_layers.",) if classes else ("first_layers.", "embed_nn.")
-        unused = {key: tensor for key, tensor in state_dict.items() if key.startswith(spare)}
-        return load(
-            lambda: cls(nz, widths, nc, classes=classes, leakiness=leakiness, unused=unused),
-            state_dict,
-            cls.family,
-        )
+        unused = {key: layout.tensors[key] for key in layout.tensors if key.startswith(spare)}
+        return {"nz": nz, "widths": widths, "nc": nc, "classes": classes, "unused": unused}
+
+    @classmethod
+    def small(cls) -> Self:
+        return cls(8, (16, 8, 8))
 
 
 class ConditionalDcgan(Dcgan):
-    """One that must have classes."""
+    """A ``Dcgan`` that must have classes."""
 
+    name = "cdcgan128"
+    tasks = ("class-to-image",)
     family = "a DCGAN generator with classes"
     needs_classes = True
 
+    @classmethod
+    def small(cls) -> Self:
+        return cls(8, (16, 8, 8), classes=(2, 4, 4))
+
 
 class LeakyDcgan(Dcgan):
-    """One whose features keep a share of what is negative."""
+    """A ``Dcgan`` whose features keep a share of what is negative."""
 
+    name = "dcgan128-leaky"
     family = "a DCGAN generator with LeakyReLU"
     part = "model"
     is_leaky = True

@@ -11,15 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
 from torch.nn.utils.spectral_norm import remove_spectral_norm, spectral_norm
 
-from medigan_hub.networks.loading import Layout, load
+from medigan_hub.networks.base import LatentGenerator
+from medigan_hub.networks.loading import Layout
+from medigan_hub.networks.settings import switch
 
-FAMILY = "a FastGAN generator"
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 SHARES = {4: 16, 8: 8, 16: 4, 32: 2, 64: 2, 128: 1, 256: 0.5, 512: 0.25, 1024: 0.125}
 """Channels at each size in pixels, in units of ``ngf``."""
 GATE = 16
@@ -70,7 +74,7 @@ class Gate(nn.Module):
         return cast(torch.Tensor, large * self.main(small))
 
 
-class FastGan(nn.Module):
+class FastGan(LatentGenerator):
     """Noise-to-image generator.
 
     Parameters
@@ -86,12 +90,17 @@ class FastGan(nn.Module):
         that size is the published choice.
     noise
         Whether normal noise is added to the features at some sizes, as the
-        published models do. Without it an image depends on its latent vector
-        alone.
+        published models do. Without it, the default, an image depends on its
+        latent vector alone.
     preview
         Whether there is a second, smaller image at 128 pixels, which helps
         training and is not part of the result.
     """
+
+    name = "fastgan-polyp"
+    architecture = "FastGAN"
+    family = "a FastGAN generator"
+    settings = ("noise",)
 
     def __init__(
         self,
@@ -109,7 +118,8 @@ class FastGan(nn.Module):
             "ngf": widths[4] / SHARES[4],
             "im_size": max(widths),
         }
-        self.noise = noise
+        self.latent = nz
+        self.noise = switch("noise", noise)
         self.sizes = tuple(widths)
         self.init = InitLayer(nz, widths[4])
         # Every second size has two convolutions instead of one.
@@ -175,17 +185,7 @@ class FastGan(nn.Module):
         return cast(torch.Tensor, found[last])
 
     @classmethod
-    def from_state_dict(
-        cls, state_dict: Mapping[str, torch.Tensor], *, noise: bool = False
-    ) -> FastGan:
-        """Build the network that a checkpoint's tensors describe, and load them.
-
-        Raises
-        ------
-        WeightsError
-            The tensors are not those of such a network.
-        """
-        layout = Layout(state_dict, FAMILY)
+    def arguments(cls, layout: Layout) -> dict[str, Any]:
         nz, first = layout.shape("init.init.0.weight_orig")[:2]
         nc = layout.shape("to_big.weight_orig")[0]
         # Half the channels gate the other half.
@@ -193,7 +193,11 @@ class FastGan(nn.Module):
         while (size := 2 * max(widths)) <= max(layout.numbers("feat_"), default=4):
             widths[size] = max(1, layout.shape(f"feat_{size}.1.weight_orig")[0] // 2)
         preview = 128 in widths and "to_128.weight_orig" in layout
-        return load(lambda: cls(nz, nc, widths, noise=noise, preview=preview), state_dict, FAMILY)
+        return {"nz": nz, "nc": nc, "widths": widths, "preview": preview}
+
+    @classmethod
+    def small(cls) -> Self:
+        return cls(8, 1, {4: 16, 8: 8, 16: 8, 32: 8, 64: 4})
 
 
 def fold_spectral_norm(network: nn.Module) -> nn.Module:

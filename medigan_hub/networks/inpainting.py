@@ -8,15 +8,18 @@ augmentation", Medical Physics 48(5), 2021 (https://doi.org/10.1002/mp.14701).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
 
-from medigan_hub.networks.loading import Layout, load
+from medigan_hub.networks.base import Facts, Generator
+from medigan_hub.networks.loading import Layout
 
-FAMILY = "an inpainting generator of four sequences"
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 SEQUENCES = ("F", "T1", "T1c", "T2")
 """What checkpoints call the decoders, in the order of the channels: FLAIR, T1, T1c, T2."""
 
@@ -49,7 +52,7 @@ class ResidualBlock(nn.Module):
         return cast(torch.Tensor, x + self.conv_block(x))
 
 
-class Inpainter(nn.Module):
+class Inpainter(Generator):
     """Fills what was cut out of the slices of four sequences.
 
     Parameters
@@ -64,6 +67,11 @@ class Inpainter(nn.Module):
         Number of residual blocks in the encoder of slices and map.
     """
 
+    name = "inpaint-multimodal"
+    architecture = "inpainting GAN"
+    family = "an inpainting generator of four sequences"
+    tasks = ("inpainting",)
+
     def __init__(
         self,
         image_widths: Sequence[int] = (32, 128),
@@ -72,7 +80,7 @@ class Inpainter(nn.Module):
         n_blocks: int = 3,
     ) -> None:
         super().__init__()
-        self.hyperparameters: dict[str, object] = {}
+        self.hyperparameters = {}
         first, second = image_widths
         mask_first, mask_second = mask_widths
         blocks = [ResidualBlock(second) for _ in range(n_blocks)]
@@ -108,23 +116,37 @@ class Inpainter(nn.Module):
         return torch.cat([decoder(features) for decoder in decoders], dim=1)
 
     @classmethod
-    def from_state_dict(cls, state_dict: Mapping[str, torch.Tensor]) -> Inpainter:
-        """Build the network that a checkpoint's tensors describe, and load them.
-
-        Raises
-        ------
-        WeightsError
-            The tensors are not those of such a network.
-        """
-        layout = Layout(state_dict, FAMILY)
-
+    def arguments(cls, layout: Layout) -> dict[str, Any]:
         def widths(part: str, *places: int) -> list[int]:
             return [layout.shape(f"model_{part}.{n}.conv.0.weight")[0] for n in places]
 
-        image, mask = widths("initial", 0, 1), widths("Mask", 0, 1)
-        decoder = widths(SEQUENCES[0], 0, 3, 6)
-        blocks = layout.numbers("model_initial.", ".conv_block.")
-        return load(lambda: cls(image, mask, decoder, len(blocks)), state_dict, FAMILY)
+        return {
+            "image_widths": widths("initial", 0, 1),
+            "mask_widths": widths("Mask", 0, 1),
+            "widths": widths(SEQUENCES[0], 0, 3, 6),
+            "n_blocks": len(layout.numbers("model_initial.", ".conv_block.")),
+        }
+
+    @classmethod
+    def small(cls) -> Self:
+        return cls((4, 8), (2, 4), (8, 8, 4), n_blocks=1)
+
+    def example(self, count: int) -> tuple[torch.Tensor, ...]:
+        return torch.rand(count, len(SEQUENCES), 32, 32), torch.rand(count, 1, 32, 32)
+
+    def facts(self) -> Facts:
+        channels, size = self.made()
+        names = ("flair", "t1", "t1c", "t2")
+        slices = {f"brain_{name}": "TODO: the slice of this sequence." for name in names}
+        return Facts(
+            architecture=self.architecture,
+            tasks=self.tasks,
+            size=size,
+            channels=channels,
+            outputs=names,
+            inputs={**slices, "mask": "What is to be filled, in concentric grades."},
+            module="inpaint",
+        )
 
 
 def _decoder(n_in: int, widths: Sequence[int]) -> nn.Sequential:

@@ -15,7 +15,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class Layout:
-    """The shapes of a checkpoint's tensors by key, from which a network's sizes are read.
+    """A checkpoint's tensors and their shapes by key, from which a network's sizes are read.
 
     Parameters
     ----------
@@ -39,6 +39,7 @@ class Layout:
                 self.refuse(f"expected tensors by name, found {type(tensor).__name__} {key!r}")
             if not tensor.numel():
                 self.refuse(f"{_printed(key)} is empty")
+        self.tensors = tensors
         self.shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
 
     def __contains__(self, key: str) -> bool:
@@ -88,8 +89,8 @@ class Unused(nn.Module):
                 self.add_module(name, Unused(group))
 
 
-def load(make: Callable[[], Network], tensors: Mapping[str, torch.Tensor], family: str) -> Network:
-    """Return the network that ``make`` builds, with these tensors and in eval mode.
+def load(make: Callable[[], Network], layout: Layout) -> Network:
+    """Return the network that ``make`` builds, with the layout's tensors and in eval mode.
 
     It is built without memory at first, so that shapes which fit no network
     cost none either.
@@ -99,7 +100,6 @@ def load(make: Callable[[], Network], tensors: Mapping[str, torch.Tensor], famil
     WeightsError
         Keys or shapes differ from the network's.
     """
-    layout = Layout(tensors, family)
     try:
         with torch.device("meta"):
             network = make()
@@ -108,7 +108,7 @@ def load(make: Callable[[], Network], tensors: Mapping[str, torch.Tensor], famil
         if differences:
             layout.refuse(differences)
         network.to_empty(device="cpu")
-        network.load_state_dict(dict(tensors))
+        network.load_state_dict(dict(layout.tensors))
     except (KeyError, OverflowError, RuntimeError, TypeError, ValueError) as error:
         layout.refuse(" ".join(str(error).split()))
     return network.eval()

@@ -7,18 +7,20 @@ stability, and variation", ICLR 2018 (https://arxiv.org/abs/1710.10196).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 import torch.nn.functional as nnf
 from torch import nn
 
 from medigan_hub.errors import whole_number
-from medigan_hub.networks.loading import Layout, load
-from medigan_hub.networks.settings import fraction
+from medigan_hub.networks.base import LatentGenerator
+from medigan_hub.networks.loading import Layout
+from medigan_hub.networks.settings import fraction, switch
 
-FAMILY = "a progressive GAN's generator"
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class PixelNorm(nn.Module):
@@ -64,7 +66,7 @@ class ConvBlock(nn.Module):
         return cast(torch.Tensor, self.conv(x))
 
 
-class Pggan(nn.Module):
+class Pggan(LatentGenerator):
     """Noise-to-image generator.
 
     Parameters
@@ -90,8 +92,13 @@ class Pggan(nn.Module):
     Raises
     ------
     HubError
-        ``step`` or ``alpha`` is out of its range.
+        ``step``, ``alpha`` or ``tanh`` is out of its range.
     """
+
+    name = "pggan-polyp"
+    architecture = "PGGAN"
+    family = "a progressive GAN's generator"
+    settings = ("tanh", "step", "alpha")
 
     def __init__(
         self,
@@ -112,7 +119,8 @@ class Pggan(nn.Module):
             "img_channels": img_channels,
         }
         self.sizes = [4 * 2**level for level in range(len(widths))]
-        self.tanh = tanh
+        self.latent = z_dim
+        self.tanh = switch("tanh", tanh)
         last = len(widths) - 1
         self.step = last if step is None else whole_number("step", step, 1, last)
         self.alpha = fraction("alpha", alpha)
@@ -138,44 +146,22 @@ class Pggan(nn.Module):
         return cast(torch.Tensor, image.tanh() if self.tanh else image)
 
     @classmethod
-    def from_state_dict(
-        cls,
-        state_dict: Mapping[str, torch.Tensor],
-        *,
-        tanh: bool = False,
-        step: int | None = None,
-        alpha: float = 1.0,
-    ) -> Pggan:
-        """Build the network that a checkpoint's tensors describe, and load them.
-
-        Raises
-        ------
-        WeightsError
-            The tensors are not those of such a network.
-        HubError
-            ``step`` or ``alpha`` is out of its range.
-        """
-        layout = Layout(state_dict, FAMILY)
+    def arguments(cls, layout: Layout) -> dict[str, Any]:
         z_dim = layout.shape("input_layer.0.conv.weight_orig")[0]
         img_channels = layout.shape("to_rgb_8.conv.weight_orig")[0]
         levels = range((max(layout.numbers("progression_"), default=4) // 4).bit_length())
         keys = [f"progression_{4 * 2**level}.conv.0.conv.weight_orig" for level in levels]
-        widths = [layout.shape(key)[0] for key in keys]
-        # Pixel norms have no tensors, but take a place.
-        pixel_norm = any(".conv.3." in key for key in layout.shapes)
-        return load(
-            lambda: cls(
-                z_dim,
-                widths,
-                img_channels,
-                pixel_norm=pixel_norm,
-                tanh=tanh,
-                step=step,
-                alpha=alpha,
-            ),
-            state_dict,
-            FAMILY,
-        )
+        return {
+            "z_dim": z_dim,
+            "widths": [layout.shape(key)[0] for key in keys],
+            "img_channels": img_channels,
+            # Pixel norms have no tensors, but take a place.
+            "pixel_norm": any(".conv.3." in key for key in layout.shapes),
+        }
+
+    @classmethod
+    def small(cls) -> Self:
+        return cls(8, (8, 8, 8, 4), 1, pixel_norm=True)
 
 
 def _double(x: torch.Tensor) -> torch.Tensor:

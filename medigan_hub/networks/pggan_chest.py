@@ -10,20 +10,23 @@ using progressively growing GANs", SN Computer Science 2(4), 2021
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 import torch.nn.functional as nnf
 from torch import nn
 
 from medigan_hub.errors import HubError
-from medigan_hub.networks.loading import Layout, load
+from medigan_hub.networks.base import LatentGenerator
+from medigan_hub.networks.loading import Layout
 from medigan_hub.networks.pggan import PixelNorm
-from medigan_hub.networks.settings import fraction
+from medigan_hub.networks.settings import fraction, switch
 
-FAMILY = "a progressive GAN's generator of chest x-rays"
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 MODES = ("nearest", "bilinear")
 
 
@@ -56,7 +59,7 @@ class ScaleBlock(nn.Module):
         return cast(torch.Tensor, self.convolv(_double(x, self.mode)))
 
 
-class PgganChest(nn.Module):
+class PgganChest(LatentGenerator):
     """Noise-to-image generator.
 
     Parameters
@@ -72,15 +75,21 @@ class PgganChest(nn.Module):
     mode
         How features are enlarged: ``nearest`` or ``bilinear``.
     alpha
-        Share of the enlarged image of the size before, from 0 to 1.
+        Share of the enlarged image of the size before, from 0 to 1. The one
+        that a checkpoint holds is where training stopped, and plays no part.
     norm_layers
         Whether latent vectors and features are normalised.
 
     Raises
     ------
     HubError
-        ``leakiness``, ``mode`` or ``alpha`` can't be used.
+        A setting can't be used.
     """
+
+    name = "pggan-chest"
+    architecture = "PGGAN"
+    family = "a progressive GAN's generator of chest x-rays"
+    settings = ("leakiness", "mode", "alpha", "norm_layers")
 
     def __init__(
         self,
@@ -102,9 +111,10 @@ class PgganChest(nn.Module):
             "out_channels": out_channels,
             "equalize": True,
         }
+        self.latent = z_dim
         self.mode = mode
         self.blend = fraction("alpha", alpha)
-        self.norm = PixelNorm() if norm_layers else nn.Identity()
+        self.norm = PixelNorm() if switch("norm_layers", norm_layers) else nn.Identity()
         leakiness = fraction("leakiness", leakiness)
         first = channel_depth[0]
         # How far training had grown the network, which doesn't change what it makes.
@@ -135,47 +145,18 @@ class PgganChest(nn.Module):
         return cast(torch.Tensor, image)
 
     @classmethod
-    def from_state_dict(
-        cls,
-        state_dict: Mapping[str, torch.Tensor],
-        *,
-        leakiness: float = 0.2,
-        mode: str = "nearest",
-        alpha: float = 0.0,
-        norm_layers: bool = True,
-    ) -> PgganChest:
-        """Build the network that a checkpoint's tensors describe, and load them.
-
-        The ``alpha`` that a checkpoint holds is where training stopped; images
-        are made with the argument.
-
-        Raises
-        ------
-        WeightsError
-            The tensors are not those of such a network.
-        HubError
-            A setting can't be used.
-        """
-        layout = Layout(state_dict, FAMILY)
+    def arguments(cls, layout: Layout) -> dict[str, Any]:
         z_dim = layout.shape("latent_linear.0.module.weight", 2)[1]
         first = layout.shape("init_conv.0.module.weight")[0]
         out_channels = layout.shape("toRGB.0.module.weight")[0]
         last = max(layout.numbers("ScaleBlocks."), default=-1)
         blocks = (f"ScaleBlocks.{n}.convolv.0.module.weight" for n in range(last + 1))
         depths = [first, *(layout.shape(block)[0] for block in blocks)]
-        return load(
-            lambda: cls(
-                z_dim,
-                depths,
-                out_channels,
-                leakiness=leakiness,
-                mode=mode,
-                alpha=alpha,
-                norm_layers=norm_layers,
-            ),
-            state_dict,
-            FAMILY,
-        )
+        return {"z_dim": z_dim, "channel_depth": depths, "out_channels": out_channels}
+
+    @classmethod
+    def small(cls) -> Self:
+        return cls(8, (8, 8, 8, 4), 1)
 
 
 def _conv_block(n_in: int, n_out: int, leakiness: float, norm_layers: bool) -> list[nn.Module]:

@@ -9,15 +9,16 @@ cycle-consistent adversarial networks", ICCV 2017
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
 
-from medigan_hub.networks.loading import Layout, load
+from medigan_hub.networks.base import Translator
+from medigan_hub.networks.loading import Layout
 
-FAMILY = "a ResNet translator"
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class ResidualBlock(nn.Module):
@@ -39,7 +40,7 @@ class ResidualBlock(nn.Module):
         return cast(torch.Tensor, x + self.conv_block(x))
 
 
-class ResnetTranslator(nn.Module):
+class ResnetTranslator(Translator):
     """Image-to-image generator: halvings, residual blocks, doublings.
 
     Parameters
@@ -54,6 +55,10 @@ class ResnetTranslator(nn.Module):
         Number of halvings. Height and width must be multiples of
         ``2 ** n_downsampling`` for the output to have the input's size.
     """
+
+    name = "resnet-translator"
+    architecture = "CycleGAN"
+    family = "a ResNet translator"
 
     def __init__(
         self,
@@ -71,6 +76,7 @@ class ResnetTranslator(nn.Module):
             "n_blocks": n_blocks,
             "n_downsampling": n_downsampling,
         }
+        self.input_nc, self.halvings = input_nc, n_downsampling
         layers: list[nn.Module] = [
             nn.ReflectionPad2d(3),
             nn.Conv2d(input_nc, ngf, 7),
@@ -99,26 +105,24 @@ class ResnetTranslator(nn.Module):
         """Translate (N, input_nc, height, width) to (N, output_nc, height, width), in [-1, 1]."""
         return cast(torch.Tensor, self.model(x))
 
+    @property
+    def minimum(self) -> int:
+        # Three pixels are mirrored at the edges, and one where the image is smallest.
+        return max(4, int(2 ** (self.halvings + 1)))
+
     @classmethod
-    def from_state_dict(cls, state_dict: Mapping[str, torch.Tensor]) -> ResnetTranslator:
-        """Build the network that a checkpoint's tensors describe, and load them.
+    def loaded(cls, layout: Layout, **settings: Any) -> Self:
+        """Leave out running statistics of the instance norms, which took no part in the result.
 
-        Checkpoints written before PyTorch 0.4 also hold running statistics of
-        the instance norms, which never took part in the result; they are
-        left out.
-
-        Raises
-        ------
-        WeightsError
-            The tensors are not those of such a network.
+        Checkpoints written before PyTorch 0.4 hold them.
         """
-        Layout(state_dict, FAMILY)
-        tensors = {
-            key: value
-            for key, value in state_dict.items()
-            if not key.endswith(("running_mean", "running_var", "num_batches_tracked"))
-        }
-        layout = Layout(tensors, FAMILY)
+        statistics = ("running_mean", "running_var", "num_batches_tracked")
+        tensors = layout.tensors.items()
+        kept = {key: tensor for key, tensor in tensors if not key.endswith(statistics)}
+        return super().loaded(Layout(kept, cls.family), **settings)
+
+    @classmethod
+    def arguments(cls, layout: Layout) -> dict[str, Any]:
         ngf, input_nc = layout.shape("model.1.weight")[:2]
         # A halving takes three places, a residual block one, a doubling three.
         blocks = layout.numbers("model.", ".conv_block.")
@@ -127,7 +131,21 @@ class ResnetTranslator(nn.Module):
         halvings = [layout.shape(f"model.{n}.weight") for n in range(4, blocks[0], 3)]
         n_downsampling = len(halvings)
         last = blocks[0] + len(blocks) + 3 * n_downsampling + 1
-        output_nc = layout.shape(f"model.{last}.weight")[0]
-        return load(
-            lambda: cls(input_nc, output_nc, ngf, len(blocks), n_downsampling), tensors, FAMILY
-        )
+        return {
+            "input_nc": input_nc,
+            "output_nc": layout.shape(f"model.{last}.weight")[0],
+            "ngf": ngf,
+            "n_blocks": len(blocks),
+            "n_downsampling": n_downsampling,
+        }
+
+    @classmethod
+    def small(cls) -> Self:
+        return cls(ngf=4, n_blocks=2)
+
+
+class Pix2PixHdGlobal(ResnetTranslator):
+    """A ``ResnetTranslator``, as pix2pixHD's global generator."""
+
+    name = "pix2pixhd-global"
+    architecture = "pix2pixHD"

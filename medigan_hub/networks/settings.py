@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from numbers import Real
 from typing import Any
 
@@ -10,7 +10,7 @@ from medigan_hub.errors import HubError
 
 
 def check(
-    name: str, given: Mapping[str, Any], told: Mapping[str, Any], known: Mapping[str, Any]
+    name: str, given: Mapping[str, Any], told: Mapping[str, Any], known: Collection[str]
 ) -> None:
     """Refuse settings that a network lacks, and sizes other than those that its tensors tell.
 
@@ -23,12 +23,12 @@ def check(
     told
         What the tensors tell.
     known
-        The settings that they can't tell, with their defaults.
+        The settings that they can't tell.
 
     Raises
     ------
     HubError
-        A setting is unknown, contradicts the tensors, or is not true or false where it must be.
+        A setting is unknown, or contradicts the tensors.
     """
     unknown = ", ".join(sorted(set(given).difference(known, told)))
     if unknown:
@@ -36,8 +36,6 @@ def check(
             f"the network {name} has no setting {unknown}; it has {', '.join(known) or 'none'}"
         )
     for key in given:
-        if isinstance(known.get(key), bool) and not isinstance(given[key], bool):
-            raise HubError(f"{key} is {given[key]!r}; it must be True or False")
         if key in told and _plain(given[key]) != _plain(told[key]):
             raise HubError(
                 f"{key} is {given[key]!r}, but it is {told[key]!r} in the {name} that these "
@@ -56,6 +54,19 @@ def fraction(name: str, value: float) -> float:
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value <= 1:
         raise HubError(f"{name} is {value!r}; it must be a number from 0 to 1")
     return float(value)
+
+
+def switch(name: str, value: bool) -> bool:
+    """Return a setting that is true or false.
+
+    Raises
+    ------
+    HubError
+        It is neither.
+    """
+    if not isinstance(value, bool):
+        raise HubError(f"{name} is {value!r}; it must be True or False")
+    return value
 
 
 def _plain(value: Any) -> Any:

@@ -15,18 +15,24 @@ import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 import torch.nn.functional as nnf
 from torch import nn
 
 from medigan_hub.errors import WeightsError
-from medigan_hub.networks.loading import Layout, load
+from medigan_hub.networks.base import Facts, Generator
+from medigan_hub.networks.loading import Layout
 
-FAMILY = "a SinGAN scale"
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 PADDING = 5
 """Zeros around noise and image before each scale: five 3 x 3 convolutions take them off again."""
+
+SIDE = 32
+"""Height and width, in pixels, of an image whose size nothing says."""
 
 
 class ConvBlock(nn.Sequential):
@@ -39,7 +45,7 @@ class ConvBlock(nn.Sequential):
         self.add_module("activation", nn.LeakyReLU(0.2, inplace=True))
 
 
-class SinganScale(nn.Module):
+class SinganScale(Generator):
     """The generator of one scale.
 
     Parameters
@@ -51,6 +57,11 @@ class SinganScale(nn.Module):
     kernel
         Side of the convolutions' kernels.
     """
+
+    name = "singan-scale"
+    architecture = "SinGAN"
+    family = "a SinGAN scale"
+    tasks = ("noise-to-image",)
 
     def __init__(self, channels: int = 3, widths: Sequence[int] = (32,) * 4, kernel: int = 3):
         super().__init__()
@@ -95,23 +106,26 @@ class SinganScale(nn.Module):
         return cast(torch.Tensor, details + centre)
 
     @classmethod
-    def from_state_dict(cls, state_dict: Mapping[str, torch.Tensor]) -> SinganScale:
-        """Build the generator that a checkpoint's tensors describe, and load them.
-
-        Raises
-        ------
-        WeightsError
-            The tensors are not those of such a network.
-        """
-        layout = Layout(state_dict, FAMILY)
+    def arguments(cls, layout: Layout) -> dict[str, Any]:
         width, channels, kernel, _ = layout.shape("head.conv.weight")
         last = max(layout.numbers("body.block"), default=0)
         blocks = (f"body.block{n}.conv.weight" for n in range(1, last + 1))
         widths = [width, *(layout.shape(block)[0] for block in blocks)]
-        return load(lambda: cls(channels, widths, kernel), state_dict, FAMILY)
+        return {"channels": channels, "widths": widths, "kernel": kernel}
+
+    @classmethod
+    def small(cls) -> Self:
+        return cls(1, (8,) * 4)
+
+    def example(self, count: int) -> tuple[torch.Tensor, ...]:
+        shape = (count, self.channels, SIDE, SIDE)
+        return torch.randn(shape), torch.zeros(shape)
+
+    def facts(self) -> Facts:
+        return SinganPyramid([self], [1.0], 0.5).facts()
 
 
-class SinganPyramid(nn.Module):
+class SinganPyramid(Generator):
     """The generators of all scales, and the pass from the coarsest to the finest.
 
     Parameters
@@ -127,7 +141,20 @@ class SinganPyramid(nn.Module):
     ------
     WeightsError
         There is no scale, not one amplitude a scale, or the factor can't be one.
+
+    Notes
+    -----
+    Its settings are ``noise_amplitudes`` and ``scale_factor``, which stand for
+    ``amplitudes`` and ``factor`` where the tensors lack them, and ``sizes``,
+    height and width of each scale in training, which only have to be as many as
+    the scales: noise of any size makes an image.
     """
+
+    name = "singan-pyramid"
+    architecture = "SinGAN"
+    family = "a SinGAN pyramid"
+    tasks = ("noise-to-image",)
+    settings = ("noise_amplitudes", "scale_factor", "sizes")
 
     def __init__(
         self,
@@ -192,11 +219,7 @@ class SinganPyramid(nn.Module):
         return cast(torch.Tensor, image)
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """Return all that ``from_state_dict`` takes.
-
-        These are the tensors of the scales, as ``scale0.head.conv.weight``,
-        ``amplitudes`` and ``factor``, both float64.
-        """
+        """Return those of the scales, ``amplitudes`` and ``factor``, both float64."""
         return {
             **self.state_dict(),
             "amplitudes": torch.tensor(self.amplitudes, dtype=torch.float64),
@@ -204,43 +227,18 @@ class SinganPyramid(nn.Module):
         }
 
     @classmethod
-    def from_state_dict(
-        cls,
-        state_dict: Mapping[str, torch.Tensor],
-        *,
-        noise_amplitudes: Sequence[float] | None = None,
-        scale_factor: float | None = None,
-        sizes: Sequence[Sequence[int]] | None = None,
-    ) -> SinganPyramid:
-        """Build the pyramid that the tensors of ``tensors`` describe, and load them.
-
-        Parameters
-        ----------
-        state_dict
-            The tensors.
-        noise_amplitudes, scale_factor
-            What stands for ``amplitudes`` and ``factor`` where it lacks them.
-        sizes
-            Height and width of each scale in training, which only have to be
-            as many as the scales: noise of any size makes an image.
-
-        Raises
-        ------
-        WeightsError
-            The tensors are not those of such a pyramid.
-        """
-        layout = Layout(state_dict, "a SinGAN pyramid")
-        known = {"amplitudes": noise_amplitudes, "factor": scale_factor}
+    def loaded(cls, layout: Layout, **settings: Any) -> Self:
+        known = {"amplitudes": "noise_amplitudes", "factor": "scale_factor"}
         try:
             given = {
-                key: torch.as_tensor(value, dtype=torch.float64)
-                for key, value in known.items()
-                if value is not None
+                key: torch.as_tensor(settings[name], dtype=torch.float64)
+                for key, name in known.items()
+                if settings.get(name) is not None
             }
         except (RuntimeError, TypeError, ValueError):
             layout.refuse("noise_amplitudes and scale_factor must be numbers")
         scales: dict[str, dict[str, torch.Tensor]] = {}
-        for key, tensor in {**state_dict, **given}.items():
+        for key, tensor in {**layout.tensors, **given}.items():
             scale, _, rest = key.partition(".")
             scales.setdefault(scale, {})[rest] = tensor
         amplitudes, factor = (
@@ -249,9 +247,35 @@ class SinganPyramid(nn.Module):
         names = [f"scale{number}" for number in range(len(scales))]
         if set(scales) != set(names) or amplitudes.ndim != 1 or factor.ndim != 0:
             layout.expected("amplitudes, factor and keys such as scale0.head.conv.weight")
+        sizes = settings.get("sizes")
         if sizes is not None and len(sizes) != len(scales):
             layout.refuse(f"{len(sizes)} sizes are given for {len(scales)} scales")
-        return build_pyramid([scales[name] for name in names], amplitudes.tolist(), float(factor))
+        networks = [SinganScale.from_state_dict(scales[name]) for name in names]
+        return cls(networks, amplitudes.tolist(), float(factor)).eval()
+
+    @classmethod
+    def small(cls) -> Self:
+        return cls([SinganScale.small() for _ in range(2)], [1.0, 0.5], 0.5)
+
+    def example(self, count: int) -> tuple[torch.Tensor, ...]:
+        sizes = level_sizes(len(self.scales), self.factor, SIDE, SIDE)
+        colours = self.scales[0].channels
+        return tuple(
+            torch.randn(count, colours if place else 1, *size) for place, size in enumerate(sizes)
+        )
+
+    def facts(self) -> Facts:
+        channels = self.scales[0].channels
+        return Facts(
+            architecture=self.architecture,
+            tasks=self.tasks,
+            size=(SIDE, SIDE),
+            channels=channels,
+            input_channels=channels,
+            scales=len(self.scales),
+            factor=self.factor,
+            module="singan",
+        )
 
 
 def build_pyramid(

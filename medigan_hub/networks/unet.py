@@ -9,15 +9,19 @@ networks", CVPR 2017 (https://doi.org/10.1109/CVPR.2017.632).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
 
-from medigan_hub.networks.loading import Layout, load
+from medigan_hub.networks.base import Translator
+from medigan_hub.networks.loading import Layout
+from medigan_hub.networks.settings import switch
 
-FAMILY = "a U-Net generator"
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 BELOW = ".model.3"
 """What checkpoints call a level's next lower one."""
 
@@ -46,7 +50,7 @@ class Level(nn.Module):
         return torch.cat([x, self.model(x)], dim=1)
 
 
-class UnetTranslator(nn.Module):
+class UnetTranslator(Translator):
     """Image-to-image generator: halvings and doublings, with a shortcut at each size.
 
     Parameters
@@ -60,6 +64,11 @@ class UnetTranslator(nn.Module):
         Whether features are dropped at random in training.
     """
 
+    name = "unet256"
+    architecture = "pix2pix"
+    family = "a U-Net generator"
+    settings = ("dropout",)
+
     def __init__(
         self,
         input_nc: int = 3,
@@ -70,6 +79,7 @@ class UnetTranslator(nn.Module):
     ) -> None:
         super().__init__()
         first, *deeper = widths
+        self.input_nc, self.halvings = input_nc, len(widths)
         self.hyperparameters = {
             "input_nc": input_nc,
             "output_nc": output_nc,
@@ -79,7 +89,7 @@ class UnetTranslator(nn.Module):
         }
         layers = nn.Sequential(
             nn.Conv2d(input_nc, first, 4, 2, 1, bias=False),
-            Level(first, deeper, dropout),
+            Level(first, deeper, switch("dropout", dropout)),
             nn.ReLU(),
             nn.ConvTranspose2d(2 * first, output_nc, 4, 2, 1),
             nn.Tanh(),
@@ -91,23 +101,17 @@ class UnetTranslator(nn.Module):
         return cast(torch.Tensor, self.model["model"](x))
 
     @classmethod
-    def from_state_dict(
-        cls, state_dict: Mapping[str, torch.Tensor], *, dropout: bool = True
-    ) -> UnetTranslator:
-        """Build the network that a checkpoint's tensors describe, and load them.
-
-        Raises
-        ------
-        WeightsError
-            The tensors are not those of such a network.
-        """
-        layout = Layout(state_dict, FAMILY)
+    def arguments(cls, layout: Layout) -> dict[str, Any]:
         first, input_nc = layout.shape("model.model.0.weight")[:2]
         levels = max(map(_depth, layout.shapes))
         keys = (f"model.model.1{n * BELOW}.model.1.weight" for n in range(levels + 1))
         widths = [first, *(layout.shape(key)[0] for key in keys)]
         output_nc = layout.shape("model.model.3.weight")[1]
-        return load(lambda: cls(input_nc, output_nc, widths, dropout=dropout), state_dict, FAMILY)
+        return {"input_nc": input_nc, "output_nc": output_nc, "widths": widths}
+
+    @classmethod
+    def small(cls) -> Self:
+        return cls(1, 1, (4, 8, 8, 8))
 
 
 def _depth(key: str) -> int:

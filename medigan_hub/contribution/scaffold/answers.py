@@ -160,13 +160,12 @@ def _check_task(task: str, answers: Mapping[str, str], start: Start) -> str:
 def _check_network(network: str, answers: Mapping[str, str], start: Start) -> str:
     if network == OWN or start.network is not None:
         return network
-    recognition.family_of(network)
+    tasks = recognition.kind_of(network).tasks
     framework, task = answers["framework"], answers["task"]
     if framework != "torch":
         raise RequestError(
             f"the network {network} runs on torch, not on {framework}; use network=own"
         )
-    tasks = recognition.tasks_of(network)
     if task not in tasks:
         raise RequestError(
             f"the network {network} is for {' or '.join(tasks)}, not for {task}; "

@@ -25,6 +25,8 @@ from medigan_hub.metadata import ModelMetadata
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from medigan_hub.networks.base import Facts
+
 
 @dataclass(frozen=True)
 class Made:
@@ -119,27 +121,28 @@ def _facts(answers: Mapping[str, str], start: Start, network: Recognised | None)
     if network is None:
         return facts
     told = network.facts
-    if told.latent is None:
-        facts["latent"] = 0
-    return facts | {
-        **{key: value for key, value in asdict(told).items() if key in facts and value is not None},
+    return {
+        **facts,
+        **asdict(told),
         "weights": "random" if start.network is None else "trained",
-        "size": list(told.size),
-        "outputs": _outputs(answers["network"], told.channels),
+        "latent": told.latent or 0,
+        "outputs": _outputs(told),
         "input_channels": _channels(told.input_channels),
         "classes": [f"class_{number}" for number in range(told.classes)],
-        "scales": told.scales,
-        "factor": told.factor,
     }
 
 
-def _outputs(network: str, channels: int) -> list[dict[str, Any]]:
-    """Return the outputs for so many channels: an image, with a mask where it is one more."""
-    if network == "inpaint-multimodal":
-        return [_output(name, ["intensity"]) for name in ("flair", "t1", "t1c", "t2")]
-    if channels in (2, 4):
-        return [_output("image", _channels(channels - 1)), _output("mask", ["mask"])]
-    return [_output("image", _channels(channels))]
+def _outputs(told: Facts) -> list[dict[str, Any]]:
+    """Return the outputs: those named, or an image, with a mask where it is one channel more."""
+    if told.outputs:
+        return [_output(name, _channels(1)) for name in told.outputs]
+    if _has_mask(told):
+        return [_output("image", _channels(told.channels - 1)), _output("mask", ["mask"])]
+    return [_output("image", _channels(told.channels))]
+
+
+def _has_mask(told: Facts) -> bool:
+    return told.channels in (2, 4) and not told.outputs
 
 
 def _output(name: str, channels: list[str]) -> dict[str, Any]:
@@ -248,7 +251,7 @@ def _notes(answers: Mapping[str, str], start: Start, network: Recognised | None)
             "the weights are small random numbers: the images are noise until those of your "
             "network are there"
         )
-    if network is not None and network.facts.channels in (2, 4) and network.facts.scales == 0:
+    if network is not None and _has_mask(network.facts):
         notes.append("the last channel is taken for a mask; metadata.json says so")
     return notes
 

@@ -64,7 +64,7 @@ def from_checkpoint(path: Path, network: str | None = None) -> Start:
     found = None
     if network != OWN:
         if network is not None:
-            recognition.family_of(network)
+            recognition.kind_of(network)
         found = recognition.recognise(groups, network)
     if found is not None:
         return Start(

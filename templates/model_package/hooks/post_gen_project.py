@@ -55,38 +55,45 @@ def finish(project):
     # pip compiles what it installs, this template too.
     for folder in [*project.rglob("__pycache__")]:
         shutil.rmtree(folder)
-    framework, kind = answers["framework"], answers["kind"]
-    remote = answers["weights"] == "remote"
-    own = answers["network"] == "own"
-    package = project / answers["package"]
+    package, training = project / answers["package"], project / "training"
+    variants = project / "variants"
     (project / "package").rename(package)
-    variant = project / "variants" / framework
-    weights = variant / f"{kind}{SUFFIXES[framework]}"
-    if remote:
-        shutil.rmtree(project / "training")
-    else:
-        (variant / "export_weights.py").rename(project / "training" / "export_weights.py")
-    if own and not remote:
+    (variants / "package" / f"{answers['module']}.py").rename(package / "__init__.py")
+    own = answers["network"] == "own" and answers["weights"] == "random"
+    if answers["weights"] == "remote":
+        shutil.rmtree(training)
+    elif own:
         (package / "weights").mkdir()
-        if framework == "archive":
-            code = project / "archive" / answers["code"]
-            code.mkdir(parents=True)
-            (variant / "code.py").rename(code / "__init__.py")
-            weights.rename(code / "weights.npz")
-        elif answers["weights"] == "random":
-            weights.rename(package / "weights" / f"generator{SUFFIXES[framework]}")
-        if framework in ("torch", "tensorflow"):
-            (variant / "network.py").rename(package / "network.py")
-        elif framework == "onnx":
-            (variant / "network.py").rename(project / "training" / "network.py")
-    shutil.rmtree(project / "variants")
+        put_own(variants / answers["framework"], answers, project)
+    else:
+        (variants / "given" / "export_weights.py").rename(training / "export_weights.py")
+        network = variants / "given" / f"{answers['network']}.py"
+        network = network if network.exists() else variants / "given" / "network.py"
+        network.rename(package / "network.py")
+    shutil.rmtree(variants)
     metadata = package / "metadata.json"
     document = json.loads(metadata.read_text("utf-8"))
     metadata.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
-    if own and answers["weights"] == "random":
-        runpy.run_path(str(project / "training" / "record_weights.py"))["record"]()
+    if own:
+        runpy.run_path(str(training / "record_weights.py"))["record"]()
         for folder in [*project.rglob("__pycache__")]:
             shutil.rmtree(folder)
+
+
+def put_own(variant, answers, project):
+    """Put in a network of the package's own with small random weights."""
+    framework, package = answers["framework"], project / answers["package"]
+    weights = variant / f"{answers['kind']}{SUFFIXES[framework]}"
+    (variant / "export_weights.py").rename(project / "training" / "export_weights.py")
+    if framework == "archive":
+        code = project / "archive" / answers["code"]
+        code.mkdir(parents=True)
+        (variant / "code.py").rename(code / "__init__.py")
+        weights.rename(code / "weights.npz")
+        return
+    weights.rename(package / "weights" / f"generator{SUFFIXES[framework]}")
+    folder = project / "training" if framework == "onnx" else package
+    (variant / "network.py").rename(folder / "network.py")
 
 
 if __name__ == "__main__":

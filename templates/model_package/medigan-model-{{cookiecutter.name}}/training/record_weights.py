@@ -34,12 +34,13 @@ ARCHIVE = PROJECT / "archive"
 def record() -> str:
     """Return the SHA-256 of the weights' file, once metadata.json has it."""
     document = json.loads(METADATA.read_text("utf-8"))
-    path = PACKAGE / document["weights"]["file"]
+    (file,) = document["weights"][0]["files"]
+    path = PACKAGE / file["file"]
 {% if cookiecutter.framework == "archive" %}
     pack(path)
 {% endif %}
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    document["weights"]["sha256"] = sha256
+    file["sha256"] = sha256
     METADATA.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
     return sha256
 {% if cookiecutter.framework == "archive" %}

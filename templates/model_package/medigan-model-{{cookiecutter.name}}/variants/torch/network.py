@@ -1,32 +1,5 @@
 {% set kind = cookiecutter.__kind %}
 {% set facts = cookiecutter._facts %}
-{% if facts.weights == "unfit" %}
-"""The network. TODO: write it.
-
-``build`` gets the tensors of weights/generator.safetensors by name, and returns the
-module that holds them, such as
-
-    network = Generator()
-    network.load_state_dict(dict(tensors))
-    return network.eval()
-
-Called with {{ "latent vectors (N, size)" if kind == "noise" else "latent vectors (N, size) and classes (N, number of classes)" if kind == "class" else "images (N, channels, height, width) in [-1, 1]" }}, it
-returns (N, channels, height, width) in [-1, 1].
-"""
-
-from __future__ import annotations
-
-from collections.abc import Mapping
-
-import torch
-
-from medigan_hub.errors import PluginError
-
-
-def build(tensors: Mapping[str, torch.Tensor]) -> torch.nn.Module:
-    """Return the network that these tensors belong to."""
-    raise PluginError("network.py of {{ cookiecutter.name }} holds no network yet; write it there")
-{% else %}
 """The network. TODO: put yours here."""
 
 from __future__ import annotations
@@ -103,4 +76,3 @@ def build(tensors: Mapping[str, torch.Tensor]) -> nn.Module:
     network = Generator()
     network.load_state_dict(dict(tensors))
     return network
-{% endif %}

@@ -1,0 +1,12 @@
+"""The network: the hub's own {{ cookiecutter._network }}."""
+
+from collections.abc import Mapping
+
+import torch
+
+from medigan_hub import plugin
+
+
+def build(tensors: Mapping[str, torch.Tensor]) -> torch.nn.Module:
+    """Return the network that these tensors belong to."""
+    return plugin.build("{{ cookiecutter._network }}", tensors)
