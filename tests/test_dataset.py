@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from medigan_hub import Hub, OutputError, PluginError, RequestError, generation, writers
-from medigan_hub.files import only_one, write_atomically
+from medigan_hub.files import write_atomically
+from medigan_hub.locks import only_one
 
 
 @pytest.fixture

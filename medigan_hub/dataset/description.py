@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from medigan_hub.dataset.header import digest
-from medigan_hub.files import sha256_inside, write_atomically
+from medigan_hub.files import write_atomically
+from medigan_hub.hashes import sha256_inside
 
 README = "README.md"
 

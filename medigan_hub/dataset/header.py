@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from medigan_hub import provenance
 from medigan_hub.errors import OutputError
-from medigan_hub.files import open_inside, sha256_of, write_atomically
+from medigan_hub.files import open_inside, write_atomically
+from medigan_hub.hashes import sha256_of
 from medigan_hub.samples import GenerationRequest
 
 HEADER = "dataset.json"

@@ -10,7 +10,8 @@ from typing import Any
 
 from medigan_hub.dataset import croissant, description, header, manifest
 from medigan_hub.errors import OutputError
-from medigan_hub.files import PART, is_leftover, open_inside, sha256_inside, walk
+from medigan_hub.files import PART, is_leftover, open_inside, walk
+from medigan_hub.hashes import sha256_inside
 from medigan_hub.writers import shards
 
 DESCRIBING = (manifest.MANIFEST, description.README, croissant.CROISSANT)

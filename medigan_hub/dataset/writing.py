@@ -31,7 +31,9 @@ from medigan_hub.dataset.verification import (
     members_of,
 )
 from medigan_hub.errors import HubError, HubWarning, Interrupted, OutputError, RequestError
-from medigan_hub.files import PART, inside, is_leftover, only_one, open_inside, sha256_inside, walk
+from medigan_hub.files import PART, check_replaceable, inside, is_leftover, open_inside, walk
+from medigan_hub.hashes import sha256_inside
+from medigan_hub.locks import only_one
 from medigan_hub.samples import GenerationRequest, SampleBatch
 from medigan_hub.writers import EncodedFile, Writer, shards
 
@@ -95,7 +97,7 @@ def check_folder(
             _check_empty(folder)
             return
         for name in OWN:
-            writers.check_replaceable(folder / name)
+            check_replaceable(folder / name)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise OutputError(f"{folder} can't be used: {reason}; name another folder") from error

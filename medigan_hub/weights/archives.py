@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import lzma
 import os
@@ -22,11 +21,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from medigan_hub.errors import OutputError, WeightsError, close_to
-from medigan_hub.files import locked, read_own, replacing, write_atomically
+from medigan_hub.files import read_own, replacing, write_atomically
+from medigan_hub.hashes import hashed, sha256_once
+from medigan_hub.locks import locked
 from medigan_hub.metadata import ModelMetadata
 from medigan_hub.weights.bundled import bundled
 from medigan_hub.weights.download import SPARE, Download, fetch
-from medigan_hub.weights.hashes import sha256_once
 from medigan_hub.weights.places import Place, bundled_place, place_of
 
 MOST_BYTES = 20 * 2**30
@@ -400,19 +400,15 @@ def _refused(path: Path, reason: str) -> WeightsError:
 
 def _copy(archive: zipfile.ZipFile, name: str, stream: BinaryIO, path: Path) -> str:
     """Extract a file into a stream, and return its SHA-256."""
-    expected, done = archive.getinfo(name).file_size, 0
+    expected = archive.getinfo(name).file_size
     _check_room(expected, path)
-    digest = hashlib.sha256()
     with archive.open(name) as source:
-        while piece := source.read(2**20):
-            done += len(piece)
-            if done > expected:
-                raise _refused(path, f"{name!r} is larger than it says")
-            digest.update(piece)
-            stream.write(piece)
-    if done != expected:
+        size, (sha256,) = hashed(source, "sha256", most=expected + 1, target=stream)
+    if size > expected:
+        raise _refused(path, f"{name!r} is larger than it says")
+    if size < expected:
         raise _refused(path, f"{name!r} is not complete")
-    return digest.hexdigest()
+    return sha256
 
 
 def _check_room(size: int, path: Path) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from medigan_hub.errors import WeightsError
+from medigan_hub.hashes import sha256_once
 from medigan_hub.metadata import ModelMetadata
-from medigan_hub.weights.hashes import sha256_once
 
 
 def bundled(model: ModelMetadata, folder: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import re
@@ -16,10 +15,10 @@ from typing import Any, NoReturn
 
 from medigan_hub import network
 from medigan_hub.errors import HubError, NetworkError, OutputError, WeightsError
-from medigan_hub.files import locked
+from medigan_hub.hashes import digests_of, hashed, sha256_once, state_of
+from medigan_hub.locks import locked
 from medigan_hub.metadata import ModelMetadata
 from medigan_hub.weights import pins
-from medigan_hub.weights.hashes import digests_of, sha256_once, state_of
 from medigan_hub.weights.pins import Pin
 from medigan_hub.weights.places import Place, is_private, place_of
 from medigan_hub.weights.progress import Progress, progress
@@ -358,10 +357,7 @@ class _Transfer:
     def _is_right(self) -> bool:
         algorithm, _, value = self.expected.checksum.partition(":")
         with self.part.open("rb") as stream:
-            digest = hashlib.new(algorithm, usedforsecurity=False)
-            while piece := stream.read(2**20):
-                digest.update(piece)
-        return digest.hexdigest() == value
+            return hashed(stream, algorithm)[1] == [value]
 
 
 def _length(headers: Any, done: int) -> int | None:

@@ -19,7 +19,7 @@ from medigan_hub import __version__, provenance
 from medigan_hub.errors import require
 from medigan_hub.metadata import ModelMetadata, Output
 from medigan_hub.samples import GenerationRequest
-from medigan_hub.writers import EncodedFile, Writer
+from medigan_hub.writers.base import EncodedFile, Writer
 
 FITTING = (("uint8", 1), ("uint8", 3), ("uint16", 1), ("int16", 1))
 """Types and numbers of channels of a picture."""

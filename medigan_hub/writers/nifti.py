@@ -15,7 +15,7 @@ from medigan_hub import provenance
 from medigan_hub.errors import require
 from medigan_hub.metadata import Output
 from medigan_hub.samples import GenerationRequest
-from medigan_hub.writers import EncodedFile, Writer
+from medigan_hub.writers.base import EncodedFile, Writer
 
 RGB = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
 """The pixels of RGB24."""

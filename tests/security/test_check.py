@@ -24,7 +24,7 @@ from medigan_hub import HubError
 from medigan_hub.contribution import reference
 from medigan_hub.contribution.checking import behaviour, check, frames, package, static
 from medigan_hub.contribution.checking.fence import ASKS, WRITES
-from medigan_hub.files import sha256_of
+from medigan_hub.hashes import sha256_of
 from medigan_hub.metadata import ModelMetadata
 from medigan_hub.runtimes.archive import groups
 

@@ -25,7 +25,7 @@ from medigan_hub.contribution.checking.report import FAILED, PASSED, SKIPPED, Fa
 from medigan_hub.contribution.checking.runner import CHATTY, Ended, Failed, Refused, Runner, size
 from medigan_hub.contribution.reference import SHARE, Reference, share, span
 from medigan_hub.errors import HubError, PluginError
-from medigan_hub.files import sha256_of
+from medigan_hub.hashes import sha256_of
 from medigan_hub.inputs import resized
 from medigan_hub.metadata import Input, ModelMetadata, Output, Parameter
 from medigan_hub.samples import GenerationRequest, SampleBatch

@@ -34,8 +34,8 @@ from urllib.parse import quote
 from medigan_hub import network
 from medigan_hub.contribution.publishing.connection import Connection
 from medigan_hub.errors import NetworkError, require
+from medigan_hub.hashes import Digests
 from medigan_hub.network import Refused, Unavailable
-from medigan_hub.weights.hashes import Digests
 
 PAGE = 100
 PAGES = 50

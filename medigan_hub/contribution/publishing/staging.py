@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import zipfile
 from collections.abc import Mapping
@@ -20,8 +19,8 @@ from medigan_hub.contribution.publishing.project import DOCUMENT, Project
 from medigan_hub.contribution.reference import FOLDER as REFERENCE
 from medigan_hub.errors import PluginError, RequestError
 from medigan_hub.files import write_atomically
+from medigan_hub.hashes import Digests, digests_of, hashed
 from medigan_hub.metadata import checked
-from medigan_hub.weights.hashes import Digests, digests_of
 
 PICTURES = 4
 """Reference samples that are shown on the record's page."""
@@ -201,16 +200,11 @@ def _check(wheel: Path, project: Project, made: Mapping[str, Any], content: byte
         if weights["source"] != "bundled":
             return
         inner = f"{root}/{weights['file']}"
-        found = _sha256(archive, inner) if inner in names else None
+        found: str | None = None
+        if inner in names:
+            with archive.open(inner) as stream:
+                _, (found,) = hashed(stream, "sha256")
     if found != weights["sha256"]:
         raise PluginError(
             f"the wheel lacks {inner}, or has another; let the build put the whole package into it"
         )
-
-
-def _sha256(archive: zipfile.ZipFile, name: str) -> str:
-    digest = hashlib.sha256()
-    with archive.open(name) as stream:
-        while piece := stream.read(2**20):
-            digest.update(piece)
-    return digest.hexdigest()

@@ -37,10 +37,11 @@ from medigan_hub.contribution.publishing.staging import File, Home
 from medigan_hub.contribution.publishing.state import Attempt, Record, State
 from medigan_hub.contribution.publishing.tokens import Token, kept_from_others
 from medigan_hub.errors import NetworkError, OutputError, PluginError
-from medigan_hub.files import cache_folder, locked, write_atomically
+from medigan_hub.files import cache_folder, write_atomically
+from medigan_hub.hashes import Digests
+from medigan_hub.locks import locked
 from medigan_hub.metadata import ModelMetadata
 from medigan_hub.network import Refused
-from medigan_hub.weights.hashes import Digests
 from medigan_hub.weights.progress import progress
 
 ZENODO_DOI = re.compile(r"10\.[0-9]{4,9}/zenodo\.([0-9]+)", re.IGNORECASE)

@@ -19,7 +19,8 @@ from packaging.requirements import Requirement
 
 from medigan_hub import installation, network, variables
 from medigan_hub.errors import PluginError, RequestError
-from medigan_hub.files import cache_folder, locked, read_own, write_atomically
+from medigan_hub.files import cache_folder, read_own, write_atomically
+from medigan_hub.locks import locked
 from medigan_hub.runtimes.archive import groups, logs
 
 OLDEST = (3, 8)

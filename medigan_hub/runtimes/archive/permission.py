@@ -9,7 +9,8 @@ from typing import Any
 
 from medigan_hub import network
 from medigan_hub.errors import OutputError, RequestError
-from medigan_hub.files import cache_folder, locked, read_own, write_atomically
+from medigan_hub.files import cache_folder, read_own, write_atomically
+from medigan_hub.locks import locked
 from medigan_hub.metadata import ModelMetadata
 from medigan_hub.samples import GenerationRequest
 
