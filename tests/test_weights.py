@@ -26,7 +26,7 @@ import pytest
 from zenodo import Fault, Zenodo
 
 import medigan_hub
-from medigan_hub import HubWarning, NetworkError, OutputError, WeightsError, network, weights
+from medigan_hub import HubWarning, NetworkError, OutputError, WeightsError, web, weights
 from medigan_hub.metadata import ModelMetadata
 
 RECORD, NAME = "7031758", "00005_DCGAN_MMG_MASS_ROI.zip"
@@ -71,7 +71,7 @@ def server(monkeypatch):
 def waits(monkeypatch):
     """How long the hub would have waited between attempts."""
     seconds = []
-    monkeypatch.setattr(network, "pause", seconds.append)
+    monkeypatch.setattr(web, "pause", seconds.append)
     return seconds
 
 
@@ -302,7 +302,7 @@ def test_a_busy_server_is_asked_again_when_it_says(server, model, waits):
     server.fail(FILE, Fault(status=429, headers=odd))
     with pytest.warns(HubWarning, match="429 Too Many Requests; trying again in 120 seconds"):
         assert weights.fetch(model).path.read_bytes() == content
-    assert waits == [7, 2, network.LONGEST_WAIT, network.LONGEST_WAIT, 4]
+    assert waits == [7, 2, web.MAX_WAIT_SECONDS, web.MAX_WAIT_SECONDS, 4]
 
 
 def test_a_server_that_stays_busy_is_given_up(server, model, waits):
@@ -359,7 +359,7 @@ def test_a_beginning_of_another_file_is_not_gone_on_with(server, model, waits, o
 def test_a_server_that_hangs_is_not_waited_for(server, model, waits, monkeypatch):
     content = zipped()
     server.add(RECORD, NAME, content)
-    monkeypatch.setattr(network, "TIMEOUT", 0.3)
+    monkeypatch.setattr(web, "TIMEOUT_SECONDS", 0.3)
     server.fail(FILE, Fault(hang=True), Fault(hang_after=1000))
     assert weights.fetch(model).path.read_bytes() == content
     assert len(waits) == 2

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from medigan_hub import network
+from medigan_hub import web
 from medigan_hub.errors import HubError, NetworkError, OutputError, WeightsError
 from medigan_hub.hashes import digests_of, hashed, sha256_once, state_of
 from medigan_hub.locks import locked
@@ -69,7 +69,7 @@ def fetch(model: ModelMetadata) -> Download:
         found = cached(model, place)
         if found is not None:
             return found
-        if network.offline():
+        if web.offline():
             raise _offline(model, place)
         with progress(place.name) as bar, locked(place.lock, bar.waiting) as held:
             found = cached(model, place)
@@ -106,7 +106,7 @@ def pin(place: Place, url: str | None = None) -> Download:
     """Pin the file in the cache as it is; ``url`` is where it came from, by default the place's."""
     found = digests_of(place.path)
     modified = state_of(place.path).changed
-    url = network.shown(url or place.url)
+    url = web.shown(url or place.url)
     pins.write(place.key, Pin(found.sha256, found.md5, found.size, url, modified))
     return Download(place.path, found.sha256)
 
@@ -182,7 +182,7 @@ def _download(model: ModelMetadata, place: Place, part: Path, bar: Progress) -> 
 def _mismatch(model: ModelMetadata, place: Place, expected: Expected) -> WeightsError:
     algorithm, _, value = expected.checksum.partition(":")
     name = {"md5": "MD5", "sha256": "SHA-256"}[algorithm]
-    fact = f"what {network.shown(place.url)} holds is refused: its {name} is not {value}, "
+    fact = f"what {web.shown(place.url)} holds is refused: its {name} is not {value}, "
     if expected.source == "pin":
         return WeightsError(
             f"{fact}which was pinned in {pins.path()} when it was first downloaded; if its authors "
@@ -209,13 +209,13 @@ def _expected(model: ModelMetadata, place: Place, bar: Progress) -> Expected:
         return Expected(f"sha256:{pinned.sha256}", pinned.size, "pin")
     if place.api is None:
         raise WeightsError(
-            f"the weights of {model.name} come from {network.shown(place.url)}, and neither its "
+            f"the weights of {model.name} come from {web.shown(place.url)}, and neither its "
             "metadata nor a Zenodo record states their checksum, without which nothing is "
             "downloaded; tell its authors"
         )
     if not is_private(place.api):
         raise NetworkError(
-            f"MEDIGAN_ZENODO_URL is {network.shown(place.api).partition('/api/')[0]}; checksums "
+            f"MEDIGAN_ZENODO_URL is {web.shown(place.api).partition('/api/')[0]}; checksums "
             "can't be trusted that come by http, so name it by https"
         )
     return _recorded(model, place, bar)
@@ -225,13 +225,13 @@ def _recorded(model: ModelMetadata, place: Place, bar: Progress) -> Expected:
     """Return what the record's API says of the file, in either of its spellings."""
     assert place.api is not None  # noqa: S101 (for the type checker)
     api = place.api
-    answer = network.retry(lambda: network.fetch(api), bar.say)
+    answer = web.retry(lambda: web.fetch(api), bar.say)
     try:
         files = json.loads(answer.content)["files"]
         names = {str(file.get("key", file.get("filename"))): file for file in files}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise NetworkError(
-            f"{network.shown(api)} does not describe a record; MEDIGAN_ZENODO_URL may name what "
+            f"{web.shown(api)} does not describe a record; MEDIGAN_ZENODO_URL may name what "
             "is no mirror of Zenodo"
         ) from error
     file = names.get(place.name)
@@ -287,7 +287,7 @@ class _Transfer:
 
     def _all(self, url: str) -> None:
         self.resumed = False
-        network.retry(lambda: self._receive(url), self.bar.say, self._done)
+        web.retry(lambda: self._receive(url), self.bar.say, self._done)
 
     def _done(self) -> int:
         return self.part.stat().st_size if self.part.is_file() else 0
@@ -303,7 +303,7 @@ class _Transfer:
         headers = {"Accept-Encoding": "identity"}
         if done:
             headers["Range"] = f"bytes={done}-"
-        with network.answer(url, headers, accepted=[416]) as response:
+        with web.answer(url, headers, accepted=[416]) as response:
             if response.status_code == 416:
                 self._beyond(url, response.headers.get("Content-Range", ""), done)
                 return
@@ -330,8 +330,8 @@ class _Transfer:
             if whole and self.short:
                 raise ValueError("another file")
             self.short = whole
-            raise network.Unavailable(
-                f"{network.shown(url)} can't be fetched: it broke off after {done} of {total} bytes"
+            raise web.Unavailable(
+                f"{web.shown(url)} can't be fetched: it broke off after {done} of {total} bytes"
             )
 
     def _beyond(self, url: str, told: str, done: int) -> None:
@@ -343,14 +343,14 @@ class _Transfer:
 
     def _begin_anew(self, url: str) -> NoReturn:
         self.part.unlink(missing_ok=True)
-        raise network.Unavailable(
-            f"{network.shown(url)} can't be fetched: the server does not send what is missing"
+        raise web.Unavailable(
+            f"{web.shown(url)} can't be fetched: the server does not send what is missing"
         )
 
     def _check_size(self, size: int) -> None:
         if size > LARGEST:
             raise WeightsError(
-                f"{network.shown(self.place.url)} is refused: it has over "
+                f"{web.shown(self.place.url)} is refused: it has over "
                 f"{LARGEST / 2**30:g} GiB; tell the authors of the model"
             )
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from medigan_hub import network
+from medigan_hub import web
 from medigan_hub.errors import OutputError, RequestError
 from medigan_hub.files import cache_folder, read_own, write_atomically
 from medigan_hub.locks import locked
@@ -28,7 +28,7 @@ def check(model: ModelMetadata, request: GenerationRequest, sha256: str) -> None
     if is_given(sha256):
         return
     path = _path()
-    source = f", from {network.shown(model.weights.url)}" if model.weights.url else ""
+    source = f", from {web.shown(model.weights.url)}" if model.weights.url else ""
     if not request.allow_archive_code:
         raise RequestError(
             f"{model.name} would run code that was published with it ({model.weights.file}, "
