@@ -29,7 +29,6 @@ MAX_REDIRECTS = 10
 DEADLINE_SECONDS = 60.0
 """Seconds that a whole answer may take."""
 MAX_ANSWER_BYTES = 16 * 2**20
-"""Bytes that an answer may have."""
 ENOUGH_BYTES = 2**20
 """Bytes that a try must bring, or the whole rest, to count as a success of its own."""
 

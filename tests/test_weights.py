@@ -369,7 +369,7 @@ def test_a_server_that_hangs_is_not_waited_for(server, model, waits, monkeypatch
 def test_more_than_fits_is_refused(server, model, monkeypatch, other):
     content = zipped()
     server.add(RECORD, NAME, content)
-    monkeypatch.setattr("medigan_hub.weights.download.LARGEST", 1000)
+    monkeypatch.setattr("medigan_hub.weights.download.MAX_FILE_BYTES", 1000)
     with pytest.raises(WeightsError, match="is refused: it has over"):
         weights.fetch(model)
     monkeypatch.undo()
@@ -623,10 +623,10 @@ def test_a_file_that_is_not_what_the_archive_says_is_not_kept(publish, own_cache
 @pytest.mark.parametrize(
     ("bound", "value", "reason"),
     [
-        ("MOST_BYTES", 10_000, "GiB are the most"),
-        ("MOST_BYTES_OF_ONE", 10_000, "has over"),
-        ("MOST_ENTRIES", 2, "3 files, and 2 are the most"),
-        ("UNSUSPICIOUS", 1000, "it unpacks to over 200 times its size"),
+        ("MAX_UNPACKED_BYTES", 10_000, "GiB are the most"),
+        ("MAX_FILE_BYTES", 10_000, "has over"),
+        ("MAX_ENTRIES", 2, "3 files, and 2 are the most"),
+        ("UNSUSPICIOUS_BYTES", 1000, "it unpacks to over 200 times its size"),
     ],
 )
 def test_a_bomb_is_refused(publish, monkeypatch, bound, value, reason):

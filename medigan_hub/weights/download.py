@@ -23,11 +23,11 @@ from medigan_hub.weights.pins import Pin
 from medigan_hub.weights.places import Place, is_private, place_of
 from medigan_hub.weights.progress import Progress, progress
 
-LARGEST = 20 * 2**30
+MAX_FILE_BYTES = 20 * 2**30
 """Bytes that a file may have."""
-SPARE = 64 * 2**20
+SPARE_BYTES = 64 * 2**20
 """Bytes that a download leaves free on the disk."""
-PIECE = 2**18
+PIECE_BYTES = 2**18
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,9 @@ def check_room(place: Place, size: int) -> None:
     folder = place.path.parent
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
-    if size + SPARE > free:
+    if size + SPARE_BYTES > free:
         raise OutputError(
-            f"{place.name} needs {(size + SPARE) / 2**20:.0f} MiB, and {folder} has "
+            f"{place.name} needs {(size + SPARE_BYTES) / 2**20:.0f} MiB, and {folder} has "
             f"{free / 2**20:.0f} MiB free; make room, or name another folder with MEDIGAN_CACHE"
         )
 
@@ -317,8 +317,8 @@ class _Transfer:
             self._check_size(total or 0)
             check_room(self.place, (total or 0) - done)
             with self.part.open("ab" if goes_on else "wb") as stream:
-                while done <= (size or LARGEST) and (
-                    piece := response.raw.read1(PIECE, decode_content=True)
+                while done <= (size or MAX_FILE_BYTES) and (
+                    piece := response.raw.read1(PIECE_BYTES, decode_content=True)
                 ):
                     stream.write(piece)
                     done += len(piece)
@@ -348,10 +348,10 @@ class _Transfer:
         )
 
     def _check_size(self, size: int) -> None:
-        if size > LARGEST:
+        if size > MAX_FILE_BYTES:
             raise WeightsError(
                 f"{web.shown(self.place.url)} is refused: it has over "
-                f"{LARGEST / 2**30:g} GiB; tell the authors of the model"
+                f"{MAX_FILE_BYTES / 2**30:g} GiB; tell the authors of the model"
             )
 
     def _is_right(self) -> bool:

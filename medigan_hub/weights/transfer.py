@@ -27,7 +27,7 @@ from medigan_hub.weights.download import Download, cached, check_room, known_sha
 from medigan_hub.weights.places import Place, place_of
 
 MANIFEST = "medigan-weights.json"
-LARGEST = 16 * 2**20
+MAX_MANIFEST_BYTES = 16 * 2**20
 """Bytes that a manifest may have."""
 
 
@@ -84,7 +84,7 @@ def manifest(folder: Path) -> list[Carried]:
     path = folder / MANIFEST
     try:
         with path.open("rb") as stream:
-            content = stream.read(LARGEST)
+            content = stream.read(MAX_MANIFEST_BYTES)
         files = [Carried(**entry) for entry in json.loads(content)["files"]]
     except OSError as error:
         raise WeightsError(
