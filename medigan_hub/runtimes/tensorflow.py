@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medigan_hub.errors import MissingDependencyError, WeightsError, require
+from medigan_hub.processes.forks import Loaded, check_tensorflow, threads
 from medigan_hub.runtimes.base import (
     ImageToImage,
     NoiseToImage,
@@ -19,7 +20,6 @@ from medigan_hub.runtimes.base import (
     choose_device,
     out_of_memory,
 )
-from medigan_hub.runtimes.processes import Loaded, check_tensorflow, threads
 from medigan_hub.runtimes.quiet import no_folder, no_notes
 from medigan_hub.weights.hdf5 import check_hdf5
 

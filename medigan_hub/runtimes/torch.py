@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medigan_hub.errors import require
+from medigan_hub.processes.forks import Loaded
 from medigan_hub.runtimes.base import (
     ImageToImage,
     NoiseToImage,
@@ -17,7 +18,6 @@ from medigan_hub.runtimes.base import (
     choose_device,
     out_of_memory,
 )
-from medigan_hub.runtimes.processes import Loaded
 from medigan_hub.weights import read_checkpoint
 
 require("torch", extra="torch", purpose="running a PyTorch model")

@@ -26,7 +26,7 @@ from medigan_hub.contribution.checking import behaviour, check, frames, package,
 from medigan_hub.contribution.checking.fence import ASKS, WRITES
 from medigan_hub.hashes import sha256_of
 from medigan_hub.metadata import ModelMetadata
-from medigan_hub.runtimes.archive import groups
+from medigan_hub.processes import groups
 
 LANDLOCK = sys.platform == "linux" and ctypes.CDLL(None).syscall(444, None, 0, 1) >= 1
 """Whether the kernel can keep a process from writing elsewhere."""

@@ -21,7 +21,7 @@ from medigan_hub import installation, variables, web
 from medigan_hub.errors import PluginError, RequestError
 from medigan_hub.files import cache_folder, read_own, write_atomically
 from medigan_hub.locks import locked
-from medigan_hub.runtimes.archive import groups, logs
+from medigan_hub.processes import groups, logs
 
 OLDEST = (3, 8)
 """The oldest Python that the worker runs on."""
