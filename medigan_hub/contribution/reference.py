@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -18,9 +18,11 @@ from PIL import Image
 from medigan_hub.dataset import HEADER, MANIFEST
 from medigan_hub.errors import PluginError
 from medigan_hub.files import inside
-from medigan_hub.hub import Hub
 from medigan_hub.metadata import ModelMetadata
 from medigan_hub.samples import SampleBatch
+
+if TYPE_CHECKING:
+    from medigan_hub.hub import Hub
 
 FOLDER = "reference"
 TOLERANCE = 1 / 255
