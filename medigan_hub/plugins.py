@@ -164,9 +164,9 @@ def registered(
                 name = name_of(thing)
                 if found.setdefault(name, thing) is not thing:
                     raise PluginError(f"the {kind} {name} is there already")
-            except PluginError as error:
+            except Exception as error:  # of the thing's own, too, when it is looked at
                 offer = f"extension {distribution} offers {shortened(thing)}"
-                _warn(f"{offer}: {error}; tell its authors")
+                _warn(f"{offer}: {_reason(error)}; tell its authors")
     if _warnings == before:
         _registered[hook] = state, found
     return found

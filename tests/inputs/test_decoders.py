@@ -38,6 +38,9 @@ class GreyDecoder(Decoder):
         content = path.read_bytes().partition(b"\\n")[2]
         return np.frombuffer(content, np.uint8).reshape(height, width)
 
+def raising(self):
+    raise ValueError("no")
+
 class plugin:
     @staticmethod
     @hookimpl
@@ -123,6 +126,7 @@ def test_the_formats_are_named_where_a_file_is_of_none(extend, tmp_path):
         ("return [type('Mute', (GreyDecoder,), {'called': None})()]", "what its files are called"),
         ("return [type('Bare', (GreyDecoder,), {'suffixes': '.x'})()]", "its suffixes are .x"),
         ("return [type('Again', (GreyDecoder,), {'format': 'dicom'})()]", "dicom is there already"),
+        ("return [type('Bad', (GreyDecoder,), {'format': property(raising)})()]", "ValueError: no"),
         ("return [Decoder()]", "its register_decoders fails: TypeError"),
     ],
 )
@@ -141,6 +145,15 @@ def test_an_own_format_is_read_by_the_hub_itself(extend, tmp_path, ramp):
     extend(body)
     Image.fromarray(ramp[:, :, 0]).save(tmp_path / "a.png")
     assert np.array_equal(inputs.read(tmp_path / "a.png"), ramp)
+
+
+def test_a_decoder_that_fails_is_a_warning_and_stops_no_other(extend, tmp_path, ramp):
+    extend("return [type('Odd', (GreyDecoder,), {'knows': lambda self, start: 1 / 0})()]")
+    Image.fromarray(ramp[:, :, 0]).save(tmp_path / "a.png")
+    (tmp_path / "notes").write_text("no image, and no suffix")
+    with pytest.warns(HubWarning, match="the decoder grey fails: ZeroDivisionError"):
+        (found,) = inputs.find(tmp_path)
+    assert np.array_equal(found, ramp)
 
 
 def test_what_is_installed_or_removed_meanwhile_is_noticed(extend, tmp_path):

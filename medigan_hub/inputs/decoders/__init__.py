@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,7 +50,7 @@ def looks_like_image(path: Path) -> bool:
     if path.name.lower().endswith(suffixes()):
         return True
     start = _start(path)
-    return any(decoder.often_bare and decoder.knows(start) for decoder in _known())
+    return any(decoder.often_bare and _knows(decoder, start) for decoder in _known())
 
 
 def read(path: Path) -> np.ndarray:
@@ -122,9 +123,19 @@ def _decoder(path: Path) -> Decoder:
     if not start:
         raise RequestError(f"{path} is empty; give an image")
     for decoder in _known():
-        if decoder.knows(start):
+        if _knows(decoder, start):
             return decoder
     raise NoImage
+
+
+def _knows(decoder: Decoder, start: bytes) -> bool:
+    """Ask a decoder whether a file is of its format; one that fails is only warned of."""
+    try:
+        return decoder.knows(start)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {shortened(error)}"
+        warnings.warn(f"the decoder {decoder.format} fails: {reason}", HubWarning, stacklevel=1)
+        return False
 
 
 def _start(path: Path) -> bytes:
