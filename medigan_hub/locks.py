@@ -18,6 +18,8 @@ from medigan_hub.errors import HubWarning, OutputError
 
 LOCK = ".medigan.lock"
 """Name of the file that lies in a folder while a data set is written into it."""
+WINDOWS = os.name == "nt"
+"""Where a child process inherits no descriptors, and nothing is removed that is open."""
 
 _warned = False
 """Whether this process has said that a file system has no locks."""
@@ -51,9 +53,8 @@ def only_one(folder: Path) -> Iterator[None]:
             try:
                 yield
             finally:
-                if _is_at(path, descriptor):  # and the folder was not replaced by another
-                    with suppress(PermissionError):  # Windows removes nothing that is open
-                        path.unlink(missing_ok=True)
+                if not WINDOWS and _is_at(path, descriptor):  # and it is still the same folder
+                    path.unlink(missing_ok=True)
             return
 
 
@@ -63,7 +64,8 @@ def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[t
 
     ``waiting`` is called where there is somebody to wait for. Yields what a
     child process must inherit to hold the lock for as long as it runs. Where
-    the file system has no locks, that is empty, and nothing is waited for.
+    the file system has no locks, that is empty, and nothing is waited for; on
+    Windows it is empty, too.
 
     Raises
     ------
@@ -73,7 +75,7 @@ def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[t
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = ownership.opened(path, os.O_RDWR | os.O_CREAT)
     with _holding(descriptor, path.parent, waiting) as held:
-        yield (descriptor,) if held else ()
+        yield (descriptor,) if held and not WINDOWS else ()
 
 
 @contextmanager
@@ -81,15 +83,16 @@ def _holding(descriptor: int, folder: Path, waiting: Callable[[], None]) -> Iter
     """Lock an open file, and close it in the end; tell whether there are locks at all."""
     from filelock import lock_descriptor, unlock_descriptor
 
-    held = True
+    held, free = True, False
     try:
         try:
-            if not lock_descriptor(descriptor, blocking=False):
-                waiting()
-                lock_descriptor(descriptor)
+            free = lock_descriptor(descriptor, blocking=False)
         except OSError as error:
             held = False
             _warn_of_no_locks(folder, error)
+        if held and not free:
+            waiting()
+            lock_descriptor(descriptor)
         yield held
     finally:
         with suppress(OSError):  # a process that was forked meanwhile would hold it on

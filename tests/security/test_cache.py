@@ -340,6 +340,23 @@ def test_a_folder_that_is_moved_away_while_it_is_locked_takes_its_lock_along(tmp
     assert list(folder.iterdir()) == []
 
 
+def test_where_nothing_open_can_be_removed_or_inherited_there_are_locks_all_the_same(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(locks, "WINDOWS", True)
+    folder = tmp_path / "out"
+    for _ in range(2):
+        with (
+            only_one(folder),
+            pytest.raises(OutputError, match="another process is writing into"),
+            only_one(folder),
+        ):
+            pass
+        assert [path.name for path in folder.iterdir()] == [locks.LOCK]
+    with locked(tmp_path / "lock") as inherited:
+        assert inherited == ()
+
+
 @pytest.fixture
 def no_locks(monkeypatch):
     def flock(*_):
