@@ -14,9 +14,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from medigan_hub.contribution.card import readme
-
 from medigan_hub import metadata, runtimes
+from medigan_hub.card import readme
 from medigan_hub.metadata import ModelMetadata
 
 ROOT = Path(__file__).parents[1]

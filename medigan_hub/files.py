@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
 import secrets
 import stat
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO
 
 from medigan_hub import ownership
-from medigan_hub.errors import HubWarning, OutputError
+from medigan_hub.errors import OutputError
 
 PART = ".part"
 """Suffix of an archive that is not finished."""
-LOCK = ".medigan.lock"
-"""Name of the file that lies in a folder while a data set is written into it."""
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
 READING = os.O_RDONLY
 for _flag in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # not every system has all
     READING |= getattr(os, _flag, 0)
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
-
-_warned = False
-"""Whether this process has said that a file system has no locks."""
 
 
 def cache_folder() -> Path:
@@ -116,105 +109,22 @@ def replacing(path: Path, *, durably: bool = False) -> Iterator[BinaryIO]:
         raise
 
 
-@contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Keep other processes from writing a data set into ``folder``; missing folders are made.
-
-    Meanwhile a hidden file lies there, since some file systems lock only what is open
-    for writing. Where the system or the file system has no locks, nothing is kept out.
+def check_replaceable(place: Path) -> None:
+    """Make sure that a file can be written in a place: what is there, if anything, is a file.
 
     Raises
     ------
     OutputError
-        Another process is at it.
+        It is a link, a folder or the like, which nothing of the hub made.
     """
-
-    def busy() -> NoReturn:
-        raise OutputError(
-            f"another process is writing into {folder}; wait for it, or name another folder"
-        )
-
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / LOCK
-    while True:
-        descriptor = ownership.opened(path, os.O_RDWR | os.O_CREAT, owned=False)
-        with _holding(descriptor, folder, busy):
-            if not _is_at(path, descriptor):  # who held it has removed it since it was opened
-                continue
-            try:
-                yield
-            finally:
-                if _is_at(path, descriptor):  # and the folder was not replaced by another
-                    path.unlink(missing_ok=True)
-            return
-
-
-@contextmanager
-def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[tuple[int, ...]]:
-    """Wait until no other process or thread holds the lock file ``path``; missing folders are made.
-
-    ``waiting`` is called where there is somebody to wait for. Yields what a
-    child process must inherit to hold the lock for as long as it runs. Where
-    the system or the file system has no locks, that is empty, and nothing is
-    waited for.
-
-    Raises
-    ------
-    OutputError
-        The lock file is a link, or another account's.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = ownership.opened(path, os.O_RDWR | os.O_CREAT)
-    with _holding(descriptor, path.parent, waiting) as held:
-        yield (descriptor,) if held else ()
-
-
-@contextmanager
-def _holding(descriptor: int, folder: Path, waiting: Callable[[], None]) -> Iterator[bool]:
-    """Lock an open file, and close it in the end; tell whether there are locks at all."""
     try:
-        import fcntl
-    except ImportError:  # Windows
-        try:
-            yield False
-        finally:
-            os.close(descriptor)
+        mode = place.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
         return
-    held = True
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waiting()
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        except OSError as error:
-            held = False
-            _warn_of_no_locks(folder, error)
-        yield held
-    finally:
-        with suppress(OSError):  # a process that was forked meanwhile would hold it on
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
-        os.close(descriptor)
-
-
-def _is_at(path: Path, descriptor: int) -> bool:
-    try:
-        return os.path.samestat(path.lstat(), os.fstat(descriptor))
-    except OSError:
-        return False
-
-
-def _warn_of_no_locks(folder: Path, error: OSError) -> None:
-    global _warned
-    if _warned:
-        return
-    _warned = True
-    warnings.warn(
-        f"{folder} is on a file system without locks ({error.strerror}); let no two processes of "
-        "the hub write there at a time, or name another folder",
-        HubWarning,
-        stacklevel=2,
-    )
+    if not stat.S_ISREG(mode):
+        kinds = {stat.S_IFLNK: "link", stat.S_IFDIR: "folder", stat.S_IFIFO: "pipe"}
+        kind = kinds.get(stat.S_IFMT(mode), "device")
+        raise OutputError(f"{place} is a {kind} in the place of a file; remove it")
 
 
 def is_leftover(name: str) -> bool:
@@ -311,26 +221,3 @@ def walk(folder: Path) -> Iterator[tuple[str, bool]]:
                 if is_folder:
                     waiting.append(path)
                 yield path, is_folder
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, read piece by piece."""
-    with path.open("rb") as stream:
-        return sha256_of_stream(stream)
-
-
-def sha256_inside(folder: Path, path: str) -> str | None:
-    """Return the SHA-256 of a file in a folder; None where there is none (see ``open_inside``)."""
-    stream = open_inside(folder, path)
-    if stream is None:
-        return None
-    with stream:
-        return sha256_of_stream(stream)
-
-
-def sha256_of_stream(stream: BinaryIO) -> str:
-    """Return the SHA-256 of what a stream still holds."""
-    digest = hashlib.sha256()
-    while piece := stream.read(2**20):
-        digest.update(piece)
-    return digest.hexdigest()

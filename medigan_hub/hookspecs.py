@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
+    from medigan_hub.inputs import Decoder
     from medigan_hub.runtimes.base import Runtime
     from medigan_hub.samples import GenerationRequest, SampleBatch
     from medigan_hub.writers import Writer
@@ -44,3 +45,8 @@ def register_runtimes() -> Iterable[type[Runtime]]:  # type: ignore[empty-body]
 @hookspec
 def register_writers() -> Iterable[type[Writer]]:  # type: ignore[empty-body]
     """Return classes that write data sets, one a file format."""
+
+
+@hookspec
+def register_decoders() -> Iterable[Decoder]:  # type: ignore[empty-body]
+    """Return what reads input images, one a file format."""

@@ -12,7 +12,7 @@ from typing import IO
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from medigan_hub import network, variables
+from medigan_hub import variables, web
 from medigan_hub.errors import PluginError, RequestError, named
 from medigan_hub.metadata import ModelMetadata
 
@@ -68,7 +68,7 @@ def command(
     RequestError
         The folder is not there, or none is named and no index may be asked.
     """
-    alone = no_index or network.offline()
+    alone = no_index or web.offline()
     if find_links is not None and not find_links.is_dir():
         raise RequestError(f"{find_links} is no folder; name one that holds wheels")
     if find_links is None and alone:
@@ -80,7 +80,7 @@ def command(
         *(sys.executable, "-m", "pip", "install", "--disable-pip-version-check"),
         *(["--upgrade"] if upgrade else []),
         # Isolated: an index or folder in pip's own settings could lie in the network.
-        *(["--isolated"] if network.offline() else []),
+        *(["--isolated"] if web.offline() else []),
         *(["--no-index"] if alone else []),
         *(["--find-links", str(find_links.absolute())] if find_links is not None else []),
         # A plugin can't name the one of TensorFlow's distributions that is there.

@@ -10,11 +10,13 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -23,6 +25,7 @@ from importlib_metadata import EntryPoint, PathDistribution, distributions
 from medigan_hub import hookspecs, metadata
 from medigan_hub.errors import HubError, HubWarning, MetadataError, PluginError, shortened
 from medigan_hub.files import read_regular
+from medigan_hub.hashes import State, is_settled, state_of
 
 if TYPE_CHECKING:
     from importlib_metadata import IDistribution
@@ -31,10 +34,19 @@ MODELS = "medigan_hub.models"
 EXTENSIONS = "medigan_hub.extensions"
 NAME = re.compile(r"[A-Za-z0-9]+([-_.]+[A-Za-z0-9]+)*")
 """Names that a distribution may have."""
-LARGEST = 4 * 2**20
-"""Bytes that a file about a distribution may have."""
-MOST_HANDED_OVER = 1000
+FORMAT = re.compile(r"[a-z][a-z0-9]*([-_.][a-z0-9]+)*")
+"""Names that a format of files may have."""
+MAX_FILE_BYTES = 4 * 2**20
+"""Of a file about a distribution."""
+MAX_HANDED_OVER = 1000
 """Things that one hook of an extension may hand over."""
+
+_warnings = 0
+"""How often this module has warned of something."""
+_loaded: dict[str, tuple[Plugin, ModuleType, pluggy.HookRelay]] = {}
+"""By model: its plugin, the module that it was loaded from, and its hooks."""
+_registered: dict[str, tuple[object, Mapping[str, Any]]] = {}
+"""By hook: what was installed then, and what was handed over."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +104,7 @@ def discover() -> tuple[list[Plugin], list[BrokenPlugin]]:
 
 
 def load(plugin: Plugin) -> pluggy.HookRelay:
-    """Import a plugin and return its hooks.
+    """Import a plugin and return its hooks; once a process, unless it has changed.
 
     Raises
     ------
@@ -101,6 +113,9 @@ def load(plugin: Plugin) -> pluggy.HookRelay:
         differently from its metadata.json.
     """
     name = plugin.metadata.name
+    known = _loaded.get(name)
+    if known and known[0] == plugin and known[1] is sys.modules.get(plugin.entry_point.module):
+        return known[2]
     manager = _manager()
     _register(manager, plugin.entry_point, plugin.distribution)
     for hook in (manager.hook.model_metadata, manager.hook.generate):
@@ -116,7 +131,61 @@ def load(plugin: Plugin) -> pluggy.HookRelay:
         raise PluginError(
             f"plugin {name} describes itself differently from its metadata.json; {_blame(plugin)}"
         )
+    module = sys.modules.get(plugin.entry_point.module)
+    if module is not None:
+        _loaded[name] = plugin, module, manager.hook
     return manager.hook
+
+
+def registered(
+    builtin: ModuleType, hook: str, kind: str, name_of: Callable[[Any], str]
+) -> Mapping[str, Any]:
+    """Return by name what one of the hub's own parts, then every extension, offers through a hook.
+
+    What can't be used is a ``HubWarning``. Where there is none, the answer is
+    remembered for as long as nothing is installed or removed.
+
+    Parameters
+    ----------
+    kind
+        What a message calls it, such as ``format``.
+    name_of
+        Returns the name of a thing, or raises a ``PluginError`` that says why it is not
+        what the hook asks for.
+    """
+    state, before = _installed(), _warnings
+    known = _registered.get(hook)
+    if known and state is not None and known[0] == state:
+        return known[1]
+    found: dict[str, Any] = {}
+    for distribution, hooks in extensions(builtin):
+        for thing in handed_over(distribution, getattr(hooks, hook)):
+            try:
+                name = name_of(thing)
+                if found.setdefault(name, thing) is not thing:
+                    raise PluginError(f"the {kind} {name} is there already")
+            except Exception as error:  # of the thing's own, too, when it is looked at
+                offer = f"extension {distribution} offers {shortened(thing)}"
+                _warn(f"{offer}: {_reason(error)}; tell its authors")
+    if _warnings == before:
+        _registered[hook] = state, found
+    return found
+
+
+def format_of(thing: Any) -> str:
+    """Return the name of the format of files that a thing reads or writes.
+
+    Raises
+    ------
+    PluginError
+        It names none, or not as formats are named.
+    """
+    name = getattr(thing, "format", None)
+    if not isinstance(name, str) or FORMAT.fullmatch(name) is None:
+        raise PluginError(
+            f"its format is called {shortened(name)!r}; a name is lower case, as png is"
+        )
+    return name
 
 
 def extensions(builtin: object) -> Iterator[tuple[str, pluggy.HookRelay]]:
@@ -145,7 +214,7 @@ def handed_over(distribution: str, hook: Callable[[], Iterable[Iterable[Any]]]) 
     ['a', 'b', 'c']
     """
     try:
-        return list(islice((each for some in hook() for each in some), MOST_HANDED_OVER))
+        return list(islice((each for some in hook() for each in some), MAX_HANDED_OVER))
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -155,6 +224,24 @@ def handed_over(distribution: str, hook: Callable[[], Iterable[Iterable[Any]]]) 
             "tell its authors, or uninstall it"
         )
         return []
+
+
+def _installed() -> object:
+    """Return what changes when something is installed or removed; None where that can't be told.
+
+    As ``importlib.metadata`` does it, a folder is known by when its entries changed.
+    """
+    if not all(isinstance(place, str) for place in sys.path):
+        return None
+    states: list[State | None] = []
+    for place in sys.path:
+        try:
+            states.append(state_of(Path(place)))
+        except (OSError, ValueError):  # it is not there, or has a null character
+            states.append(None)
+    if not all(state is None or is_settled(state) for state in states):
+        return None
+    return tuple(sys.path), tuple(sys.meta_path), states
 
 
 def _manager() -> pluggy.PluginManager:
@@ -223,7 +310,7 @@ class _InFolder(PathDistribution):
 
     def read_text(self, filename: str | os.PathLike[str]) -> str | None:
         try:
-            return read_regular(Path(str(self._path), filename), LARGEST).decode()
+            return read_regular(Path(str(self._path), filename), MAX_FILE_BYTES).decode()
         except (FileNotFoundError, NotADirectoryError):
             return None
 
@@ -284,5 +371,7 @@ def _blame(plugin: Plugin) -> str:
 
 
 def _warn(message: str) -> None:
+    global _warnings
+    _warnings += 1
     # Each from this one line, so that Python tells what several commands meet but once.
     warnings.warn(message, HubWarning, stacklevel=1)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -23,17 +23,19 @@ from medigan_hub.metadata import ModelMetadata
 from medigan_hub.plugins import Plugin
 from medigan_hub.samples import SampleBatch
 
+if TYPE_CHECKING:
+    pass
+
 FOLDER = "reference"
 TOLERANCE = 1 / 255
 """Difference that counts as rounding, as a fraction of an output's range."""
-SHARE = 1e-3
+MAX_SHARE = 1e-3
 """Share of the pixels that may differ by more: where a value is cut, rounding shows."""
-MOST = 100
-"""Samples."""
-LARGEST = 2**22
-"""Bytes of the header, and of the manifest."""
-PIXELS = 2**26
-"""Those of one image."""
+MAX_SAMPLES = 100
+MAX_MANIFEST_BYTES = 2**22
+"""Of the header, and of the manifest."""
+MAX_PIXELS = 2**26
+"""Of one image."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def deviations(plugin: Plugin) -> dict[str, float]:
     -------
     For each output of each sample, as ``image/0``, the share of pixels that
     differ by more than ``TOLERANCE`` of the range, 0 to 1. A model is right
-    where none is above ``SHARE``.
+    where none is above ``MAX_SHARE``.
 
     Raises
     ------
@@ -97,7 +99,7 @@ def read(model: ModelMetadata, package: Path) -> Reference:
         header = json.loads(_content(folder, HEADER))
         rows = [json.loads(line) for line in _content(folder, MANIFEST).splitlines()]
         seed, count = header["seed"], header["count"]
-        if type(seed) is not int or len(rows) != count or not 0 < count <= MOST:
+        if type(seed) is not int or len(rows) != count or not 0 < count <= MAX_SAMPLES:
             raise ValueError("its manifest and header differ")
         arrays = {
             (row["index"], name): value for row in rows for name, value in _arrays(folder, row)
@@ -119,8 +121,8 @@ def read(model: ModelMetadata, package: Path) -> Reference:
 
 def _content(folder: Path, name: str) -> str:
     with _file(folder, name).open("rb") as stream:
-        content = stream.read(LARGEST + 1)
-    if len(content) > LARGEST:
+        content = stream.read(MAX_MANIFEST_BYTES + 1)
+    if len(content) > MAX_MANIFEST_BYTES:
         raise ValueError(f"{name} is too large")
     return content.decode()
 
@@ -138,7 +140,7 @@ def _arrays(folder: Path, row: dict[str, Any]) -> list[tuple[str, np.ndarray]]:
     for name, file in row["files"].items():
         # No other format: Pillow starts programs for some.
         with Image.open(_file(folder, file["path"]), formats=["PNG"]) as image:
-            if image.width * image.height > PIXELS:
+            if image.width * image.height > MAX_PIXELS:
                 raise ValueError(f"{file['path']} is too large")
             array = np.asarray(image)
         arrays.append((name, array if array.ndim == 3 else array[:, :, np.newaxis]))

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from medigan_hub import cli, network
+from medigan_hub import cli, web
 from medigan_hub.contribution import building
 from medigan_hub.contribution.building import Built
 from medigan_hub.contribution.publishing import gate
@@ -62,7 +62,7 @@ def pass_check(project: Path, **_: Any) -> None:
 def hurry(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Replace what is slow, and return the list of the waits that were left out."""
     waits: list[float] = []
-    monkeypatch.setattr(network, "pause", waits.append)
+    monkeypatch.setattr(web, "pause", waits.append)
     monkeypatch.setattr(gate, "check", pass_check)
     monkeypatch.setattr(building, "build", build_here)
     for name in ("ZENODO_API_TOKEN", "ZENODO_SANDBOX_API_TOKEN", "GITHUB_TOKEN"):
@@ -162,7 +162,7 @@ def _serve() -> None:
 if __name__ == "__main__":
     gate.check = pass_check
     building.build = build_here
-    network.pause = lambda seconds: None
+    web.pause = lambda seconds: None
     if sys.argv[1:] == [SERVE]:
         _serve()
     else:

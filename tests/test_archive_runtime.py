@@ -24,7 +24,7 @@ import pytest
 
 from medigan_hub import HubError, weights
 from medigan_hub.execution import KNOBS, Execution
-from medigan_hub.files import sha256_of
+from medigan_hub.hashes import sha256_of
 from medigan_hub.metadata import ModelMetadata
 from medigan_hub.runtimes import archive
 from medigan_hub.samples import GenerationRequest

@@ -13,7 +13,7 @@ import pytest
 
 from medigan_hub import Hub, metadata
 from medigan_hub.contribution.checking import check
-from medigan_hub.reference import SHARE, deviations
+from medigan_hub.reference import MAX_SHARE, deviations
 
 PLUGINS = Path(__file__).parent.parent / "plugins"
 MODELS = sorted(
@@ -62,7 +62,7 @@ def test_it_still_makes_its_reference_samples(hub, model):
     found = deviations(hub.model(model).plugin)
     images = [output for output in hub.model(model).metadata.outputs if output.kind == "image"]
     assert {f"{images[0].name}/0", f"{images[0].name}/1"} <= set(found)
-    assert max(found.values()) <= SHARE, found
+    assert max(found.values()) <= MAX_SHARE, found
 
 
 def test_a_sample_is_the_same_whatever_the_batch_size(hub, model):

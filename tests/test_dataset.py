@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from medigan_hub import Hub, OutputError, PluginError, RequestError, generation, writers
-from medigan_hub.files import only_one, write_atomically
+from medigan_hub.files import write_atomically
+from medigan_hub.locks import only_one
 
 
 @pytest.fixture
@@ -145,7 +146,7 @@ def test_a_full_disk_is_said_in_words_and_what_is_finished_stays(
         written.append(path)
         write_atomically(path, content)
 
-    monkeypatch.setattr("medigan_hub.writers.write_atomically", write_until_full)
+    monkeypatch.setattr("medigan_hub.writers.base.write_atomically", write_until_full)
     message = r"000003\.png can't be written: No space left on device; 3 of 6 samples .*--resume"
     with pytest.raises(OutputError, match=message):
         hub.save("toy-noise", 6, tmp_path / "out", batch_size=1)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from medigan_hub import metadata
-from medigan_hub.catalogue import convert, sources
+from medigan_hub.catalogue import sources
+from medigan_hub.contribution import convert
 from medigan_hub.errors import MetadataError
 
 ROOT = Path(__file__).parent.parent

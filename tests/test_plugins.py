@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 import sys
+import time
 import warnings
 
 import pytest
 
-from medigan_hub import Hub, HubWarning, PluginError, plugins
+from medigan_hub import Hub, HubWarning, PluginError, plugins, writers
 from medigan_hub.catalogue import Catalogue
 
 
@@ -168,3 +170,41 @@ def test_nothing_is_warned_of_when_all_is_well(install):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Catalogue()
+
+
+def test_a_plugin_is_loaded_once_until_it_is_another(install, document):
+    package = install(document=document)
+    (plugin,) = [each for each in plugins.discover()[0] if each.metadata.name == "toy-noise"]
+    hooks = plugins.load(plugin)
+    assert plugins.load(plugin) is hooks
+    changed = document | {"title": "Another"}
+    (package / "metadata.json").write_text(json.dumps(changed))
+    del sys.modules[package.name]
+    (plugin,) = [each for each in plugins.discover()[0] if each.metadata.name == "toy-noise"]
+    assert plugins.load(plugin).model_metadata()["title"] == "Another"
+
+
+def test_what_extensions_offer_is_asked_for_once_until_something_is_installed(install):
+    code = """
+    from medigan_hub import hookimpl
+
+    class Plugin:
+        asked = 0
+
+        @hookimpl
+        def register_writers(self):
+            self.asked += 1
+            return []
+
+    plugin = Plugin()
+    """
+    install("toy-writer", group=plugins.EXTENSIONS, code=code)
+    time.sleep(0.05)  # for the folder to be known by its time
+    known = writers.names()
+    from medigan_model_toy_writer import plugin
+
+    assert writers.names() == known
+    assert plugin.asked == 1
+    install("toy-noise")
+    assert writers.names() == known
+    assert plugin.asked == 2

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from medigan_hub import Hub, PluginError, generation
-from medigan_hub.reference import SHARE, deviations
+from medigan_hub.reference import MAX_SHARE, deviations
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_one_grey_level_is_rounding_and_two_are_not(package, monkeypatch, offset
         batch.arrays["image"] = np.where(levels > 99, levels - offset, levels + offset)
     monkeypatch.setattr(generation, "stream", lambda *_: iter(made))
     assert found() == {"image/0": share, "image/1": share}
-    assert (share > SHARE) == (offset > 1)
+    assert (share > MAX_SHARE) == (offset > 1)
 
 
 def test_other_samples_are_found_out(package):

@@ -204,7 +204,7 @@ def test_offline_the_copy_is_used_and_nothing_is_asked(server, catalogue, lab, m
 
 
 def test_a_server_that_does_not_answer_is_not_waited_for(catalogue, monkeypatch):
-    monkeypatch.setattr("medigan_hub.network.TIMEOUT", 0.1)
+    monkeypatch.setattr("medigan_hub.web.TIMEOUT_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         catalogue(f"http://127.0.0.1:{silent.getsockname()[1]}/list.json")
         with pytest.warns(
@@ -216,11 +216,11 @@ def test_a_server_that_does_not_answer_is_not_waited_for(catalogue, monkeypatch)
 def test_an_answer_that_is_too_large_or_too_slow_is_given_up(server, catalogue, lab, monkeypatch):
     server.pages["/list.json"] = 200, json.dumps(lab).encode()
     catalogue(f"{server.url}/list.json")
-    monkeypatch.setattr("medigan_hub.network.LARGEST", 100)
+    monkeypatch.setattr("medigan_hub.web.MAX_ANSWER_BYTES", 100)
     with pytest.warns(HubWarning, match="it has over 0 MiB; its models are left out"):
         Hub()
-    monkeypatch.setattr("medigan_hub.network.LARGEST", 2**20)
-    monkeypatch.setattr("medigan_hub.network.DEADLINE", -1)
+    monkeypatch.setattr("medigan_hub.web.MAX_ANSWER_BYTES", 2**20)
+    monkeypatch.setattr("medigan_hub.web.DEADLINE_SECONDS", -1)
     with pytest.warns(HubWarning, match="it takes over -1 seconds; its models are left out"):
         Hub()
 

@@ -26,7 +26,7 @@ from variants import with_file
 from zenodo import Fault, Zenodo
 
 import medigan_hub
-from medigan_hub import HubWarning, NetworkError, OutputError, WeightsError, network, weights
+from medigan_hub import HubWarning, NetworkError, OutputError, WeightsError, web, weights
 from medigan_hub.metadata import ModelMetadata
 
 RECORD, NAME = "7031758", "00005_DCGAN_MMG_MASS_ROI.zip"
@@ -71,7 +71,7 @@ def server(monkeypatch):
 def waits(monkeypatch):
     """How long the hub would have waited between attempts."""
     seconds = []
-    monkeypatch.setattr(network, "pause", seconds.append)
+    monkeypatch.setattr(web, "pause", seconds.append)
     return seconds
 
 
@@ -302,7 +302,7 @@ def test_a_busy_server_is_asked_again_when_it_says(server, model, waits):
     server.fail(FILE, Fault(status=429, headers=odd))
     with pytest.warns(HubWarning, match="429 Too Many Requests; trying again in 120 seconds"):
         assert weights.fetch(model).path.read_bytes() == content
-    assert waits == [7, 2, network.LONGEST_WAIT, network.LONGEST_WAIT, 4]
+    assert waits == [7, 2, web.MAX_WAIT_SECONDS, web.MAX_WAIT_SECONDS, 4]
 
 
 def test_a_server_that_stays_busy_is_given_up(server, model, waits):
@@ -359,7 +359,7 @@ def test_a_beginning_of_another_file_is_not_gone_on_with(server, model, waits, o
 def test_a_server_that_hangs_is_not_waited_for(server, model, waits, monkeypatch):
     content = zipped()
     server.add(RECORD, NAME, content)
-    monkeypatch.setattr(network, "TIMEOUT", 0.3)
+    monkeypatch.setattr(web, "TIMEOUT_SECONDS", 0.3)
     server.fail(FILE, Fault(hang=True), Fault(hang_after=1000))
     assert weights.fetch(model).path.read_bytes() == content
     assert len(waits) == 2
@@ -369,7 +369,7 @@ def test_a_server_that_hangs_is_not_waited_for(server, model, waits, monkeypatch
 def test_more_than_fits_is_refused(server, model, monkeypatch, other):
     content = zipped()
     server.add(RECORD, NAME, content)
-    monkeypatch.setattr("medigan_hub.weights.download.LARGEST", 1000)
+    monkeypatch.setattr("medigan_hub.weights.download.MAX_FILE_BYTES", 1000)
     with pytest.raises(WeightsError, match="is refused: it has over"):
         weights.fetch(model)
     monkeypatch.undo()
@@ -627,10 +627,10 @@ def test_a_file_that_is_not_what_the_archive_says_is_not_kept(publish, own_cache
 @pytest.mark.parametrize(
     ("bound", "value", "reason"),
     [
-        ("MOST_BYTES", 10_000, "GiB are the most"),
-        ("MOST_BYTES_OF_ONE", 10_000, "has over"),
-        ("MOST_ENTRIES", 2, "3 files, and 2 are the most"),
-        ("UNSUSPICIOUS", 1000, "it unpacks to over 200 times its size"),
+        ("MAX_UNPACKED_BYTES", 10_000, "GiB are the most"),
+        ("MAX_FILE_BYTES", 10_000, "has over"),
+        ("MAX_ENTRIES", 2, "3 files, and 2 are the most"),
+        ("UNSUSPICIOUS_BYTES", 1000, "it unpacks to over 200 times its size"),
     ],
 )
 def test_a_bomb_is_refused(publish, monkeypatch, bound, value, reason):

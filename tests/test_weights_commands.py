@@ -8,7 +8,7 @@ import pytest
 import stand_ins
 from zenodo import Fault, Zenodo
 
-from medigan_hub import Hub, network
+from medigan_hub import Hub, web
 from medigan_hub.cli import main
 
 MODELS = ("dcgan-mmg-mass-roi-bcdr", "cyclegan-mmg-density-bcdr")
@@ -17,7 +17,7 @@ MODELS = ("dcgan-mmg-mass-roi-bcdr", "cyclegan-mmg-density-bcdr")
 @pytest.fixture
 def server(tmp_path, monkeypatch):
     monkeypatch.setenv("MEDIGAN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(network, "pause", lambda seconds: None)
+    monkeypatch.setattr(web, "pause", lambda seconds: None)
     hub = Hub()
     with Zenodo() as zenodo:
         monkeypatch.setenv("MEDIGAN_ZENODO_URL", zenodo.url)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
-from medigan_hub import metadata, network
+from medigan_hub import metadata, web
 from medigan_hub.errors import HubError, HubWarning, MetadataError, NetworkError
 from medigan_hub.files import cache_folder, read_own, write_atomically
 from medigan_hub.metadata import ModelMetadata
@@ -112,7 +112,7 @@ def _at_url(url: str, *, may_name_others: bool) -> Iterator[Document]:
         return
     base, value = fetched
     named = invalid = 0
-    for document, where in _documents(value, network.shown(url)):
+    for document, where in _documents(value, web.shown(url)):
         if not (isinstance(document, str) and may_name_others):
             found = _valid(document, where)
             if found is not None and _is_secure(base) and _can_be_changed(found[0]):
@@ -125,12 +125,12 @@ def _at_url(url: str, *, may_name_others: bool) -> Iterator[Document]:
             if found is not None:
                 yield found
             elif (invalid := invalid + 1) == MOST_INVALID:
-                _give_up(network.shown(url))
+                _give_up(web.shown(url))
                 return
             continue
         named += 1
         if named > MOST_NAMED:
-            _warn(f"{network.shown(url)} names over {MOST_NAMED} URLs; the others are left out")
+            _warn(f"{web.shown(url)} names over {MOST_NAMED} URLs; the others are left out")
             return
         try:
             other = urljoin(base, document)
@@ -138,7 +138,7 @@ def _at_url(url: str, *, may_name_others: bool) -> Iterator[Document]:
             other = document
         if _is_secure(base) and other.lower().startswith("http:"):
             _warn(
-                f"{network.shown(url)} names {network.shown(other)}, which others could change on "
+                f"{web.shown(url)} names {web.shown(other)}, which others could change on "
                 "its way; it is left out: tell those who run it to name it by https"
             )
             continue
@@ -189,16 +189,16 @@ def _give_up(where: str) -> None:
 def _fetched(url: str) -> tuple[str, Any] | None:
     """Return what a URL holds, and the URL in the end; if it can't be had, the last copy."""
     copy = cache_folder() / "catalogue" / f"{hashlib.sha256(url.encode()).hexdigest()}.json"
-    name = network.shown(url)
+    name = web.shown(url)
     kept = None
     with suppress(OSError, MetadataError):
         kept = metadata.parse(read_own(copy), str(copy))
-    if network.offline() and kept is not None:
+    if web.offline() and kept is not None:
         return url, kept
     try:
         if not WEB.match(url):
             raise NetworkError(f"{name} can't be fetched: it is no http or https URL")
-        answer = network.fetch(url)
+        answer = web.fetch(url)
         value = metadata.parse(answer.content, name)
     except HubError as error:
         if kept is None:

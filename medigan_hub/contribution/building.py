@@ -12,7 +12,7 @@ from pathlib import Path
 
 from medigan_hub import variables
 from medigan_hub.errors import PluginError, require
-from medigan_hub.runtimes.archive import groups, logs
+from medigan_hub.processes import groups, logs
 
 LIMIT = 600.0
 """Seconds that a build may take."""

@@ -16,8 +16,9 @@ holds the files against the rows.
 
 from medigan_hub.dataset.header import HEADER
 from medigan_hub.dataset.manifest import MANIFEST, UNFINISHED
+from medigan_hub.dataset.place import check_folder
 from medigan_hub.dataset.verification import Verdict, verify
-from medigan_hub.dataset.writing import SavedDataset, check_folder, write
+from medigan_hub.dataset.writing import SavedDataset, write
 
 __all__ = [
     "HEADER",

@@ -12,7 +12,8 @@ from typing import Any
 
 from medigan_hub.dataset import description, manifest
 from medigan_hub.dataset.header import to_json
-from medigan_hub.files import sha256_inside, sha256_of, write_atomically
+from medigan_hub.files import write_atomically
+from medigan_hub.hashes import sha256_inside, sha256_of
 
 CROISSANT = "croissant.json"
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from medigan_hub import runtimes
 from medigan_hub.dataset.header import digest
-from medigan_hub.files import sha256_inside, write_atomically
+from medigan_hub.files import write_atomically
+from medigan_hub.hashes import sha256_inside
 
 README = "README.md"
 

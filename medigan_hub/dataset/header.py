@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from medigan_hub import provenance
 from medigan_hub.errors import OutputError
-from medigan_hub.files import open_inside, sha256_of, write_atomically
+from medigan_hub.files import open_inside, write_atomically
+from medigan_hub.hashes import sha256_of
 from medigan_hub.samples import GenerationRequest
 
 HEADER = "dataset.json"
@@ -18,9 +19,9 @@ CACHE = "cache"
 """Format of a folder in which a data loader keeps samples."""
 SEAL = "seal"
 """Key of the header: SHA-256 of the files that describe a finished data set."""
-LARGEST = 2**24
+MAX_HEADER_BYTES = 2**24
 """Bytes in the file; a larger one is no header."""
-DEEPEST = 50
+MAX_DEPTH = 50
 """Lists and objects inside each other; what is deeper is no header, and can't be written again."""
 
 
@@ -50,9 +51,9 @@ def read(folder: Path) -> Header | None:
         if stream is None:
             return None
         with stream:
-            content = stream.read(LARGEST + 1)
-        document = json.loads(content) if len(content) <= LARGEST else None
-        if _depth(document) > DEEPEST:
+            content = stream.read(MAX_HEADER_BYTES + 1)
+        document = json.loads(content) if len(content) <= MAX_HEADER_BYTES else None
+        if _depth(document) > MAX_DEPTH:
             return None
     except (OSError, ValueError, RecursionError):
         return None
@@ -77,9 +78,9 @@ def write(folder: Path, document: Mapping[str, Any]) -> None:
         It is too large to be read again.
     """
     content = to_json(document)
-    if len(content) > LARGEST:
+    if len(content) > MAX_HEADER_BYTES:
         raise OutputError(
-            f"{HEADER} would have {len(content)} bytes, and {LARGEST} are possible; "
+            f"{HEADER} would have {len(content)} bytes, and {MAX_HEADER_BYTES} are possible; "
             "give fewer values of a condition"
         )
     write_atomically(folder / HEADER, content, durably=True)

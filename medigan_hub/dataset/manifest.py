@@ -25,9 +25,9 @@ MANIFEST = "manifest.jsonl"
 UNFINISHED = "manifest.jsonl.part"
 CHECKSUM = "checksum"
 MARK = f', "{CHECKSUM}": "'.encode()
-LONGEST = 2**22
+MAX_LINE_BYTES = 2**22
 """Bytes in a line; a longer one is no row."""
-FEW = 100
+FEW_ROWS = 100
 """Rows that tell whose a manifest is."""
 
 Row: TypeAlias = "Mapping[str, Any]"
@@ -45,10 +45,10 @@ def encode(row: Row, key: str) -> bytes:
     """
     content = json.dumps(row, ensure_ascii=False).encode()[:-1]
     line = content + MARK + _checksum(content, key) + b'"}\n'
-    if len(line) > LONGEST:
+    if len(line) > MAX_LINE_BYTES:
         raise OutputError(
             f"sample {row['index']} can't be listed: its row would have {len(line)} bytes, and "
-            f"{LONGEST} are possible; a label can't have so many values"
+            f"{MAX_LINE_BYTES} are possible; a label can't have so many values"
         )
     return line
 
@@ -83,11 +83,11 @@ def is_whole(line: bytes, key: str) -> bool:
 def lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """Yield the lines of a manifest with their places; one that is too long is cut off."""
     place = 0
-    while line := stream.readline(LONGEST):
+    while line := stream.readline(MAX_LINE_BYTES):
         yield place, line
         while line and not line.endswith(b"\n"):
             place += len(line)
-            line = stream.readline(LONGEST)
+            line = stream.readline(MAX_LINE_BYTES)
         place += len(line)
 
 
@@ -115,7 +115,7 @@ def whole_rows(folder: Path, name: str, key: str, *, vouched: bool) -> Iterator[
 
 def is_of(folder: Path, key: str) -> bool:
     """Tell whether a folder's unfinished manifest was written for the data set with this digest."""
-    return any(is_whole(line, key) for _, line in islice(_lines(folder, UNFINISHED), FEW))
+    return any(is_whole(line, key) for _, line in islice(_lines(folder, UNFINISHED), FEW_ROWS))
 
 
 def _lines(folder: Path, name: str) -> Iterator[tuple[int, bytes]]:
@@ -159,7 +159,7 @@ def ordered_rows(
         for which in order[last]:
             stream = streams[sources[which]]
             stream.seek(places[which])
-            row = decode(stream.readline(LONGEST))
+            row = decode(stream.readline(MAX_LINE_BYTES))
             if row is not None:
                 yield row
     finally:

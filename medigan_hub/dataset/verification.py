@@ -10,12 +10,13 @@ from typing import Any
 
 from medigan_hub.dataset import croissant, description, header, manifest
 from medigan_hub.errors import OutputError
-from medigan_hub.files import PART, is_leftover, open_inside, sha256_inside, walk
+from medigan_hub.files import PART, is_leftover, open_inside, walk
+from medigan_hub.hashes import sha256_inside
 from medigan_hub.writers import shards
 
 DESCRIBING = (manifest.MANIFEST, description.README, croissant.CROISSANT)
 """Files beside the header that say what a data set is."""
-MOST = 100_000
+MAX_KEPT = 100_000
 """Faults of a kind that are kept in memory, and members of a shard."""
 
 
@@ -40,7 +41,9 @@ class Verdict:
 
     def is_full(self) -> bool:
         """Tell whether more is wrong than is worth to be told."""
-        return max(len(self.missing), len(self.changed), len(self.extra), len(self.faults)) > MOST
+        return (
+            max(len(self.missing), len(self.changed), len(self.extra), len(self.faults)) > MAX_KEPT
+        )
 
     @property
     def ok(self) -> bool:
@@ -96,7 +99,9 @@ def _verify(folder: Path) -> Verdict:
         for row in rows:
             _check_row(verdict, row, known)
     if verdict.is_full():
-        verdict.faults.append(f"more than {MOST} files are wrong; the others were not looked at")
+        verdict.faults.append(
+            f"more than {MAX_KEPT} files are wrong; the others were not looked at"
+        )
         return verdict
     if verdict.finished and verdict.listed != verdict.count:
         verdict.faults.append(
@@ -110,7 +115,7 @@ def _verify(folder: Path) -> Verdict:
     extra = (
         path for path in found_extra if "/" in path or not path.startswith(".") or is_leftover(path)
     )
-    verdict.extra += sorted(islice(extra, MOST), key=lambda path: (path.count("/"), path))
+    verdict.extra += sorted(islice(extra, MAX_KEPT), key=lambda path: (path.count("/"), path))
     return verdict
 
 
@@ -223,7 +228,7 @@ def members_of(folder: Path, archive: str) -> Members | None:
         return None
     with stream:
         sums, end = {}, 0
-        for member in islice(shards.members(stream), MOST):
+        for member in islice(shards.members(stream), MAX_KEPT):
             sums[member.name], end = member.sha256, member.end
         return Members(sums, shards.ends(stream, end))
 

@@ -12,7 +12,7 @@ from medigan_hub import generation
 from medigan_hub.errors import PluginError, require
 from medigan_hub.loaders import items
 from medigan_hub.plugins import Plugin
-from medigan_hub.runtimes.processes import check_tensorflow
+from medigan_hub.processes.forks import check_tensorflow
 from medigan_hub.runtimes.quiet import no_notes
 from medigan_hub.samples import GenerationRequest
 

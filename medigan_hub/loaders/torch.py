@@ -17,7 +17,7 @@ from medigan_hub.errors import RequestError, close_to, require
 from medigan_hub.loaders import cache as caches
 from medigan_hub.loaders import items
 from medigan_hub.plugins import Plugin
-from medigan_hub.runtimes import processes  # noqa: F401 (which has to see every fork from now on)
+from medigan_hub.processes import forks  # noqa: F401 (which has to see every fork from now on)
 from medigan_hub.samples import GenerationRequest
 
 require("torch", extra="torch", purpose="loading samples into PyTorch")

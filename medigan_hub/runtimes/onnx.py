@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medigan_hub.errors import PluginError, RequestError, WeightsError
+from medigan_hub.processes.forks import Loaded, threads
 from medigan_hub.runtimes.base import (
     Network,
     NetworkRuntime,
@@ -16,7 +17,6 @@ from medigan_hub.runtimes.base import (
     choose_device,
     out_of_memory,
 )
-from medigan_hub.runtimes.processes import Loaded, threads
 from medigan_hub.weights.graphs import graph_fault
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medigan_hub.errors import MissingDependencyError, PluginError, WeightsError, require
+from medigan_hub.processes.forks import Loaded, check_tensorflow, threads
 from medigan_hub.runtimes.base import (
     Network,
     NetworkRuntime,
@@ -20,7 +21,6 @@ from medigan_hub.runtimes.base import (
     choose_device,
     out_of_memory,
 )
-from medigan_hub.runtimes.processes import Loaded, check_tensorflow, threads
 from medigan_hub.runtimes.quiet import no_folder, no_notes
 from medigan_hub.weights.hdf5 import check_hdf5
 

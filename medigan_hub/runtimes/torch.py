@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medigan_hub.errors import PluginError
+from medigan_hub.processes.forks import Loaded
 from medigan_hub.runtimes.base import (
     Network,
     NetworkRuntime,
@@ -17,7 +18,6 @@ from medigan_hub.runtimes.base import (
     choose_device,
     out_of_memory,
 )
-from medigan_hub.runtimes.processes import Loaded
 from medigan_hub.weights import read_checkpoint
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import lzma
 import os
@@ -22,26 +21,27 @@ from pathlib import Path
 from typing import BinaryIO
 
 from medigan_hub.errors import OutputError, WeightsError, close_to
-from medigan_hub.files import locked, read_own, replacing, write_atomically
+from medigan_hub.files import read_own, replacing, write_atomically
+from medigan_hub.hashes import hashed, sha256_once
+from medigan_hub.locks import locked
 from medigan_hub.metadata import ModelMetadata, Weights, WeightsFile
 from medigan_hub.weights.bundled import bundled
-from medigan_hub.weights.download import SPARE, Download, fetch
-from medigan_hub.weights.hashes import sha256_once
+from medigan_hub.weights.download import SPARE_BYTES, Download, fetch
 from medigan_hub.weights.places import Place, bundled_place, place_of
 
-MOST_BYTES = 20 * 2**30
-"""Bytes that an archive may unpack to."""
-MOST_BYTES_OF_ONE = 4 * 2**30
-"""Bytes that one of its files may have."""
-MOST_ENTRIES = 100_000
-MOST_RATIO = 200
+MAX_UNPACKED_BYTES = 20 * 2**30
+"""What an archive may unpack to."""
+MAX_FILE_BYTES = 4 * 2**30
+"""Of one of its files."""
+MAX_ENTRIES = 100_000
+MAX_RATIO = 200
 """How many times its own size an archive may unpack to ..."""
-UNSUSPICIOUS = 256 * 2**20
+UNSUSPICIOUS_BYTES = 256 * 2**20
 """... where that is more than so many bytes; below, no ratio does harm."""
-LONGEST_PATH, LONGEST_PART = 1000, 255
+MAX_PATH_CHARACTERS, MAX_NAME_BYTES = 1000, 255
 """Characters of a path, and bytes of a name in it, that there may be on every system."""
-LONGEST_LIST = 160 * MOST_ENTRIES
-"""Bytes of the list of all files."""
+MAX_LIST_BYTES = 160 * MAX_ENTRIES
+"""Of the list of all files."""
 RESERVED = re.compile(
     r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|CLOCK\$|(COM|LPT)[0-9\u00b9\u00b2\u00b3])\s*(\..*)?",
     re.IGNORECASE | re.DOTALL,
@@ -53,8 +53,8 @@ LIST = re.compile(rb"(?=PK\x05\x06.{8}(.{4}))", re.DOTALL)
 LIST_64 = re.compile(rb"(?=PK\x06\x06.{36}(.{8}))", re.DOTALL)
 IN_OTHER = 0xFFFFFFFF
 """How long a list is of which the other one tells."""
-HEADER = 30
-"""Bytes of the header before a file, without its name."""
+HEADER_BYTES = 30
+"""Of the header before a file, without its name."""
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 JUNK = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|\._)")
 CODE = "__init__.py"
@@ -321,8 +321,8 @@ def _check_list(path: Path) -> None:
         tail = stream.read()
     # Each place that may be taken for the archive's end says how long the list is.
     found = [*LIST.finditer(tail), *LIST_64.finditer(tail)]
-    if any(LONGEST_LIST < int.from_bytes(each[1], "little") != IN_OTHER for each in found):
-        raise _refused(path, f"its list of files has over {LONGEST_LIST} bytes")
+    if any(MAX_LIST_BYTES < int.from_bytes(each[1], "little") != IN_OTHER for each in found):
+        raise _refused(path, f"its list of files has over {MAX_LIST_BYTES} bytes")
 
 
 def _check(entries: list[zipfile.ZipInfo], path: Path) -> None:
@@ -340,15 +340,16 @@ def _check(entries: list[zipfile.ZipInfo], path: Path) -> None:
             raise _refused(path, f"{_shown(entry)} {fault}")
     _check_paths(entries, path)
     total = sum(entry.file_size for entry in entries)
-    if len(entries) > MOST_ENTRIES:
-        raise _refused(path, f"it has {len(entries)} files, and {MOST_ENTRIES} are the most")
-    if total > MOST_BYTES:
+    if len(entries) > MAX_ENTRIES:
+        raise _refused(path, f"it has {len(entries)} files, and {MAX_ENTRIES} are the most")
+    if total > MAX_UNPACKED_BYTES:
         raise _refused(
             path,
-            f"it unpacks to {total / 2**30:.1f} GiB, and {MOST_BYTES / 2**30:g} GiB are the most",
+            f"it unpacks to {total / 2**30:.1f} GiB, and {MAX_UNPACKED_BYTES / 2**30:g} GiB are "
+            "the most",
         )
-    if total > UNSUSPICIOUS and total > MOST_RATIO * path.stat().st_size:
-        raise _refused(path, f"it unpacks to over {MOST_RATIO} times its size")
+    if total > UNSUSPICIOUS_BYTES and total > MAX_RATIO * path.stat().st_size:
+        raise _refused(path, f"it unpacks to over {MAX_RATIO} times its size")
     _check_places(entries, path)
 
 
@@ -358,7 +359,7 @@ def _check_places(entries: list[zipfile.ZipInfo], path: Path) -> None:
     for entry in sorted(entries, key=lambda entry: entry.header_offset):
         if entry.header_offset < end:
             raise _refused(path, f"{_shown(entry)} shares bytes with another file")
-        end = entry.header_offset + HEADER + entry.compress_size
+        end = entry.header_offset + HEADER_BYTES + entry.compress_size
 
 
 def _shown(entry: zipfile.ZipInfo) -> str:
@@ -380,7 +381,9 @@ def _fault(entry: zipfile.ZipInfo) -> str | None:
         return "is a link"
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "is neither a file nor a folder"
-    if len(name) > LONGEST_PATH or any(len(part.encode()) > LONGEST_PART for part in parts):
+    if len(name) > MAX_PATH_CHARACTERS or any(
+        len(part.encode()) > MAX_NAME_BYTES for part in parts
+    ):
         return "is too long for a path"
     if any(RESERVED.fullmatch(part) or ELSEWHERE.search(part) for part in parts):
         return "is no name on Windows"
@@ -388,8 +391,8 @@ def _fault(entry: zipfile.ZipInfo) -> str | None:
         return "is encrypted"
     if entry.compress_type not in METHODS:
         return "is compressed in another way than by deflate"
-    if entry.file_size > MOST_BYTES_OF_ONE:
-        return f"has over {MOST_BYTES_OF_ONE / 2**30:g} GiB"
+    if entry.file_size > MAX_FILE_BYTES:
+        return f"has over {MAX_FILE_BYTES / 2**30:g} GiB"
     return None
 
 
@@ -420,24 +423,20 @@ def _refused(path: Path, reason: str) -> WeightsError:
 
 def _copy(archive: zipfile.ZipFile, name: str, stream: BinaryIO, path: Path) -> str:
     """Extract a file into a stream, and return its SHA-256."""
-    expected, done = archive.getinfo(name).file_size, 0
+    expected = archive.getinfo(name).file_size
     _check_room(expected, path)
-    digest = hashlib.sha256()
     with archive.open(name) as source:
-        while piece := source.read(2**20):
-            done += len(piece)
-            if done > expected:
-                raise _refused(path, f"{name!r} is larger than it says")
-            digest.update(piece)
-            stream.write(piece)
-    if done != expected:
+        size, (sha256,) = hashed(source, "sha256", most=expected + 1, target=stream)
+    if size > expected:
+        raise _refused(path, f"{name!r} is larger than it says")
+    if size < expected:
         raise _refused(path, f"{name!r} is not complete")
-    return digest.hexdigest()
+    return sha256
 
 
 def _check_room(size: int, path: Path) -> None:
     free = shutil.disk_usage(path.parent).free
-    if size + SPARE > free:
+    if size + SPARE_BYTES > free:
         raise OutputError(
             f"{path.name} unpacks to {size / 2**20:.0f} MiB and more, and {path.parent} has "
             f"{free / 2**20:.0f} MiB free; make room, or name another folder with MEDIGAN_CACHE"

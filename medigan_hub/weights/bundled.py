@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from medigan_hub.errors import WeightsError
+from medigan_hub.hashes import sha256_once
 from medigan_hub.metadata import ModelMetadata, WeightsFile
-from medigan_hub.weights.hashes import sha256_once
 
 
 def bundled(model: ModelMetadata, folder: Path, file: WeightsFile | None = None) -> Path:

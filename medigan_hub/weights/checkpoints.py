@@ -21,10 +21,10 @@ from medigan_hub.weights.rebuilding import ImpossibleError, Shell, rebuild
 if TYPE_CHECKING:
     from torch import Tensor
 
-LONGEST_HEADER = 100 * 2**20
-LONGEST_WAIT = 60
+MAX_HEADER_BYTES = 100 * 2**20
+MAX_WAIT_SECONDS = 60
 """Seconds after which a process is ended that reads a pickle; it needs far less."""
-MOST_MODULES, DEEPEST_MODULE = 20_000, 100
+MAX_MODULES, MAX_MODULE_DEPTH = 20_000, 100
 """Modules in one, each as often as it is used, and how deep one lies in another."""
 
 
@@ -49,7 +49,7 @@ def tensors_of(module: object) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     # Modules that wait, the next one last: names before it, and the modules that it lies in.
     waiting: list[tuple[str, object, tuple[int, ...]]] = [("", module, ())]
-    for _ in range(MOST_MODULES):
+    for _ in range(MAX_MODULES):
         if not waiting:
             return found
         prefix, part, above = waiting.pop()
@@ -59,8 +59,8 @@ def tensors_of(module: object) -> dict[str, Tensor]:
             not (isinstance(parameters, dict) and isinstance(buffers, dict))
             or not isinstance(modules, dict)
             or id(part) in above
-            or len(above) > DEEPEST_MODULE
-            or len(waiting) + len(modules) > MOST_MODULES
+            or len(above) > MAX_MODULE_DEPTH
+            or len(waiting) + len(modules) > MAX_MODULES
         ):
             raise WeightsError(
                 f"the checkpoint holds {type(part).__name__}, and not a module of PyTorch"
@@ -76,7 +76,7 @@ def tensors_of(module: object) -> dict[str, Tensor]:
             for name, child in reversed(modules.items())
             if child is not None
         ]
-    raise WeightsError(f"the checkpoint holds a module with over {MOST_MODULES} others in it")
+    raise WeightsError(f"the checkpoint holds a module with over {MAX_MODULES} others in it")
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -129,7 +129,7 @@ def read_checkpoint(path: Path, classes: Mapping[str, type[Shell]] | None = None
         try:
             # Meanwhile, as it takes longer.
             require("torch", extra="torch", purpose=f"reading {path.name}")
-            status = process.wait(LONGEST_WAIT)
+            status = process.wait(MAX_WAIT_SECONDS)
         except subprocess.TimeoutExpired as error:
             raise _hostile(path) from error
         finally:
@@ -191,7 +191,7 @@ def _is_safetensors(path: Path) -> bool:
             start = stream.read(9)
     except OSError as error:
         raise WeightsError(f"the checkpoint {path} can't be read: {error.strerror}") from error
-    return start[8:] == b"{" and int.from_bytes(start[:8], "little") <= LONGEST_HEADER
+    return start[8:] == b"{" and int.from_bytes(start[:8], "little") <= MAX_HEADER_BYTES
 
 
 def _damaged(path: Path, reason: str) -> WeightsError:

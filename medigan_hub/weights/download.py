@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import re
@@ -14,21 +13,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from medigan_hub import network
+from medigan_hub import web
 from medigan_hub.errors import HubError, NetworkError, OutputError, WeightsError
-from medigan_hub.files import locked
+from medigan_hub.hashes import digests_of, hashed, sha256_once, state_of
+from medigan_hub.locks import locked
 from medigan_hub.metadata import ModelMetadata, WeightsFile
 from medigan_hub.weights import pins
-from medigan_hub.weights.hashes import digests_of, sha256_once, state_of
 from medigan_hub.weights.pins import Pin
 from medigan_hub.weights.places import Place, is_private, place_of
 from medigan_hub.weights.progress import Progress, progress
 
-LARGEST = 20 * 2**30
+MAX_FILE_BYTES = 20 * 2**30
 """Bytes that a file may have."""
-SPARE = 64 * 2**20
+SPARE_BYTES = 64 * 2**20
 """Bytes that a download leaves free on the disk."""
-PIECE = 2**18
+PIECE_BYTES = 2**18
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def fetch(model: ModelMetadata, file: WeightsFile | None = None) -> Download:
         found = cached(file, place)
         if found is not None:
             return found
-        if network.offline():
+        if web.offline():
             raise _offline(model, place)
         with progress(place.name) as bar, locked(place.lock, bar.waiting) as held:
             found = cached(file, place)
@@ -109,7 +108,7 @@ def pin(place: Place, url: str | None = None) -> Download:
     """Pin the file in the cache as it is; ``url`` is where it came from, by default the place's."""
     found = digests_of(place.path)
     modified = state_of(place.path).changed
-    url = network.shown(url or place.url)
+    url = web.shown(url or place.url)
     pins.write(place.key, Pin(found.sha256, found.md5, found.size, url, modified))
     return Download(place.path, found.sha256)
 
@@ -125,9 +124,9 @@ def check_room(place: Place, size: int) -> None:
     folder = place.path.parent
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
-    if size + SPARE > free:
+    if size + SPARE_BYTES > free:
         raise OutputError(
-            f"{place.name} needs {(size + SPARE) / 2**20:.0f} MiB, and {folder} has "
+            f"{place.name} needs {(size + SPARE_BYTES) / 2**20:.0f} MiB, and {folder} has "
             f"{free / 2**20:.0f} MiB free; make room, or name another folder with MEDIGAN_CACHE"
         )
 
@@ -187,7 +186,7 @@ def _download(
 def _mismatch(model: ModelMetadata, place: Place, expected: Expected) -> WeightsError:
     algorithm, _, value = expected.checksum.partition(":")
     name = {"md5": "MD5", "sha256": "SHA-256"}[algorithm]
-    fact = f"what {network.shown(place.url)} holds is refused: its {name} is not {value}, "
+    fact = f"what {web.shown(place.url)} holds is refused: its {name} is not {value}, "
     if expected.source == "pin":
         return WeightsError(
             f"{fact}which was pinned in {pins.path()} when it was first downloaded; if its authors "
@@ -214,13 +213,13 @@ def _expected(model: ModelMetadata, file: WeightsFile, place: Place, bar: Progre
         return Expected(f"sha256:{pinned.sha256}", pinned.size, "pin")
     if place.api is None:
         raise WeightsError(
-            f"the weights of {model.name} come from {network.shown(place.url)}, and neither its "
+            f"the weights of {model.name} come from {web.shown(place.url)}, and neither its "
             "metadata nor a Zenodo record states their checksum, without which nothing is "
             "downloaded; tell its authors"
         )
     if not is_private(place.api):
         raise NetworkError(
-            f"MEDIGAN_ZENODO_URL is {network.shown(place.api).partition('/api/')[0]}; checksums "
+            f"MEDIGAN_ZENODO_URL is {web.shown(place.api).partition('/api/')[0]}; checksums "
             "can't be trusted that come by http, so name it by https"
         )
     return _recorded(model, place, bar)
@@ -230,13 +229,13 @@ def _recorded(model: ModelMetadata, place: Place, bar: Progress) -> Expected:
     """Return what the record's API says of the file, in either of its spellings."""
     assert place.api is not None  # noqa: S101 (for the type checker)
     api = place.api
-    answer = network.retry(lambda: network.fetch(api), bar.say)
+    answer = web.retry(lambda: web.fetch(api), bar.say)
     try:
         files = json.loads(answer.content)["files"]
         names = {str(file.get("key", file.get("filename"))): file for file in files}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise NetworkError(
-            f"{network.shown(api)} does not describe a record; MEDIGAN_ZENODO_URL may name what "
+            f"{web.shown(api)} does not describe a record; MEDIGAN_ZENODO_URL may name what "
             "is no mirror of Zenodo"
         ) from error
     file = names.get(place.name)
@@ -292,7 +291,7 @@ class _Transfer:
 
     def _all(self, url: str) -> None:
         self.resumed = False
-        network.retry(lambda: self._receive(url), self.bar.say, self._done)
+        web.retry(lambda: self._receive(url), self.bar.say, self._done)
 
     def _done(self) -> int:
         return self.part.stat().st_size if self.part.is_file() else 0
@@ -308,7 +307,7 @@ class _Transfer:
         headers = {"Accept-Encoding": "identity"}
         if done:
             headers["Range"] = f"bytes={done}-"
-        with network.answer(url, headers, accepted=[416]) as response:
+        with web.answer(url, headers, accepted=[416]) as response:
             if response.status_code == 416:
                 self._beyond(url, response.headers.get("Content-Range", ""), done)
                 return
@@ -322,8 +321,8 @@ class _Transfer:
             self._check_size(total or 0)
             check_room(self.place, (total or 0) - done)
             with self.part.open("ab" if goes_on else "wb") as stream:
-                while done <= (size or LARGEST) and (
-                    piece := response.raw.read1(PIECE, decode_content=True)
+                while done <= (size or MAX_FILE_BYTES) and (
+                    piece := response.raw.read1(PIECE_BYTES, decode_content=True)
                 ):
                     stream.write(piece)
                     done += len(piece)
@@ -335,8 +334,8 @@ class _Transfer:
             if whole and self.short:
                 raise ValueError("another file")
             self.short = whole
-            raise network.Unavailable(
-                f"{network.shown(url)} can't be fetched: it broke off after {done} of {total} bytes"
+            raise web.Unavailable(
+                f"{web.shown(url)} can't be fetched: it broke off after {done} of {total} bytes"
             )
 
     def _beyond(self, url: str, told: str, done: int) -> None:
@@ -348,24 +347,21 @@ class _Transfer:
 
     def _begin_anew(self, url: str) -> NoReturn:
         self.part.unlink(missing_ok=True)
-        raise network.Unavailable(
-            f"{network.shown(url)} can't be fetched: the server does not send what is missing"
+        raise web.Unavailable(
+            f"{web.shown(url)} can't be fetched: the server does not send what is missing"
         )
 
     def _check_size(self, size: int) -> None:
-        if size > LARGEST:
+        if size > MAX_FILE_BYTES:
             raise WeightsError(
-                f"{network.shown(self.place.url)} is refused: it has over "
-                f"{LARGEST / 2**30:g} GiB; tell the authors of the model"
+                f"{web.shown(self.place.url)} is refused: it has over "
+                f"{MAX_FILE_BYTES / 2**30:g} GiB; tell the authors of the model"
             )
 
     def _is_right(self) -> bool:
         algorithm, _, value = self.expected.checksum.partition(":")
         with self.part.open("rb") as stream:
-            digest = hashlib.new(algorithm, usedforsecurity=False)
-            while piece := stream.read(2**20):
-                digest.update(piece)
-        return digest.hexdigest() == value
+            return hashed(stream, algorithm)[1] == [value]
 
 
 def _length(headers: Any, done: int) -> int | None:

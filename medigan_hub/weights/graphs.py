@@ -11,7 +11,7 @@ from __future__ import annotations
 import mmap
 from pathlib import Path
 
-MOST_FIELDS = 1_000_000
+MAX_FIELDS = 1_000_000
 FIELDS: dict[str, dict[int, str]] = {
     "model": {7: "graph", 20: "training", 25: "function"},
     "training": {1: "graph", 2: "graph"},
@@ -55,7 +55,7 @@ def graph_fault(path: Path) -> str | None:
 
 def _is_whole(content: mmap.mmap) -> bool:
     waiting = [("model", 0, len(content))]
-    left = MOST_FIELDS
+    left = MAX_FIELDS
     while waiting:
         kind, place, end = waiting.pop()
         while place < end:

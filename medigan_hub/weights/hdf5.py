@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from medigan_hub.errors import WeightsError, require
-from medigan_hub.weights.archives import MOST_RATIO, UNSUSPICIOUS
+from medigan_hub.weights.archives import MAX_RATIO, UNSUSPICIOUS_BYTES
 
-MOST_PARTS = 100_000
+MAX_PARTS = 100_000
 
 
 def check_hdf5(path: Path) -> None:
@@ -51,14 +51,14 @@ def _fault(h5py: Any, file: Any, size: int) -> str | None:
             if address in seen:
                 continue
             seen.add(address)
-            if len(seen) > MOST_PARTS:
-                return f"it has over {MOST_PARTS} parts"
+            if len(seen) > MAX_PARTS:
+                return f"it has over {MAX_PARTS} parts"
             if isinstance(part, h5py.Group):
                 waiting.append(part)
             elif isinstance(part, h5py.Dataset):
                 if part.external is not None or part.is_virtual:
                     return "a part of it is in another file"
                 total += part.size * part.dtype.itemsize if part.size else 0
-                if total > max(UNSUSPICIOUS, MOST_RATIO * size):
+                if total > max(UNSUSPICIOUS_BYTES, MAX_RATIO * size):
                     return "it claims to hold far more than its size allows"
     return None

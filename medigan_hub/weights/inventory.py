@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medigan_hub.errors import OutputError, WeightsError
-from medigan_hub.files import locked
+from medigan_hub.hashes import sha256_once, state_of
+from medigan_hub.locks import locked
 from medigan_hub.metadata import ModelMetadata, WeightsFile
 from medigan_hub.weights import pins, places
 from medigan_hub.weights.bundled import bundled
 from medigan_hub.weights.download import known_sha256
-from medigan_hub.weights.hashes import sha256_once, state_of
 from medigan_hub.weights.places import Place, place_of
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from medigan_hub.errors import WeightsError
-from medigan_hub.files import locked, read_own, write_atomically
+from medigan_hub.files import read_own, write_atomically
+from medigan_hub.locks import locked
 from medigan_hub.weights import places
 
 

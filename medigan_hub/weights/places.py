@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from medigan_hub.errors import NetworkError, WeightsError
 from medigan_hub.files import cache_folder
 from medigan_hub.metadata import ModelMetadata, WeightsFile
-from medigan_hub.network import shown
+from medigan_hub.web import shown
 
 FILE = re.compile(r"/records?/([0-9]+)/files/([^/]+)")
 """Path of a file of a Zenodo record, in today's and in the old form."""

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-MOST_TIMES, SPARE = 8, 64 * 2**20
+MAX_TIMES, SPARE_BYTES = 8, 64 * 2**20
 """What all tensors may have together: so many times the bytes of the file, and some more. They
 may share their numbers, but whoever copies one needs the room."""
-MOST_TUPLES = 1000
+MAX_TUPLES = 1000
 """Keys of a table that are tuples, whose hashes anybody can choose."""
 DEVICE = re.compile(r"(cpu|cuda|mps|xpu|hip|meta)(:\d{1,3})?")
 KEYS = (str, bytes, int, float, bool, type(None))
@@ -85,7 +85,7 @@ class _Workshop:
         self._size = size
         self._unread = size
         """What storages may still take of the file: no two of an honest one overlap."""
-        self._room = MOST_TIMES * size + SPARE
+        self._room = MAX_TIMES * size + SPARE_BYTES
         self._swapped = description["order"] != sys.byteorder
         self._objects: list[Any] = []
 
@@ -236,7 +236,7 @@ def _checked(numbers: Sequence[int]) -> Sequence[int]:
 def _check_keys(keys: Sequence[Any]) -> None:
     """Refuse keys that can't be any, or whose hashes somebody may have chosen to be the same."""
     tuples = [key for key in keys if isinstance(key, tuple)]
-    if len(tuples) > MOST_TUPLES:
+    if len(tuples) > MAX_TUPLES:
         raise ImpossibleError(f"it has a table with {len(tuples)} keys that are tuples")
     for key in [*keys, *(item for found in tuples for item in found)]:
         if isinstance(key, int) and abs(key) >= sys.hash_info.modulus:

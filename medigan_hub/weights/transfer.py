@@ -7,7 +7,6 @@ and is held against the model's metadata and the pin, where there is one.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -19,14 +18,16 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from medigan_hub.errors import OutputError, WeightsError
-from medigan_hub.files import locked, replacing, write_atomically
+from medigan_hub.files import replacing, write_atomically
+from medigan_hub.hashes import hashed
+from medigan_hub.locks import locked
 from medigan_hub.metadata import ModelMetadata, WeightsFile
 from medigan_hub.weights import pins, places
 from medigan_hub.weights.download import Download, cached, check_room, known_sha256, pin
 from medigan_hub.weights.places import Place, place_of
 
 MANIFEST = "medigan-weights.json"
-LARGEST = 16 * 2**20
+MAX_MANIFEST_BYTES = 16 * 2**20
 """Bytes that a manifest may have."""
 
 
@@ -83,7 +84,7 @@ def manifest(folder: Path) -> list[Carried]:
     path = folder / MANIFEST
     try:
         with path.open("rb") as stream:
-            content = stream.read(LARGEST)
+            content = stream.read(MAX_MANIFEST_BYTES)
         files = [Carried(**entry) for entry in json.loads(content)["files"]]
     except OSError as error:
         raise WeightsError(
@@ -227,14 +228,8 @@ def _opened(folder: Path, carried: Carried) -> Iterator[BinaryIO]:
 
 def _copy(source: BinaryIO, target: BinaryIO, carried: Carried) -> None:
     """Copy a file, and raise where it is not what the manifest says."""
-    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-    left = carried.size
-    while left >= 0 and (piece := source.read(2**20)):
-        sha256.update(piece)
-        md5.update(piece)
-        left -= len(piece)
-        target.write(piece)
-    if (left, sha256.hexdigest(), md5.hexdigest()) != (0, carried.sha256, carried.md5):
+    found = hashed(source, "sha256", "md5", most=carried.size + 1, target=target)
+    if found != (carried.size, [carried.sha256, carried.md5]):
         raise WeightsError(
             f"{carried.path} is not the file that {MANIFEST} describes (SHA-256 "
             f"{carried.sha256}); it was changed or is damaged: export the weights of "

@@ -2,150 +2,20 @@
 
 from __future__ import annotations
 
-import re
-import stat
 import sys
-import warnings
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from medigan_hub import plugins
-from medigan_hub.errors import HubWarning, OutputError, RequestError, shortened
-from medigan_hub.files import inside, sha256_inside, write_atomically
+from medigan_hub.errors import PluginError, RequestError
 from medigan_hub.hookspecs import hookimpl
 from medigan_hub.metadata import Input, Output
 from medigan_hub.samples import GenerationRequest, SampleBatch
+from medigan_hub.writers.base import EncodedFile, Writer
 
-FORMAT = re.compile(r"[a-z][a-z0-9]*([-_.][a-z0-9]+)*")
-"""Names that a format may have."""
-
-
-@dataclass(frozen=True)
-class EncodedFile:
-    """A file of a data set, or a member of one, ready to be stored."""
-
-    path: str
-    """Relative to the data set's folder, with forward slashes."""
-    content: bytes
-    member: str | None = None
-    """Name inside the file, where that is an archive of several samples."""
-
-
-class Writer(ABC):
-    """Writes the samples of one job, in one format, into one folder.
-
-    A format says what it can hold, and turns a sample into files. Those must
-    depend on the job and the sample alone, so that the same job makes the same
-    bytes, and each must say that it is synthetic (see ``provenance``).
-    """
-
-    format: ClassVar[str]
-    """Name of the format, as a caller asks for it."""
-    holds: ClassVar[str]
-    """What the format can hold, in words: "8-bit images of 1 or 3 channels"."""
-
-    def __init__(self, folder: Path, request: GenerationRequest) -> None:
-        """Get ready; a format whose library is not installed says so here."""
-        self.folder = folder
-        self.request = request
-
-    @classmethod
-    @abstractmethod
-    def can_hold(cls, array: Output) -> bool:
-        """Tell whether the format can hold an image or a mask without losing anything.
-
-        An input that samples are made from is asked about as if it was an output.
-        """
-
-    @abstractmethod
-    def encode(
-        self, index: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]
-    ) -> Mapping[str, EncodedFile]:
-        """Return the file of each image, mask and input of one sample.
-
-        Called on several threads at a time; nothing is stored yet.
-
-        Parameters
-        ----------
-        arrays
-            By name, without the first axis: (height, width, channels) or
-            (depth, height, width, channels).
-        facts
-            What the manifest says of the sample beside its files: ``index``,
-            and ``labels``, ``conditions`` and ``input`` where there are any.
-
-        Several arrays may share one file: then each is given the same object.
-        """
-
-    def store(self, index: int, files: Sequence[EncodedFile]) -> None:
-        """Store the files of one sample, each so that it appears under its name when complete.
-
-        Called in the order of the samples, on one thread.
-        """
-        for file in files:
-            write_atomically(self._place(file.path), file.content)
-
-    def _place(self, path: str) -> Path:
-        """Return where a file of the data set goes, and make the folders that it lies in there.
-
-        Links must not lead out of the data set's folder.
-        """
-        place = inside(self.folder, path)
-        if place is None:
-            raise OutputError(f"{self.folder / path} lies outside {self.folder}; remove the link")
-        check_replaceable(place)
-        # Not the data set's folder itself: where that is missing, somebody moved it away.
-        for parent in reversed(PurePosixPath(path).parents[:-1]):
-            inner = self.folder / parent
-            if not inner.is_dir():
-                if inner.exists():
-                    raise OutputError(f"{inner} is a file in the place of a folder; remove it")
-                inner.mkdir(exist_ok=True)
-        return place
-
-    def close(self) -> None:  # noqa: B027 (most formats leave nothing open)
-        """Close what ``store`` left open; there may be more samples to come in a later run."""
-
-    def keep(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-        """Yield those rows of an earlier run's manifest whose files are there, and whole.
-
-        Called before the first ``store``, with the rows in the order of the samples.
-        """
-        rows = iter(rows)
-        with ThreadPoolExecutor() as threads:
-            while some := list(islice(rows, 256)):
-                for row, whole in zip(some, threads.map(self._is_whole, some), strict=True):
-                    if whole:
-                        yield row
-
-    def _is_whole(self, row: Mapping[str, Any]) -> bool:
-        files = {(file["path"], file["sha256"]) for file in row["files"].values()}
-        return all(sha256_inside(self.folder, name) == expected for name, expected in files)
-
-
-def check_replaceable(place: Path) -> None:
-    """Make sure that a file can be written in a place: what is there, if anything, is a file.
-
-    Raises
-    ------
-    OutputError
-        It is a link, a folder or the like, which nothing of the hub made.
-    """
-    try:
-        mode = place.lstat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    if not stat.S_ISREG(mode):
-        kinds = {stat.S_IFLNK: "link", stat.S_IFDIR: "folder", stat.S_IFIFO: "pipe"}
-        kind = kinds.get(stat.S_IFMT(mode), "device")
-        raise OutputError(f"{place} is a {kind} in the place of a file; remove it")
+__all__ = ["EncodedFile", "Writer", "able", "check_inputs", "find", "names"]
 
 
 @hookimpl
@@ -209,31 +79,17 @@ def check_inputs(writer: type[Writer], request: GenerationRequest, batch: Sample
     _check(writer, arrays, request)
 
 
-def _known() -> dict[str, type[Writer]]:
-    known: dict[str, type[Writer]] = {}
-    for distribution, hooks in plugins.extensions(sys.modules[__name__]):
-        for writer in plugins.handed_over(distribution, hooks.register_writers):
-            fault = _fault(writer, known)
-            if fault is None:
-                known[writer.format] = writer
-            else:
-                words = f"extension {distribution} offers {shortened(writer)}: {fault}"
-                warnings.warn(f"{words}; tell its authors", HubWarning, stacklevel=1)
-    return known
+def _known() -> Mapping[str, type[Writer]]:
+    return plugins.registered(sys.modules[__name__], "register_writers", "format", _format)
 
 
-def _fault(writer: Any, known: Mapping[str, type[Writer]]) -> str | None:
-    """Say why what an extension offers is no further format; None where it is one."""
+def _format(writer: Any) -> str:
+    """Return the name of a writer's format; a ``PluginError`` says why it is no writer."""
     if not (isinstance(writer, type) and issubclass(writer, Writer)):
-        return "it is no subclass of Writer"
-    name = getattr(writer, "format", None)
-    if not isinstance(name, str) or FORMAT.fullmatch(name) is None:
-        return f"its format is called {shortened(name)!r}; a name is lower case, as png is"
+        raise PluginError("it is no subclass of Writer")
     if not isinstance(getattr(writer, "holds", None), str):
-        return "it does not say what it holds"
-    if known.get(name, writer) is not writer:
-        return f"the format {name} is there already"
-    return None
+        raise PluginError("it does not say what it holds")
+    return plugins.format_of(writer)
 
 
 def _arrays(request: GenerationRequest) -> list[Output]:

@@ -20,11 +20,11 @@ from medigan_hub._version import __version__
 from medigan_hub.errors import require
 from medigan_hub.metadata import ModelMetadata, Output
 from medigan_hub.samples import GenerationRequest
-from medigan_hub.writers import EncodedFile, Writer
+from medigan_hub.writers.base import EncodedFile, Writer
 
 FITTING = (("uint8", 1), ("uint8", 3), ("uint16", 1), ("int16", 1))
 """Types and numbers of channels of a picture."""
-MOST_CLASSES = 255
+MAX_CLASSES = 255
 """Of a mask that becomes a Segmentation; each of them is described in every file."""
 DIRECTIONS = {"S": "H", "I": "F"}
 """DICOM's letters for head and foot; the others are the same."""
@@ -36,24 +36,25 @@ SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 SEGMENT_NUMBER = (0x0062, 0x000B)
 SEGMENT_IDENTIFICATION = (0x0062, 0x000A)
-LONGEST = 65535
-"""Pixels along an axis."""
-LONG_STRING = 64
-"""Characters in a value of type LO."""
+MAX_SIDE_PIXELS = 65535
+"""Along an axis."""
+MAX_STRING_CHARACTERS = 64
+"""In a value of type LO."""
 
 
 class DicomWriter(Writer):
     """What is the same in every file of an array is encoded once.
 
     A Segmentation has a segment for each class; the segment's number is the
-    value in the mask. A mask of more than ``MOST_CLASSES``, or with values
+    value in the mask. A mask of more than ``MAX_CLASSES``, or with values
     below 0, is a picture of its values.
     """
 
     format = "dicom"
     holds = (
         "slices of 8 bits with 1 or 3 channels or of 16 bits with 1, and masks with 1 channel, of "
-        f"those types or with values from 0 to {MOST_CLASSES}; of at most {LONGEST} pixels a side"
+        f"those types or with values from 0 to {MAX_CLASSES}; of at most {MAX_SIDE_PIXELS} pixels "
+        "a side"
     )
 
     def __init__(self, folder: Path, request: GenerationRequest) -> None:
@@ -84,7 +85,7 @@ class DicomWriter(Writer):
         if array.kind == "mask":
             fits = array.shape[-1] == 1 and (fits or _can_be_segmented(array))
         sizes = [size for size in array.shape if size is not None]
-        return len(array.shape) == 3 and fits and max(sizes, default=0) <= LONGEST
+        return len(array.shape) == 3 and fits and max(sizes, default=0) <= MAX_SIDE_PIXELS
 
     def encode(
         self, index: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]
@@ -166,7 +167,7 @@ class DicomWriter(Writer):
         values: dict[str, Any] = {
             "SeriesInstanceUID": self._series(array.name),
             "SeriesNumber": number,
-            "SeriesDescription": f"{what}, {model.name} {model.version}"[:LONG_STRING],
+            "SeriesDescription": f"{what}, {model.name} {model.version}"[:MAX_STRING_CHARACTERS],
             "PatientOrientation": [
                 DIRECTIONS.get(way, way) for way in reversed(array.orientation or ())
             ],
@@ -215,7 +216,7 @@ def _uid(identity: uuid.UUID) -> str:
 def _can_be_segmented(array: Output) -> bool:
     low, high = array.range
     whole = array.dtype != "float32"
-    return array.kind == "mask" and whole and low >= 0 and high <= MOST_CLASSES
+    return array.kind == "mask" and whole and low >= 0 and high <= MAX_CLASSES
 
 
 def _study(request: GenerationRequest) -> dict[str, Any]:
@@ -234,7 +235,7 @@ def _study(request: GenerationRequest) -> dict[str, Any]:
         "ReferringPhysicianName": "",
         "StudyID": "MEDIGAN-HUB" if given else "SYNTHETIC",
         "StudyDescription": f"{'Given and synthetic' if given else 'Synthetic'}: "
-        f"{model.name} {model.version}"[:LONG_STRING],
+        f"{model.name} {model.version}"[:MAX_STRING_CHARACTERS],
         "PatientName": "Given images^And synthetic ones" if given else "Synthetic^No patient",
         "PatientID": "MEDIGAN-HUB" if given else "SYNTHETIC",
         "PatientBirthDate": "",
@@ -250,7 +251,7 @@ def _equipment(
 ) -> dict[str, Any]:
     """Return the item that names the model as what made the pixels, or simulated its input."""
     return {
-        "Manufacturer": model.plugin[:LONG_STRING],
+        "Manufacturer": model.plugin[:MAX_STRING_CHARACTERS],
         "ManufacturerModelName": model.name,
         "DeviceSerialNumber": weights_sha256 or "",
         "SoftwareVersions": [model.version, f"medigan-hub {__version__}"],
@@ -294,7 +295,7 @@ def _segmentation(mask: Output, model: ModelMetadata, dimensions: str) -> dict[s
         "ContentDate": "19700101",
         "ContentTime": "000000",
         "ContentLabel": mask.name.upper()[:16],
-        "ContentDescription": mask.name[:LONG_STRING],
+        "ContentDescription": mask.name[:MAX_STRING_CHARACTERS],
         "ContentCreatorName": "",
         "LossyImageCompression": "00",
         "SegmentationType": "BINARY",
@@ -333,7 +334,9 @@ def _labels(mask: Output) -> Iterable[str]:
         label = mask.name if count == 1 else f"{mask.name} {value}"
         if value < len(mask.classes):
             label = mask.classes[value]
-        yield label.replace("\\", "/")[:LONG_STRING]  # a backslash would make two values of it
+        yield label.replace("\\", "/")[
+            :MAX_STRING_CHARACTERS
+        ]  # a backslash would make two values of it
 
 
 def _pixels(bits: int, *, signed: bool, samples: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from medigan_hub import provenance
 from medigan_hub.errors import require
 from medigan_hub.metadata import Output
 from medigan_hub.samples import GenerationRequest
-from medigan_hub.writers import EncodedFile, Writer
+from medigan_hub.writers.base import EncodedFile, Writer
 
 RGB = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
 """The pixels of RGB24."""
@@ -31,10 +31,10 @@ TOWARDS = {
 """Directions in NIfTI's coordinates, which grow towards right, front and head."""
 ALIGNED = 2
 """The code of coordinates along the axes of the body that no scanner measured (that would be 1)."""
-DESCRIPTION_LENGTH = 79
+MAX_DESCRIPTION_BYTES = 79
 COMPRESSION = 6
-LONGEST = 32767
-"""Pixels along an axis."""
+MAX_SIDE_PIXELS = 32767
+"""Along an axis."""
 
 
 class NiftiWriter(Writer):
@@ -45,7 +45,7 @@ class NiftiWriter(Writer):
     """
 
     format = "nifti"
-    holds = f"slices and volumes of at most {LONGEST} pixels a side"
+    holds = f"slices and volumes of at most {MAX_SIDE_PIXELS} pixels a side"
 
     def __init__(self, folder: Path, request: GenerationRequest) -> None:
         super().__init__(folder, request)
@@ -57,7 +57,7 @@ class NiftiWriter(Writer):
     @classmethod
     def can_hold(cls, array: Output) -> bool:
         sizes = [size for size in array.shape if size is not None]
-        return len(array.shape) in (3, 4) and max(sizes, default=0) <= LONGEST
+        return len(array.shape) in (3, 4) and max(sizes, default=0) <= MAX_SIDE_PIXELS
 
     def encode(
         self, index: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]
@@ -82,7 +82,7 @@ class NiftiWriter(Writer):
         if name in self._outputs:
             output = self._outputs[name]
             _place(header, data.shape, output.spacing, output.orientation)
-        header["descrip"] = sentence[:DESCRIPTION_LENGTH]
+        header["descrip"] = sentence[:MAX_DESCRIPTION_BYTES]
         comment = self._nifti1.Nifti1Extension("comment", json.dumps(words).encode())
         header.extensions.append(comment)
         return _compressed(image.to_bytes())

@@ -12,7 +12,7 @@ import numpy as np
 
 from medigan_hub import provenance
 from medigan_hub.metadata import Output
-from medigan_hub.writers import EncodedFile, Writer
+from medigan_hub.writers.base import EncodedFile, Writer
 
 PROVENANCE = "_provenance"
 """Name of the array with the text that says what the sample is; no output's begins so."""

@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from medigan_hub import provenance
 from medigan_hub.metadata import Output
-from medigan_hub.writers import EncodedFile, Writer
+from medigan_hub.writers.base import EncodedFile, Writer
 
 FITTING = (("uint8", 1), ("uint8", 3), ("uint16", 1))
 """Types and numbers of channels that a PNG holds."""

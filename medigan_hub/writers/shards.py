@@ -8,12 +8,13 @@ manifest has held the whole file against it.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
+
+from medigan_hub.hashes import hashed
 
 BLOCK = tarfile.BLOCKSIZE
 END = bytes(2 * BLOCK)
@@ -58,14 +59,11 @@ def members(stream: BinaryIO) -> Iterator[Member]:
         end += space(info.size)
         if not ours or end > length:
             return
-        digest, left = hashlib.sha256(), info.size
-        while left and (piece := stream.read(min(left, 2**20))):
-            digest.update(piece)
-            left -= len(piece)
+        size, (sha256,) = hashed(stream, "sha256", most=info.size)
         padding = _padding(info.size)
-        if left or stream.read(padding) != bytes(padding):
+        if size < info.size or stream.read(padding) != bytes(padding):
             return
-        yield Member(info.name, digest.hexdigest(), end)
+        yield Member(info.name, sha256, end)
 
 
 def ends(stream: BinaryIO, end: int) -> bool:

@@ -20,7 +20,8 @@ from medigan_hub import provenance
 from medigan_hub.files import PART, open_inside
 from medigan_hub.metadata import Output
 from medigan_hub.samples import GenerationRequest
-from medigan_hub.writers import EncodedFile, Writer, png, shards
+from medigan_hub.writers import png, shards
+from medigan_hub.writers.base import EncodedFile, Writer
 
 FACTS = "_facts"
 """Name in the manifest of the member with a sample's facts; no output's begins so."""

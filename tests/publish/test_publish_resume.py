@@ -474,7 +474,7 @@ def test_the_state_is_for_the_user_alone(publish, project):
 
 
 def test_another_process_at_it_is_one_line(publish, zenodo, project, own_cache):
-    from medigan_hub.files import locked
+    from medigan_hub.locks import locked
 
     assert publish().code == 1
     [lock] = (own_cache / "publish").glob("*.lock")

@@ -28,7 +28,7 @@ import publishing
 from publishing import *
 gate.check = pass_check
 building.build = build_here
-network.pause = lambda seconds: None
+web.pause = lambda seconds: None
 cli.main(["publish", *sys.argv[1:]])
 """
 

@@ -24,13 +24,13 @@ import pytest
 from zenodo import Zenodo
 
 import medigan_hub
-from medigan_hub import HubWarning, OutputError, files, ownership, weights
+from medigan_hub import HubWarning, OutputError, hashes, locks, ownership, weights
 from medigan_hub.cli import main
-from medigan_hub.files import cache_folder, locked, only_one, read_own
+from medigan_hub.files import cache_folder, read_own
+from medigan_hub.locks import locked, only_one
 from medigan_hub.metadata import ModelMetadata
 from medigan_hub.runtimes.archive import environments, permission
 from medigan_hub.samples import GenerationRequest
-from medigan_hub.weights import hashes
 
 OTHER = 12345
 """Number of an account that nobody has."""
@@ -281,7 +281,7 @@ def list_models(environment):
 @pytest.mark.parametrize("lock", [lambda path: locked(path), lambda path: only_one(path.parent)])
 def test_a_lock_that_is_something_else_makes_and_changes_nothing(tmp_path, kind, lock):
     victim = tmp_path / "victim"
-    path = tmp_path / "folder" / files.LOCK
+    path = tmp_path / "folder" / locks.LOCK
     path.parent.mkdir()
     if kind == "link":
         victim.write_text("precious")
@@ -336,8 +336,25 @@ def test_a_folder_that_is_moved_away_while_it_is_locked_takes_its_lock_along(tmp
     with only_one(folder):
         folder.rename(tmp_path / "moved")
         with only_one(folder):
-            assert (folder / files.LOCK).exists()
+            assert (folder / locks.LOCK).exists()
     assert list(folder.iterdir()) == []
+
+
+def test_where_nothing_open_can_be_removed_or_inherited_there_are_locks_all_the_same(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(locks, "WINDOWS", True)
+    folder = tmp_path / "out"
+    for _ in range(2):
+        with (
+            only_one(folder),
+            pytest.raises(OutputError, match="another process is writing into"),
+            only_one(folder),
+        ):
+            pass
+        assert [path.name for path in folder.iterdir()] == [locks.LOCK]
+    with locked(tmp_path / "lock") as inherited:
+        assert inherited == ()
 
 
 @pytest.fixture
@@ -346,7 +363,7 @@ def no_locks(monkeypatch):
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    monkeypatch.setattr(files, "_warned", False)
+    monkeypatch.setattr(locks, "_warned", False)
 
 
 def test_where_there_are_no_locks_one_warning_says_so(no_locks, tmp_path):
@@ -425,7 +442,7 @@ def test_without_locks_two_downloads_of_a_file_do_not_spoil_each_other(model, ow
 def test_a_file_replaced_with_the_same_size_and_time_is_found_out(tmp_path, in_place):
     path = tmp_path / "file"
     path.write_bytes(b"right")
-    time.sleep(2 * hashes.TICK / 1e9)  # for it to be remembered
+    time.sleep(2 * hashes.TICK_NS / 1e9)  # for it to be remembered
     before = path.stat()
     assert hashes.sha256_once(path) == hashlib.sha256(b"right").hexdigest()
     if in_place:
@@ -443,7 +460,7 @@ def test_a_file_replaced_with_the_same_size_and_time_is_found_out(tmp_path, in_p
 def test_weights_replaced_with_the_same_size_and_time_are_fetched_again(server, model, capsys):
     server.add(RECORD, NAME, b"right")
     path = weights.fetch(model).path
-    time.sleep(2 * hashes.TICK / 1e9)
+    time.sleep(2 * hashes.TICK_NS / 1e9)
     weights.fetch(model)
     before = path.stat()
     path.write_bytes(b"wrong")

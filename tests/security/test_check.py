@@ -23,9 +23,9 @@ from projects import NAME, PACKAGE
 from medigan_hub import HubError, reference
 from medigan_hub.contribution.checking import behaviour, check, frames, package, static
 from medigan_hub.contribution.checking.fence import ASKS, WRITES
-from medigan_hub.files import sha256_of
+from medigan_hub.hashes import sha256_of
 from medigan_hub.metadata import ModelMetadata
-from medigan_hub.runtimes.archive import groups
+from medigan_hub.processes import groups
 
 LANDLOCK = sys.platform == "linux" and ctypes.CDLL(None).syscall(444, None, 0, 1) >= 1
 """Whether the kernel can keep a process from writing elsewhere."""

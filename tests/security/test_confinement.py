@@ -48,7 +48,7 @@ def test_a_process_that_ends_otherwise_is_told_in_one_line(python, checkpoint, e
 
 @unix
 def test_a_process_that_does_not_end_is_ended(tmp_path, python, monkeypatch, checkpoint):
-    monkeypatch.setattr("medigan_hub.weights.checkpoints.LONGEST_WAIT", 1)
+    monkeypatch.setattr("medigan_hub.weights.checkpoints.MAX_WAIT_SECONDS", 1)
     python(f"echo $$ > {tmp_path}/number; exec sleep 60")
     with pytest.raises(WeightsError, match="takes more time or memory"):
         weights.read_checkpoint(checkpoint)

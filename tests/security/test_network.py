@@ -20,10 +20,10 @@ import pytest
 from zenodo import Fault, Zenodo
 
 import medigan_hub
-from medigan_hub import Hub, HubWarning, NetworkError, network, pace, weights
+from medigan_hub import Hub, HubWarning, NetworkError, pace, web, weights
 from medigan_hub.cli import main
 from medigan_hub.metadata import ModelMetadata
-from medigan_hub.network import Answer
+from medigan_hub.web import Answer
 
 RECORD, NAME = "7031758", "00005_DCGAN_MMG_MASS_ROI.zip"
 FILE, API = f"/records/{RECORD}/files/{NAME}", f"/api/records/{RECORD}"
@@ -54,7 +54,7 @@ def server(monkeypatch):
 @pytest.fixture
 def waits(monkeypatch):
     seconds = []
-    monkeypatch.setattr(network, "pause", seconds.append)
+    monkeypatch.setattr(web, "pause", seconds.append)
     return seconds
 
 
@@ -119,7 +119,7 @@ DAWDLING = {
 @pytest.mark.parametrize("kind", DAWDLING)
 def test_a_server_that_dawdles_is_given_up(impatient, kind):
     with serving(DAWDLING[kind]) as (url, _), pytest.raises(NetworkError) as caught:
-        network.fetch(url)
+        web.fetch(url)
     message = str(caught.value)
     assert message.startswith(url)
     assert "it brings less than 1024 bytes a second" in message or "takes over" in message
@@ -129,7 +129,7 @@ def test_a_server_that_dawdles_is_given_up(impatient, kind):
 @pytest.mark.parametrize("kind", ["head", "body"])
 def test_a_server_that_dawdles_is_given_up_when_it_is_told_something(impatient, kind):
     with serving(DAWDLING[kind]) as (url, _), pytest.raises(NetworkError):
-        network.send("POST", url, authorise=lambda request: request, timeout=60)
+        web.send("POST", url, authorise=lambda request: request, timeout=60)
 
 
 def test_a_proxy_that_dawdles_is_given_up(impatient, monkeypatch):
@@ -138,12 +138,12 @@ def test_a_proxy_that_dawdles_is_given_up(impatient, monkeypatch):
         monkeypatch.setenv("https_proxy", url.removesuffix("/x.bin"))
         for scheme in ("http", "https"):
             with pytest.raises(NetworkError) as caught:
-                network.fetch(f"{scheme}://models.example.org/list.json")
+                web.fetch(f"{scheme}://models.example.org/list.json")
             assert "takes over" in str(caught.value) or "less than" in str(caught.value)
 
 
 def test_an_answer_that_is_compressed_to_nothing_without_end_ends(monkeypatch):
-    monkeypatch.setattr(network, "DEADLINE", 1)
+    monkeypatch.setattr(web, "DEADLINE_SECONDS", 1)
 
     def answer() -> Iterator[bytes]:
         yield OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"")[:10]
@@ -151,7 +151,7 @@ def test_an_answer_that_is_compressed_to_nothing_without_end_ends(monkeypatch):
             yield b"\x00\x00\x00\xff\xff" * 1000
 
     with serving(answer) as (url, _), pytest.raises(NetworkError, match="takes over 1 seconds"):
-        network.fetch(url)
+        web.fetch(url)
 
 
 def test_a_download_that_dawdles_ends_in_one_line(impatient, waits, published):
@@ -190,7 +190,7 @@ def test_what_comes_with_a_redirect_is_not_read():
 
     with serving(answer) as (url, sent):
         with pytest.raises(NetworkError):
-            network.fetch(url)
+            web.fetch(url)
         assert sum(sent) < ENOUGH // 2
 
 
@@ -235,7 +235,7 @@ def test_a_long_wait_is_told_in_a_pipe_too_and_ends(server, waits, capsys):
     assert "429 Too Many Requests; trying again in 120 seconds" in first
     assert err.count("trying again") == 1
     assert last.startswith("error: ")
-    assert sum(waits) <= 4 * network.LONGEST_WAIT
+    assert sum(waits) <= 4 * web.MAX_WAIT_SECONDS
 
 
 def test_a_short_wait_is_not_worth_a_word(server, model, waits):
@@ -269,7 +269,7 @@ def test_who_asks_is_not_told_to_another_server(server, monkeypatch):
         server.redirects["/list.json"] = f"{elsewhere}/there"
         address = server.url.replace("http://", "http://me:SECRET@")
         with pytest.raises(NetworkError, match="404"):
-            network.fetch(f"{address}/list.json?token=SECRET")
+            web.fetch(f"{address}/list.json?token=SECRET")
         assert "Authorization" in server.requests[0].headers
         (asked,) = other.requests
         assert "Authorization" not in asked.headers
@@ -283,8 +283,8 @@ def test_a_token_goes_nowhere_that_its_server_leads_to(server):
 
     with Zenodo() as other:
         server.redirects["/api"] = f"{other.url}/api"
-        with pytest.raises(network.Refused, match="301"):
-            network.send("GET", f"{server.url}/api", authorise=authorise)
+        with pytest.raises(web.Refused, match="301"):
+            web.send("GET", f"{server.url}/api", authorise=authorise)
         assert other.requests == []
 
 
@@ -301,7 +301,7 @@ def secure_catalogue(monkeypatch, published):
         def fetch(url: str) -> Answer:
             return Answer(url, json.dumps(content[url]).encode())
 
-        monkeypatch.setattr(network, "fetch", fetch)
+        monkeypatch.setattr(web, "fetch", fetch)
         monkeypatch.setenv("MEDIGAN_CATALOGUE", "https://models.example.org/list.json")
 
     return serve

@@ -21,7 +21,8 @@ from medigan_hub.contribution import building
 from medigan_hub.errors import OutputError
 from medigan_hub.execution import Execution
 from medigan_hub.metadata import ModelMetadata
-from medigan_hub.runtimes.archive import arrays, groups, permission
+from medigan_hub.processes import groups
+from medigan_hub.runtimes.archive import arrays, permission
 from medigan_hub.runtimes.archive.client import Worker
 from medigan_hub.runtimes.archive.environments import environment
 from medigan_hub.samples import GenerationRequest
@@ -251,7 +252,7 @@ def test_a_daemon_ends_with_what_started_it(then):
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such means")
 def test_a_daemon_ends_with_a_hub_that_is_killed():
     hub = (
-        "import sys, time\nfrom medigan_hub.runtimes.archive import groups\n"
+        "import sys, time\nfrom medigan_hub.processes import groups\n"
         "groups.start([sys.executable, '-c', sys.argv[1]])\ntime.sleep(60)"
     )
     with subprocess.Popen(

@@ -19,15 +19,15 @@ from github import GitHub, Repository
 from hypothesis import strategies
 from publishing import HUB_TOKEN, TOKEN, hurry, run
 
-from medigan_hub import NetworkError, network, secrecy
+from medigan_hub import NetworkError, secrecy, web
 from medigan_hub.cli import main
 from medigan_hub.contribution.publishing.tokens import Token
 
 USER, PASSWORD, QUERY = "ada-lovelace", "pa55word-0f-ada", "qu3ry-t0ken-0f-ada"
 LOUD = """
 import http.client, logging, sys
-from medigan_hub import cli, network
-network.pause = lambda seconds: None
+from medigan_hub import cli, web
+web.pause = lambda seconds: None
 if "loud" in sys.argv:
     sys.argv.remove("loud")
     logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
@@ -120,10 +120,10 @@ def test_no_log_of_a_library_shows_anything_secret_of_a_url(fetch, leading, way)
 @pytest.mark.parametrize("ask", ["fetch", "send"])
 def test_an_error_that_a_program_catches_shows_nothing_secret_of_a_url(leading, way, ask):
     def send(url: str) -> None:
-        network.send("GET", url, authorise=lambda request: request)
+        web.send("GET", url, authorise=lambda request: request)
 
     with pytest.raises(NetworkError) as caught:
-        (send if ask == "send" else network.fetch)(address(leading, way))
+        (send if ask == "send" else web.fetch)(address(leading, way))
     error = caught.value
     shown = "".join(traceback.format_exception_only(error))
     while error := error.__cause__ or (None if error.__suppress_context__ else error.__context__):

@@ -23,10 +23,10 @@ from medigan_hub.contribution.checking.package import Package
 from medigan_hub.contribution.checking.report import FAILED, PASSED, SKIPPED, Fault, Finding
 from medigan_hub.contribution.checking.runner import CHATTY, Ended, Failed, Refused, Runner, size
 from medigan_hub.errors import HubError, PluginError
-from medigan_hub.files import sha256_of
+from medigan_hub.hashes import sha256_of
 from medigan_hub.inputs import resized
 from medigan_hub.metadata import Input, ModelMetadata, Output, Parameter
-from medigan_hub.reference import SHARE, Reference, share, span
+from medigan_hub.reference import MAX_SHARE, Reference, share, span
 from medigan_hub.samples import GenerationRequest, SampleBatch
 
 TIMEOUT = 300.0
@@ -243,7 +243,7 @@ class Judge:
                     share(one, other, span(self.model, name, one))
                     for one, other in zip(again[name], array, strict=True)
                 )
-                if worst > SHARE:
+                if worst > MAX_SHARE:
                     yield Fault(
                         f"{name} of the same seed is another in batches of {batch_size} than of "
                         f"{COUNT}: {worst:.1%} of its values differ",
@@ -275,7 +275,7 @@ class Judge:
             return
         request = self._request(self.shipped.count, 8, seed=self.shipped.seed, with_inputs=False)
         for name, part in self.shipped.deviations(self._checked(request)).items():
-            if part > SHARE:
+            if part > MAX_SHARE:
                 yield Fault(
                     f"the reference sample {name} is made otherwise: {part:.1%} of it differs",
                     "if that is right, raise the version and make the samples again: medigan "

@@ -23,7 +23,7 @@ import numpy as np
 from medigan_hub import variables
 from medigan_hub.contribution.checking import frames, probe
 from medigan_hub.errors import PluginError, RequestError, require
-from medigan_hub.runtimes.archive import groups, logs
+from medigan_hub.processes import groups, logs
 
 if TYPE_CHECKING:
     import psutil

@@ -16,7 +16,8 @@ from medigan_hub.contribution.checking import contents
 from medigan_hub.contribution.checking.package import LARGEST, MOST, Package
 from medigan_hub.contribution.checking.report import FAILED, PASSED, SKIPPED, Fault, Finding
 from medigan_hub.errors import HubError, MetadataError, PluginError
-from medigan_hub.files import inside, sha256_of
+from medigan_hub.files import inside
+from medigan_hub.hashes import sha256_of
 from medigan_hub.metadata import WeightsFile
 from medigan_hub.plugins import MODELS
 

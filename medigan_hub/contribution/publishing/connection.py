@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from medigan_hub import network
+from medigan_hub import web
 from medigan_hub.contribution.publishing.servers import Server
 from medigan_hub.contribution.publishing.tokens import Token
 from medigan_hub.errors import NetworkError
-from medigan_hub.network import Refused, Reply, Unavailable, shown
 from medigan_hub.secrecy import STRUCK
+from medigan_hub.web import Refused, Reply, Unavailable, shown
 
 MOST_WORDS = 400
 """Characters that are shown of what a server says."""
@@ -40,7 +40,7 @@ class Connection:
         NetworkError
             As for ``once``.
         """
-        return network.retry(lambda: self.once(method, url, **more), self.say)
+        return web.retry(lambda: self.once(method, url, **more), self.say)
 
     def once(
         self,
@@ -74,7 +74,7 @@ class Connection:
         elif content is not None:
             headers["Content-Type"] = "application/octet-stream"
         try:
-            return network.send(
+            return web.send(
                 method,
                 url,
                 authorise=self.token,

@@ -31,11 +31,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from medigan_hub import network
+from medigan_hub import web
 from medigan_hub.contribution.publishing.connection import Connection
 from medigan_hub.errors import NetworkError, named, require
-from medigan_hub.network import Refused, Unavailable
-from medigan_hub.weights.hashes import Digests
+from medigan_hub.hashes import Digests
+from medigan_hub.web import Refused, Unavailable
 
 PAGE = 100
 PAGES = 50
@@ -109,7 +109,7 @@ class Deposits:
     def read(self, number: int) -> Deposit | None:
         """Return a deposit, or None where it is gone."""
         try:
-            return network.retry(lambda: self._read(number), self._connection.say)
+            return web.retry(lambda: self._read(number), self._connection.say)
         except Refused as error:
             if error.reply.status in (404, 410):
                 return None
@@ -117,7 +117,7 @@ class Deposits:
 
     def find(self, marker: str) -> list[Deposit]:
         """Return the deposits with a marker in their notes, as far as the list has them yet."""
-        return network.retry(lambda: self._marked(marker), self._connection.say)
+        return web.retry(lambda: self._marked(marker), self._connection.say)
 
     def create(self, metadata: Mapping[str, Any], marker: str, *, look: bool) -> Deposit:
         """Return a draft with a marker in its notes: the one that is there, or a new one.
@@ -138,7 +138,7 @@ class Deposits:
             )
             return self._deposit(self._connection.value(reply))
 
-        return network.retry(attempt, self._connection.say)
+        return web.retry(attempt, self._connection.say)
 
     def new_version(self, record: Deposit) -> Deposit:
         """Return the draft of a record's next version: the one that is there, or a new one."""
@@ -155,7 +155,7 @@ class Deposits:
                 return found[0].id
             return _latest_draft(self._connection.value(reply))
 
-        number = network.retry(attempt, self._connection.say)
+        number = web.retry(attempt, self._connection.say)
         draft = self.read(number)
         if draft is None or draft.submitted:
             raise NetworkError(
@@ -201,7 +201,7 @@ class Deposits:
                     f"{digests.size} and {digests.md5}"
                 )
 
-        network.retry(attempt, self._connection.say)
+        web.retry(attempt, self._connection.say)
 
     def describe(self, number: int, metadata: Mapping[str, Any]) -> None:
         """Set all of a draft's metadata."""
@@ -212,7 +212,7 @@ class Deposits:
             )
             self._connection.value(reply)
 
-        network.retry(attempt, self._connection.say)
+        web.retry(attempt, self._connection.say)
 
     def publish(self, number: int) -> Deposit:
         """Publish a draft, which can't be undone, and return the record."""
@@ -226,7 +226,7 @@ class Deposits:
             self._client.publish(str(number), sleep=False)
             return self._read(number)
 
-        record = network.retry(attempt, self._connection.say)
+        record = web.retry(attempt, self._connection.say)
         if not record.submitted:
             raise NetworkError(
                 f"{self._connection.server.host} took the order to publish {record.url}, and "
@@ -265,7 +265,7 @@ class Deposits:
         """Look, and where nothing is found, again once the list has had time to show it."""
         found = look()
         if not found:
-            network.pause(SETTLING)
+            web.pause(SETTLING)
             found = look()
         return found
 
@@ -303,9 +303,9 @@ class Deposits:
                 files = answer if isinstance(answer, list) else answer["files"]
                 return {str(_first(file, "key", "filename")): _stored(file) for file in files}
             except (KeyError, TypeError) as error:
-                raise NetworkError(f"{network.shown(url)} does not list files") from error
+                raise NetworkError(f"{web.shown(url)} does not list files") from error
 
-        return network.retry(attempt, self._connection.say)
+        return web.retry(attempt, self._connection.say)
 
     def _gone(self, url: str) -> None:
         try:

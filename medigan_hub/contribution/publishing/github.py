@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from medigan_hub import network
+from medigan_hub import web
 from medigan_hub.contribution.publishing.connection import Connection
 from medigan_hub.contribution.publishing.servers import GITHUB, Server, address
 from medigan_hub.contribution.publishing.tokens import Token
 from medigan_hub.errors import NetworkError, RequestError, named
-from medigan_hub.network import Refused
+from medigan_hub.web import Refused
 
 HEADERS = {
     "Accept": "application/vnd.github+json",
@@ -164,7 +164,7 @@ class _Repository:
             there = self._open(owner, entry)
             return there or self._page(self._post_once(f"repos/{self._name}/pulls", value))
 
-        return network.retry(attempt, self._connection.say)
+        return web.retry(attempt, self._connection.say)
 
     def _fork(self, login: str, base: str) -> str:
         """Return the user's fork, made or brought up to date."""
@@ -172,7 +172,7 @@ class _Repository:
         for _ in range(FORK_LOOKS):
             if self._about(made) is not None:
                 break
-            network.pause(FORK_WAIT)
+            web.pause(FORK_WAIT)
         else:
             raise NetworkError(
                 f"GitHub is still making the fork {made}; run this again in some minutes"
@@ -240,7 +240,7 @@ class _Repository:
                     return self._page(issue)
             return self._page(self._post_once(f"repos/{self._name}/issues", value))
 
-        return network.retry(attempt, self._connection.say)
+        return web.retry(attempt, self._connection.say)
 
     def _page(self, made: dict[str, Any]) -> str:
         """Return the address of a pull request or an issue, or else of the repository."""

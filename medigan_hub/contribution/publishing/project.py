@@ -12,7 +12,8 @@ from typing import Any
 
 from medigan_hub import metadata
 from medigan_hub.errors import PluginError, RequestError, WeightsError
-from medigan_hub.files import inside, sha256_of
+from medigan_hub.files import inside
+from medigan_hub.hashes import sha256_of
 from medigan_hub.metadata import ModelMetadata, WeightsFile
 
 STATE = ".medigan-publish.json"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from medigan_hub.errors import RequestError, named
-from medigan_hub.network import shown
+from medigan_hub.web import shown
 from medigan_hub.weights.places import is_private
 
 

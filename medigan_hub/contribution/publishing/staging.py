@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import zipfile
 from collections.abc import Mapping
@@ -19,9 +18,9 @@ from medigan_hub.contribution.publishing import project as projects
 from medigan_hub.contribution.publishing.project import DOCUMENT, Project
 from medigan_hub.errors import PluginError, RequestError, named
 from medigan_hub.files import write_atomically
+from medigan_hub.hashes import Digests, digests_of, hashed
 from medigan_hub.metadata import checked
 from medigan_hub.reference import FOLDER as REFERENCE
-from medigan_hub.weights.hashes import Digests, digests_of
 
 PICTURES = 4
 """Reference samples that are shown on the record's page."""
@@ -209,7 +208,11 @@ def _check(wheel: Path, project: Project, made: Mapping[str, Any], content: byte
             )
         for file, sha256 in _bundled(made).items():
             inner = f"{root}/{file}"
-            if inner not in names or _sha256(archive, inner) != sha256:
+            found = None
+            if inner in names:
+                with archive.open(inner) as stream:
+                    _, (found,) = hashed(stream, "sha256")
+            if found != sha256:
                 raise PluginError(
                     f"the wheel lacks {inner}, or has another; let the build put the whole package "
                     "into it"
@@ -224,11 +227,3 @@ def _bundled(document: Mapping[str, Any]) -> dict[str, str]:
         for file in entry["files"]
         if "url" not in file
     }
-
-
-def _sha256(archive: zipfile.ZipFile, name: str) -> str:
-    digest = hashlib.sha256()
-    with archive.open(name) as stream:
-        while piece := stream.read(2**20):
-            digest.update(piece)
-    return digest.hexdigest()

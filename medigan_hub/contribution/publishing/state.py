@@ -15,7 +15,7 @@ from typing import Any
 from medigan_hub.contribution.publishing.project import STATE
 from medigan_hub.errors import OutputError, PluginError
 from medigan_hub.files import replacing
-from medigan_hub.weights.hashes import Digests
+from medigan_hub.hashes import Digests
 
 VERSION = 1
 

@@ -19,7 +19,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NoReturn
 
-from medigan_hub import network
+from medigan_hub import web
 from medigan_hub.contribution.publishing import gate, record, staging, state
 from medigan_hub.contribution.publishing import project as projects
 from medigan_hub.contribution.publishing.connection import Connection
@@ -37,10 +37,11 @@ from medigan_hub.contribution.publishing.staging import File, Home
 from medigan_hub.contribution.publishing.state import Attempt, Record, State
 from medigan_hub.contribution.publishing.tokens import Token, kept_from_others
 from medigan_hub.errors import NetworkError, OutputError, PluginError, named
-from medigan_hub.files import cache_folder, locked, write_atomically
+from medigan_hub.files import cache_folder, write_atomically
+from medigan_hub.hashes import Digests
+from medigan_hub.locks import locked
 from medigan_hub.metadata import ModelMetadata
-from medigan_hub.network import Refused
-from medigan_hub.weights.hashes import Digests
+from medigan_hub.web import Refused
 from medigan_hub.weights.progress import progress
 
 ZENODO_DOI = re.compile(r"10\.[0-9]{4,9}/zenodo\.([0-9]+)", re.IGNORECASE)
@@ -151,7 +152,7 @@ def publish(order: Order, token: Callable[[Server], Token], voice: Voice) -> Pub
     """
     project = projects.read(order.project)
     record.describe(project.model, published=date.today())
-    if network.offline():
+    if web.offline():
         raise NetworkError(
             f"{project.model.name} can't be published: MEDIGAN_OFFLINE forbids the network; "
             f"{named('dry_run', True)} needs none"

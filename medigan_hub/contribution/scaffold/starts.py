@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from medigan_hub import metadata
 from medigan_hub.catalogue import Catalogue
-from medigan_hub.catalogue.convert import convert
 from medigan_hub.contribution import recognition
+from medigan_hub.contribution.convert import convert
 from medigan_hub.contribution.recognition import Recognised
 from medigan_hub.contribution.scaffold.licences import spdx
 from medigan_hub.errors import HubError, MetadataError, RequestError, close_to, named

@@ -27,7 +27,8 @@ import numpy as np
 from medigan_hub import weights
 from medigan_hub.errors import OutputError, PluginError, RequestError
 from medigan_hub.metadata import ModelMetadata
-from medigan_hub.runtimes.archive import environments, logs, permission
+from medigan_hub.processes import logs
+from medigan_hub.runtimes.archive import environments, permission
 from medigan_hub.runtimes.archive.client import Worker, time_limit
 from medigan_hub.runtimes.archive.results import Item, outputs_of
 from medigan_hub.runtimes.base import Runtime

@@ -21,7 +21,8 @@ from medigan_hub import variables
 from medigan_hub.errors import PluginError, RequestError
 from medigan_hub.files import inside
 from medigan_hub.metadata import ModelMetadata
-from medigan_hub.runtimes.archive import arrays, groups, logs
+from medigan_hub.processes import groups, logs
+from medigan_hub.runtimes.archive import arrays
 from medigan_hub.runtimes.archive.results import Item, fault
 
 LONGEST = 2**24

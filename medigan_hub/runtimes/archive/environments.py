@@ -17,10 +17,11 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from medigan_hub import installation, network, variables
+from medigan_hub import installation, variables, web
 from medigan_hub.errors import PluginError, RequestError
-from medigan_hub.files import cache_folder, locked, read_own, write_atomically
-from medigan_hub.runtimes.archive import groups, logs
+from medigan_hub.files import cache_folder, read_own, write_atomically
+from medigan_hub.locks import locked
+from medigan_hub.processes import groups, logs
 
 OLDEST = (3, 8)
 """The oldest Python that the worker runs on."""
@@ -126,7 +127,7 @@ def _commands(
     found = variables.for_installers()
     settings = {k: v for k, v in found.items() if not ELSEWHERE.fullmatch(k.upper())}
     settings |= {"PIP_NO_INPUT": "1", "PIP_USER": "0"}
-    if network.offline():
+    if web.offline():
         settings = _without_network(settings)
     uv = shutil.which("uv")
     if uv:
@@ -191,7 +192,7 @@ def _run(
             groups.end(process)
     if code != 0:
         remedy = ""
-        if network.offline():
+        if web.offline():
             remedy = (
                 "; MEDIGAN_OFFLINE forbids the network, PIP_FIND_LINKS can name a folder of wheels"
             )

@@ -7,9 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from medigan_hub import network
+from medigan_hub import web
 from medigan_hub.errors import OutputError, RequestError, named
-from medigan_hub.files import cache_folder, locked, read_own, write_atomically
+from medigan_hub.files import cache_folder, read_own, write_atomically
+from medigan_hub.locks import locked
 from medigan_hub.metadata import ModelMetadata, WeightsFile
 from medigan_hub.samples import GenerationRequest
 
@@ -27,7 +28,7 @@ def check(model: ModelMetadata, file: WeightsFile, request: GenerationRequest, s
     if is_given(sha256):
         return
     path = _path()
-    source = f", from {network.shown(file.url)}" if file.url else ""
+    source = f", from {web.shown(file.url)}" if file.url else ""
     if not request.execution.allow_archive_code:
         raise RequestError(
             f"{model.name} would run code that was published with it ({file.file}, "

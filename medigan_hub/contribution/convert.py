@@ -1,6 +1,6 @@
 """From medigan's own model list to the hub's metadata documents.
 
-    python -m medigan_hub.catalogue.convert global.json -o FOLDER
+    python -m medigan_hub.contribution.convert global.json -o FOLDER
 
 writes one document a model, valid against the schema. What a program can't
 know is left for a person to complete: texts in words of our own, parameters
@@ -481,7 +481,7 @@ def _literal(text: str) -> Any:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Convert a file of medigan's form; see the module's text."""
     parser = argparse.ArgumentParser(
-        prog="python -m medigan_hub.catalogue.convert", description=__doc__.split("\n")[0]
+        prog="python -m medigan_hub.contribution.convert", description=__doc__.split("\n")[0]
     )
     parser.add_argument("source", type=Path, help="medigan's global.json, or a part of it")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the documents")

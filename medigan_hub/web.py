@@ -17,20 +17,19 @@ from medigan_hub.secrecy import quieten_logs, without_secrets
 
 Value = TypeVar("Value")
 
-TIMEOUT = 10.0
+TIMEOUT_SECONDS = 10.0
 """Seconds that a server may take to answer, and between two parts of its answer."""
-WAITS = (1.0, 2.0, 4.0, 8.0)
+WAITS_SECONDS = (1.0, 2.0, 4.0, 8.0)
 """Seconds before each further try."""
-LONGEST_WAIT = 120.0
+MAX_WAIT_SECONDS = 120.0
 """Seconds to wait at most where a server says how long."""
-SILENT_WAIT = 10.0
+SILENT_WAIT_SECONDS = 10.0
 """Seconds that may be waited without a word."""
-MOST_REDIRECTS = 10
-DEADLINE = 60.0
+MAX_REDIRECTS = 10
+DEADLINE_SECONDS = 60.0
 """Seconds that a whole answer may take."""
-LARGEST = 16 * 2**20
-"""Bytes that an answer may have."""
-ENOUGH = 2**20
+MAX_ANSWER_BYTES = 16 * 2**20
+ENOUGH_BYTES = 2**20
 """Bytes that a try must bring, or the whole rest, to count as a success of its own."""
 
 
@@ -108,7 +107,7 @@ def fetch(url: str) -> Answer:
         The network is forbidden, the URL can't be read, the server can't be
         reached in time, answers with an error, or with too much.
     """
-    with answer(url, within=DEADLINE) as response:
+    with answer(url, within=DEADLINE_SECONDS) as response:
         return Answer(response.url, _content(response, shown(url)))
 
 
@@ -146,7 +145,9 @@ def answer(
     try:
         with (
             _session(within) as session,
-            session.get(url, stream=True, timeout=TIMEOUT, headers=dict(headers or {})) as response,
+            session.get(
+                url, stream=True, timeout=TIMEOUT_SECONDS, headers=dict(headers or {})
+            ) as response,
         ):
             code = response.status_code
             if not response.ok and code not in accepted:
@@ -182,7 +183,7 @@ def send(
     content
         Bytes, or a stream with a length.
     timeout
-        Seconds that the server may think before it answers; by default ``TIMEOUT``.
+        Seconds that the server may think before it answers; by default ``TIMEOUT_SECONDS``.
 
     Redirects are not followed: what says who asks is for this server alone.
 
@@ -214,7 +215,7 @@ def send(
                 auth=authorise,
                 headers=dict(headers or {}),
                 data=content,
-                timeout=(TIMEOUT, timeout or TIMEOUT),
+                timeout=(TIMEOUT_SECONDS, timeout or TIMEOUT_SECONDS),
                 allow_redirects=False,
                 stream=True,
             ) as response:
@@ -263,15 +264,19 @@ def retry(
             return ask()
         except Unavailable as error:
             done = progress()
-            tries = 1 if done >= most + ENOUGH else tries + 1
+            tries = 1 if done >= most + ENOUGH_BYTES else tries + 1
             most = max(most, done)
-            if tries > len(WAITS):
+            if tries > len(WAITS_SECONDS):
                 raise
-            seconds = WAITS[tries - 1] if error.wait is None else min(error.wait, LONGEST_WAIT)
+            seconds = (
+                WAITS_SECONDS[tries - 1]
+                if error.wait is None
+                else min(error.wait, MAX_WAIT_SECONDS)
+            )
             words = f"{error}; trying again in {seconds:.0f} seconds"
             if say is not None:
                 say(words)
-            elif seconds > SILENT_WAIT and not told:
+            elif seconds > SILENT_WAIT_SECONDS and not told:
                 told = True
                 warnings.warn(words, HubWarning, stacklevel=2)
             pause(seconds)
@@ -283,15 +288,19 @@ def pause(seconds: float) -> None:
 
 
 def _content(response: Any, name: str) -> bytes:
-    deadline = time.monotonic() + DEADLINE
+    deadline = time.monotonic() + DEADLINE_SECONDS
     # Not read(), which would wait for a whole part however slowly it comes.
     content = bytearray()
     while part := response.raw.read1(2**16, decode_content=True):
         content += part
-        if len(content) > LARGEST:
-            raise NetworkError(f"{name} can't be fetched: it has over {LARGEST // 2**20} MiB")
+        if len(content) > MAX_ANSWER_BYTES:
+            raise NetworkError(
+                f"{name} can't be fetched: it has over {MAX_ANSWER_BYTES // 2**20} MiB"
+            )
         if time.monotonic() > deadline:
-            raise NetworkError(f"{name} can't be fetched: it takes over {DEADLINE:g} seconds")
+            raise NetworkError(
+                f"{name} can't be fetched: it takes over {DEADLINE_SECONDS:g} seconds"
+            )
     return bytes(content)
 
 
@@ -330,7 +339,7 @@ def _session(within: float | None) -> Any:
             return target
 
     session = Session()
-    session.max_redirects = MOST_REDIRECTS
+    session.max_redirects = MAX_REDIRECTS
     for scheme in ("http://", "https://"):
         session.mount(scheme, pace.Adapter(within))
     return session
@@ -366,7 +375,7 @@ def _reason(error: Exception, timeout: float | None = None) -> str:
         return str(slow)
     kind = type(error).__name__
     if "Timeout" in kind:
-        seconds = TIMEOUT if "Connect" in kind or timeout is None else timeout
+        seconds = TIMEOUT_SECONDS if "Connect" in kind or timeout is None else timeout
         return f"no answer within {seconds:g} seconds"
     return {
         "ConnectionError": "the server can't be reached",

@@ -1,0 +1,127 @@
+"""The folder that a data set goes into: whose it is, and whether it may be written."""
+
+from __future__ import annotations
+
+import os
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from medigan_hub.dataset import clearing, description, header, manifest
+from medigan_hub.dataset.verification import DESCRIBING
+from medigan_hub.errors import OutputError
+from medigan_hub.files import check_replaceable
+from medigan_hub.samples import GenerationRequest
+from medigan_hub.writers import Writer
+
+GO_ON = "go on with --resume (resume=True)"
+OWN = (header.HEADER, *DESCRIBING, manifest.UNFINISHED)
+"""Files of a data set beside its samples."""
+
+
+def check_folder(
+    folder: Path, request: GenerationRequest, writer: type[Writer], *, overwrite: bool, resume: bool
+) -> None:
+    """Make sure that a job's data set can be written into ``folder``, without touching it.
+
+    The folder may be new, empty, or hold the finished data set with the very
+    same header, whose files come out the same. With ``resume`` that need not
+    be finished, and its header may be damaged; with ``overwrite`` it may be any
+    data set of the hub.
+
+    Raises
+    ------
+    OutputError
+        The folder is a file, can't be written, or holds something else.
+    """
+    wanted = header.header(request, writer.format)
+    try:
+        _check_place(folder)
+        if any(images.lie_in(folder) for images in request.inputs.values()):
+            raise OutputError(f"the input images lie in {folder}; name another folder")
+        if not folder.exists():
+            return
+        found = header.read(folder)
+        holder = owner(folder, wanted)
+        if holder is None:
+            _check_empty(folder)
+            return
+        for name in OWN:
+            check_replaceable(folder / name)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"{folder} can't be used: {reason}; name another folder") from error
+    if holder["format"] == header.CACHE:
+        raise OutputError(f"{folder} is the cache of a data loader; name another folder")
+    if overwrite:
+        clearing.check_clearable(folder, holder)
+        return
+    if holder != wanted:
+        changes = header.differences(holder, wanted)
+        raise OutputError(
+            f"{folder} holds another data set: {', '.join(changes[:3])}; "
+            "name another folder, or replace it with --overwrite (overwrite=True)"
+        )
+    if not (found and found.seal and found.document == wanted) and not resume:
+        raise OutputError(
+            f"{folder} holds an unfinished data set of this very job; {GO_ON}, "
+            "or begin again with --overwrite (overwrite=True)"
+        )
+
+
+def owner(folder: Path, wanted: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the header of the data set that a folder holds, or None where it holds none.
+
+    Where that is damaged, or lost, the folder still holds the data set with the
+    header ``wanted`` if its README or its unfinished manifest was written for it.
+    """
+    found = header.read(folder)
+    if found is not None and found.document == wanted:
+        return wanted
+    if manifest.is_of(folder, header.digest(wanted)) or description.is_of(folder, wanted):
+        return wanted
+    return found.document if found is not None else None
+
+
+def _check_empty(folder: Path) -> None:
+    """Make sure that a folder without a data set holds nothing but hidden files."""
+    if any(not entry.name.startswith(".") for entry in folder.iterdir()):
+        rows = (manifest.rows(folder, name) for name in (manifest.MANIFEST, manifest.UNFINISHED))
+        remedy = "name another folder"
+        if next(chain.from_iterable(rows), None) is not None:
+            remedy = f"mend it with the command that made it and --resume, {remedy}, or remove it"
+        raise OutputError(
+            f"{folder} is not empty, and has no {header.HEADER} of the hub that can be read; "
+            f"{remedy}"
+        )
+
+
+def _check_place(folder: Path) -> None:
+    """Make sure that ``folder`` is one that can be written, or that can be made."""
+    if "\0" in str(folder):
+        raise ValueError("its name holds a null character")
+    if folder.is_symlink() and not folder.exists():
+        raise OutputError(f"{folder} is a link to what is not there; name another folder")
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file; name a folder for the data set")
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise OutputError(f"{folder} can't be written; name another folder or change its rights")
+
+
+def identity(folder: Path) -> tuple[int, int] | None:
+    """Return what tells a folder from another one that has its name; None where there is none."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def check_there(folder: Path, expected: tuple[int, int] | None) -> None:
+    """Make sure that the folder which is being written is still the one that has its name."""
+    if expected is not None and identity(folder) != expected:
+        raise OutputError(
+            f"{folder} was moved, removed or replaced while it was written; put it back where it "
+            f"was and {GO_ON}, or begin again"
+        )

@@ -1,0 +1,1 @@
+"""Processes of others' code: started and ended as groups, their logs, and what a fork leaves."""
