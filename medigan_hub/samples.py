@@ -63,6 +63,8 @@ class GenerationRequest:
     weights_sha256: str | None = None
     """Of the weights that the samples are made with; None as long as it is not known."""
     execution: Execution = field(default_factory=Execution)
+    is_ready: bool = False
+    """Whether the weights are there, and all else that samples are made from."""
     on_step: Callable[[int, int], None] | None = None
     """Is told of each step of a session that takes many; see ``step``."""
 

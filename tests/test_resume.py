@@ -264,7 +264,7 @@ def test_an_unfinished_data_set_is_not_begun_again_by_accident(hub, tmp_path, mo
     header = json.loads((folder / "dataset.json").read_text())
     del header["seal"]
     (folder / "dataset.json").write_text(json.dumps(header))
-    with pytest.raises(OutputError, match=r"unfinished data set of this very job; .*--resume"):
+    with pytest.raises(OutputError, match=r"unfinished data set of this very job; .*resume=True"):
         hub.save("toy-noise", 4, folder)
     assert not hub.verify(folder).ok
     (folder / "manifest.jsonl").rename(folder / "manifest.jsonl.part")
@@ -303,7 +303,7 @@ def test_an_interrupt_finishes_the_batch_in_hand(hub, package, tmp_path, content
         assert "warning: stopping after the batch in hand" in words
         assert words.endswith(
             f"error: interrupted; {done} of 40 samples are in {folder}, "
-            "go on with --resume (resume=True)\n"
+            "go on with resume=True (resume=True)\n"
         )
         verdict = hub.verify(folder)
         assert (verdict.listed, verdict.missing, verdict.changed) == (done, [], [])

@@ -1,16 +1,37 @@
-"""Interrupts: the first ends a job after the batch in hand, the second at once."""
+"""Interrupts: the first ends a job after the batch, or step, in hand, the second at once."""
 
 from __future__ import annotations
 
 import signal
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
-from medigan_hub.errors import HubWarning
+from medigan_hub.errors import HubWarning, Interrupted
+
+
+class BetweenSteps(Interrupted):
+    """An interrupt that took effect between two steps of a batch, which is dropped."""
+
+
+def stopping(
+    asked: threading.Event, told: Callable[[int, int], None] | None
+) -> Callable[[int, int], None]:
+    """Return what is told of each step, and ends the batch in hand once the event is set.
+
+    ``told`` is told of it as well.
+    """
+
+    def step(done: int, total: int) -> None:
+        if told is not None:
+            told(done, total)
+        if asked.is_set() and done < total:
+            raise BetweenSteps(f"interrupted after step {done} of {total}")
+
+    return step
 
 
 @contextmanager

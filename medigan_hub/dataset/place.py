@@ -9,12 +9,14 @@ from typing import Any
 
 from medigan_hub.dataset import clearing, description, header, manifest
 from medigan_hub.dataset.verification import DESCRIBING
-from medigan_hub.errors import OutputError
+from medigan_hub.errors import OutputError, named
 from medigan_hub.files import check_replaceable
 from medigan_hub.samples import GenerationRequest
 from medigan_hub.writers import Writer
 
-GO_ON = "go on with --resume (resume=True)"
+GO_ON = f"go on with {named('resume', True)}"
+DECIDED_BY_WEIGHTS = ("weights_sha256", "inputs")
+"""Keys of a header that are known once remote weights are there: images may lie beside them."""
 OWN = (header.HEADER, *DESCRIBING, manifest.UNFINISHED)
 """Files of a data set beside its samples."""
 
@@ -27,7 +29,8 @@ def check_folder(
     The folder may be new, empty, or hold the finished data set with the very
     same header, whose files come out the same. With ``resume`` that need not
     be finished, and its header may be damaged; with ``overwrite`` it may be any
-    data set of the hub.
+    data set of the hub. As long as a request is not ready, what its weights
+    decide is taken to be as it is there.
 
     Raises
     ------
@@ -42,9 +45,12 @@ def check_folder(
         if not folder.exists():
             return
         found = header.read(folder)
+        if found is not None and not request.is_ready:
+            wanted |= {key: found.document.get(key) for key in DECIDED_BY_WEIGHTS}
         holder = owner(folder, wanted)
         if holder is None:
-            _check_empty(folder)
+            if request.is_ready or not _has_rows(folder):
+                _check_empty(folder)
             return
         for name in OWN:
             check_replaceable(folder / name)
@@ -60,12 +66,12 @@ def check_folder(
         changes = header.differences(holder, wanted)
         raise OutputError(
             f"{folder} holds another data set: {', '.join(changes[:3])}; "
-            "name another folder, or replace it with --overwrite (overwrite=True)"
+            f"name another folder, or replace it with {named('overwrite', True)}"
         )
     if not (found and found.seal and found.document == wanted) and not resume:
         raise OutputError(
             f"{folder} holds an unfinished data set of this very job; {GO_ON}, "
-            "or begin again with --overwrite (overwrite=True)"
+            f"or begin again with {named('overwrite', True)}"
         )
 
 
@@ -86,14 +92,19 @@ def owner(folder: Path, wanted: dict[str, Any]) -> dict[str, Any] | None:
 def _check_empty(folder: Path) -> None:
     """Make sure that a folder without a data set holds nothing but hidden files."""
     if any(not entry.name.startswith(".") for entry in folder.iterdir()):
-        rows = (manifest.rows(folder, name) for name in (manifest.MANIFEST, manifest.UNFINISHED))
         remedy = "name another folder"
-        if next(chain.from_iterable(rows), None) is not None:
-            remedy = f"mend it with the command that made it and --resume, {remedy}, or remove it"
+        if _has_rows(folder):
+            remedy = f"mend it as it was made and {named('resume', True)}, {remedy}, or remove it"
         raise OutputError(
             f"{folder} is not empty, and has no {header.HEADER} of the hub that can be read; "
             f"{remedy}"
         )
+
+
+def _has_rows(folder: Path) -> bool:
+    """Tell whether a folder lists samples, whoever's they are."""
+    rows = (manifest.rows(folder, name) for name in (manifest.MANIFEST, manifest.UNFINISHED))
+    return next(chain.from_iterable(rows), None) is not None
 
 
 def _check_place(folder: Path) -> None:

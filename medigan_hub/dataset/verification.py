@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medigan_hub.dataset import croissant, description, header, manifest
-from medigan_hub.errors import OutputError
+from medigan_hub.errors import OutputError, named
 from medigan_hub.files import PART, is_leftover, open_inside, walk
 from medigan_hub.hashes import sha256_inside
 from medigan_hub.writers import shards
@@ -75,7 +75,7 @@ def _verify(folder: Path) -> Verdict:
     if found is None or type(count) is not int or not 0 <= count < 2**63:
         raise OutputError(
             f"{folder} holds no data set: it has no {header.HEADER} that can be read; name another "
-            "folder, or mend it with the command that made it and --resume"
+            f"folder, or mend it as it was made and {named('resume', True)}"
         )
     verdict = Verdict(folder, count, finished=bool(found.seal))
     known = {header.HEADER, *DESCRIBING}

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from medigan_hub import writers
 from medigan_hub.dataset import clearing, description, header, manifest, place, resuming
 from medigan_hub.dataset.finishing import finish
-from medigan_hub.dataset.interrupts import patience
+from medigan_hub.dataset.interrupts import BetweenSteps, patience, stopping
 from medigan_hub.dataset.place import GO_ON
 from medigan_hub.dataset.recorder import Recorder
 from medigan_hub.dataset.resuming import Produce
-from medigan_hub.errors import Interrupted, OutputError, RequestError
+from medigan_hub.errors import Interrupted, OutputError, RequestError, named
 from medigan_hub.locks import only_one
 from medigan_hub.samples import GenerationRequest, SampleBatch
 from medigan_hub.writers import Writer
@@ -62,7 +62,8 @@ def write(
     one by one, or, with ``resume``, kept where they are whole.
 
     An interrupt (Ctrl-C, or SIGTERM as clusters send it) takes effect after the
-    batch in hand; a second one at once.
+    batch in hand or, where that takes many steps, after the step in hand; a second
+    one at once.
 
     Parameters
     ----------
@@ -126,14 +127,18 @@ class _Way:
             self.done = self.count - sum(map(len, missing))
             self._tell(self.done)
             interrupted = held.enter_context(patience())
-            for batch in resuming.batches(self._produced, self.request, missing):
-                recorder = self.recorder or self._begin(batch, held, going_on=going_on)
-                place.check_there(self.folder, self.identity)
-                stored = recorder.put(batch, missing)
-                if stored:
-                    self._tell(self.done + stored)
-                if interrupted.is_set():
-                    break
+            request = replace(self.request, on_step=stopping(interrupted, self.request.on_step))
+            batches = resuming.batches(self._produced, request, missing)
+            while not interrupted.is_set():
+                with suppress(BetweenSteps):
+                    batch = next(batches, None)
+                    if batch is None:
+                        break
+                    recorder = self.recorder or self._begin(batch, held, going_on=going_on)
+                    place.check_there(self.folder, self.identity)
+                    stored = recorder.put(batch, missing)
+                    if stored:
+                        self._tell(self.done + stored)
             made = self.recorder.close() if self.recorder else 0
             if self.done + made < self.count:
                 raise Interrupted(
@@ -157,7 +162,7 @@ class _Way:
             words.append(f"{self.done + stored} of {self.count} samples are in {self.folder}")
         found = header.read(self.folder)
         ours = found is None or found.document == self.document
-        words.append(GO_ON if ours else "say --overwrite (overwrite=True) again")
+        words.append(GO_ON if ours else f"say {named('overwrite', True)} again")
         return OutputError("; ".join(words))
 
     def _is_ours(self) -> bool:

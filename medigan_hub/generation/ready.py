@@ -57,6 +57,7 @@ def ready(plugin: Plugin, request: GenerationRequest) -> GenerationRequest:
     plugins.load(plugin)
     model, name = request.metadata, request.execution.runtime
     entry = model.weights_for(name)
+    request = replace(request, is_ready=True)
     if not any(file.is_remote for file in entry.files):
         return request
     sums = {
