@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 {% if facts.weights == "remote" %}
-from medigan_hub import Hub, metadata
+from medigan_hub.plugin import Hub, validate
 
 MODEL = "{{ cookiecutter.name }}"
 
@@ -12,12 +12,12 @@ MODEL = "{{ cookiecutter.name }}"
 def test_the_model_is_installed_and_described():
     entry = Hub().model(MODEL)
     assert entry.plugin is not None
-    assert metadata.validate(dict(entry.metadata.document)) == []
+    assert validate(dict(entry.metadata.document)) == []
 {% else %}
 import numpy as np
 import pytest
 
-from medigan_hub import Hub, metadata
+from medigan_hub.plugin import Hub, validate
 
 MODEL = "{{ cookiecutter.name }}"
 
@@ -33,7 +33,7 @@ def make(hub, count=3, **wishes):
 
 
 def test_its_metadata_is_valid(hub):
-    assert metadata.validate(dict(hub.model(MODEL).metadata.document)) == []
+    assert validate(dict(hub.model(MODEL).metadata.document)) == []
 
 {% if facts.weights == "unfit" %}
 
