@@ -4,7 +4,9 @@ import re
 
 import numpy as np
 import pytest
-from driving import (
+
+from medigan_hub import Hub
+from support.driving import (
     await_other,
     captions,
     complaint,
@@ -18,8 +20,6 @@ from driving import (
     sources,
     use,
 )
-
-from medigan_hub import Hub
 
 MODEL = "fastgan-brain-mri-onnx"
 GIVEN = {

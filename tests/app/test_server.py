@@ -10,13 +10,11 @@ import socket
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
 import requests
-from driving import generate, use
 
 from medigan_hub import Hub, RequestError
 from medigan_hub.app import gate
@@ -25,6 +23,8 @@ from medigan_hub.app.server import TOKEN, serve
 from medigan_hub.app.session import Session
 from medigan_hub.app.settings import Settings
 from medigan_hub.cli import main
+from support import ROOT
+from support.driving import generate, use
 
 ROUTES = [
     ("GET", "/config"),
@@ -206,7 +206,7 @@ def test_no_file_of_the_machine_is_served(running, client, temporary, tmp_path):
     kept = folder / "users" / "someone" / "scan.png"
     kept.write_text("mine alone")
     (folder / "passing").mkdir(exist_ok=True)
-    below = Path(__file__).resolve().parents[2] / "README.md"
+    below = ROOT / "README.md"
     for path in (
         "/etc/passwd",
         "%2Fetc%2Fpasswd",

@@ -10,7 +10,8 @@ import zlib
 import numpy as np
 import PIL.Image
 import pytest
-from driving import captions, complaint, generate, opened, press, sources, upload, use
+
+from support.driving import captions, complaint, generate, opened, press, sources, upload, use
 
 
 @pytest.fixture

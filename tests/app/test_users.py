@@ -7,7 +7,8 @@ import re
 import numpy as np
 import PIL.Image
 import pytest
-from driving import captions, complaint, generate, open_tab, upload, use
+
+from support.driving import captions, complaint, generate, open_tab, upload, use
 
 MODEL = "fastgan-brain-mri-onnx"
 

@@ -10,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from zips import END, ENTRY, changed, sharing, zipped
 
 import medigan_hub
 from medigan_hub import WeightsError, weights
 from medigan_hub.metadata import ModelMetadata
+from support.zips import END, ENTRY, changed, sharing, zipped
 
 CATALOGUE = Path(medigan_hub.__file__).parent / "catalogue"
 

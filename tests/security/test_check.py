@@ -15,10 +15,8 @@ import tarfile
 import time
 import zipfile
 
-import projects
 import psutil
 import pytest
-from projects import NAME, PACKAGE
 
 from medigan_hub import HubError
 from medigan_hub.contribution import reference
@@ -27,6 +25,8 @@ from medigan_hub.contribution.checking.fence import ASKS, WRITES
 from medigan_hub.files import sha256_of
 from medigan_hub.metadata import ModelMetadata
 from medigan_hub.runtimes.archive import groups
+from support import projects
+from support.projects import NAME, PACKAGE
 
 LANDLOCK = sys.platform == "linux" and ctypes.CDLL(None).syscall(444, None, 0, 1) >= 1
 """Whether the kernel can keep a process from writing elsewhere."""

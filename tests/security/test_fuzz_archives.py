@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from hypothesis import strategies as st
-from zips import zipped
 
 import medigan_hub
 from medigan_hub import HubError, weights
 from medigan_hub.metadata import load
 from medigan_hub.weights.archives import JUNK
+from support.zips import zipped
 
 CATALOGUE = Path(medigan_hub.__file__).parent / "catalogue"
 PARTS = st.sampled_from(

@@ -17,13 +17,13 @@ from email.utils import formatdate
 from pathlib import Path
 
 import pytest
-from zenodo import Fault, Zenodo
 
 import medigan_hub
 from medigan_hub import Hub, HubWarning, NetworkError, network, pace, weights
 from medigan_hub.cli import main
 from medigan_hub.metadata import ModelMetadata
 from medigan_hub.network import Answer
+from support.zenodo import Fault, Zenodo
 
 RECORD, NAME = "7031758", "00005_DCGAN_MMG_MASS_ROI.zip"
 FILE, API = f"/records/{RECORD}/files/{NAME}", f"/api/records/{RECORD}"

@@ -16,12 +16,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import projects
 import pytest
 
 from medigan_hub import silence, variables
+from support import ROOT, projects
 
-ROOT = Path(__file__).parents[2]
 TRAINING = ROOT / "plugins" / "medigan-model-fastgan-brain-mri" / "training"
 MEDIGAN = (sys.executable, "-m", "medigan_hub")
 CALLS = "connect,sendto,sendmsg,sendmmsg"
@@ -45,7 +44,7 @@ TRAINED = (
     *("--steps", "1", "--ngf", "2", "--ndf", "4", "--save-every", "1"),
     *("--coarse-steps", "1", "--warm-steps", "1"),
 )
-WORKER = "tests/test_archive_runtime.py::test_the_function_is_called_as_medigan_calls_it"
+WORKER = "tests/runtimes/archive/test_archive.py::test_the_function_is_called_as_medigan_calls_it"
 RUNS: dict[str, tuple[tuple[str, ...], ...]] = {
     "onnx": ((sys.executable, "-c", ONNX),),
     "tensorflow": ((*MEDIGAN, "generate", "cdcgan-breast-mass", "-n", "1", "-o", "out"),),

@@ -18,7 +18,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import archives
 import numpy as np
 import pytest
 
@@ -27,6 +26,7 @@ from medigan_hub.files import sha256_of
 from medigan_hub.metadata import ModelMetadata
 from medigan_hub.runtimes import archive
 from medigan_hub.samples import GenerationRequest
+from support import archives
 
 IMAGE: dict[str, Any] = {
     "name": "image",

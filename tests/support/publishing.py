@@ -1,6 +1,6 @@
 """The command that publishes, run here or in a process of its own, with its slow parts replaced.
 
-``python publishing.py ARGUMENTS`` runs the command with a check that passes and
+``COMMAND`` and arguments run the command with a check that passes and
 a build in the same process; what is built is built for real.
 """
 
@@ -20,12 +20,16 @@ from medigan_hub import cli, network
 from medigan_hub.contribution import building
 from medigan_hub.contribution.building import Built
 from medigan_hub.contribution.publishing import gate
+from support import TESTS
 
 TOKEN = "tok3n-5ecret-0f-the-user"  # noqa: S105 (of no server)
 SERVE = "--serve"
 HUB_TOKEN = "ghp-5ecret-0f-the-user"  # noqa: S105
 
-
+_START = (
+    f"import sys; sys.path.insert(0, {str(TESTS)!r}); from support.publishing import main; main()"
+)
+COMMAND = (sys.executable, "-W", "error", "-c", _START)
 ENVIRONMENT = {
     "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
     "MEDIGAN_DEPOSIT_TOKEN": TOKEN,
@@ -84,7 +88,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> Run:
 def start(*arguments: object, **environment: str) -> subprocess.Popen[str]:
     """Start the command in a process of its own."""
     return subprocess.Popen(
-        [sys.executable, "-W", "error", __file__, *map(str, arguments)],
+        [*COMMAND, *map(str, arguments)],
         env={**os.environ, **ENVIRONMENT, **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -102,7 +106,7 @@ class Launcher:
 
     def __enter__(self) -> Launcher:
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "error", __file__, SERVE],
+            [*COMMAND, SERVE],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -159,7 +163,8 @@ def _serve() -> None:
         print(os.waitstatus_to_exitcode(os.waitpid(number, 0)[1]), flush=True)  # noqa: T201
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run the command, or launch it many times, as the arguments of this process say."""
     gate.check = pass_check
     building.build = build_here
     network.pause = lambda seconds: None

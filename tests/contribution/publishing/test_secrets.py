@@ -11,21 +11,20 @@ import sys
 from pathlib import Path
 from threading import Timer
 
-import projects
 import pytest
-from deposits import Zenodo
-from github import GitHub, Repository
-from publishing import ENVIRONMENT, HUB_TOKEN, TOKEN
 
 from medigan_hub.contribution.publishing.tokens import Token
+from support import TESTS, projects
+from support.deposits import Zenodo
+from support.github import GitHub, Repository
+from support.publishing import COMMAND, ENVIRONMENT, HUB_TOKEN, TOKEN
 
 HUB = "example/medigan-hub"
 LOUD = """
 import logging, http.client, sys
 logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
 sys.path.insert(0, {tests!r})
-import publishing
-from publishing import *
+from support.publishing import *
 gate.check = pass_check
 building.build = build_here
 network.pause = lambda seconds: None
@@ -51,7 +50,7 @@ def loud(tmp_path, project, zenodo, hub):
         (tmp_path / name).mkdir()
 
     def publish(*arguments: str, **environment: str) -> tuple[str, int]:
-        code = LOUD.format(tests=str(Path(__file__).parents[1]))
+        code = LOUD.format(tests=str(TESTS))
         command = [sys.executable, "-c", code, str(project), "--server", zenodo.url]
         done = subprocess.run(
             [*command, "--yes", "--debug", "--github", HUB, *arguments],
@@ -171,8 +170,7 @@ def test_a_token_that_is_typed_is_not_shown(tmp_path, project, zenodo):
     """On a real terminal, where the name is then typed to publish."""
     environment = {**os.environ, **ENVIRONMENT, "HOME": str(tmp_path), "TERM": "dumb"}
     del environment["MEDIGAN_DEPOSIT_TOKEN"]
-    script = str(Path(__file__).parents[1] / "publishing.py")
-    command = [sys.executable, script, str(project), "--server", zenodo.url]
+    command = [*COMMAND, str(project), "--server", zenodo.url]
     spawn = f"import pty, sys; sys.exit(pty.spawn({command!r}) >> 8)"
     process = subprocess.Popen(
         [sys.executable, "-c", spawn],

@@ -8,16 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-import archives
 import pytest
 import safetensors.torch
 import torch
-from test_documents import entry
 
 from medigan_hub import metadata
 from medigan_hub.networks.dcgan import Dcgan
+from support import ROOT, archives
+from support.entries import entry
 
-ROOT = Path(__file__).parent.parent
 TITLE = 'Noise "in" \\ ü {{ title }}'
 FILLED = ("organ=breast", "modality=mammography", f"title={TITLE}", "author=Ada Example")
 

@@ -9,11 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import archives
 import pytest
 
 from medigan_hub import HubError
 from medigan_hub.runtimes.archive.environments import environment
+from support import archives
 
 
 @pytest.fixture

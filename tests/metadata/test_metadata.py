@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
@@ -13,6 +12,7 @@ import yaml
 from medigan_hub import metadata
 from medigan_hub.errors import MetadataError, RequestError
 from medigan_hub.metadata import ModelMetadata, Parameter, documents
+from support import ROOT
 
 
 def test_a_valid_document_has_no_faults(document):
@@ -306,7 +306,7 @@ def test_the_command_annotates_files_in_github_actions(tmp_path, document):
 
 
 def test_the_hooks_and_workflow_for_maintainers_name_what_is_there():
-    root = Path(__file__).parent.parent
+    root = ROOT
     (hook,) = yaml.safe_load((root / ".pre-commit-hooks.yaml").read_text())
     assert re.search(hook["files"], "medigan_model_x/metadata.json")
     assert hook["entry"] == "python -m medigan_hub.metadata"

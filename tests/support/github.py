@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from deposits import Answer, Loopback, Request
+from support.deposits import Answer, Loopback, Request
 
 
 @dataclass

@@ -7,14 +7,14 @@ import subprocess
 import sys
 from urllib.request import urlopen
 
-import projects
 import pytest
-from publishing import TOKEN, build_here, run, start
 
 from medigan_hub.contribution import building
 from medigan_hub.contribution.publishing import gate, record, servers, steps
 from medigan_hub.errors import MetadataError, PluginError
 from medigan_hub.metadata import ModelMetadata
+from support import projects
+from support.publishing import TOKEN, build_here, run, start
 
 PACKAGE = projects.PACKAGE
 WHEEL = f"{PACKAGE}-1.0.0-py3-none-any.whl"

@@ -13,12 +13,12 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Event
 
-import projects
 import pytest
-from deposits import Dropped, Zenodo
-from publishing import TOKEN, Launcher, run
 
 from medigan_hub.contribution.publishing import state
+from support import projects
+from support.deposits import Dropped, Zenodo
+from support.publishing import TOKEN, Launcher, run
 
 PACKAGE = projects.PACKAGE
 WEIGHTS = "generator.safetensors"
@@ -208,7 +208,7 @@ def test_a_second_draft_that_an_answer_hid_is_deleted(publish, zenodo, project):
 
 
 def test_drafts_of_others_are_left_alone(publish, zenodo, project):
-    from deposits import Deposit
+    from support.deposits import Deposit
 
     zenodo.deposits[1] = Deposit(1, 1, "ada", {"title": "Mine", "notes": "medigan-publish-"})
     zenodo.deposits[2] = Deposit(2, 2, "bob", {"title": "Bob's"})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,8 +17,7 @@ from medigan_hub.networks.singan import (
     level_sizes,
     resize,
 )
-
-REFERENCE = Path(__file__).parent / "reference"
+from support import REFERENCE
 
 
 def random(name):

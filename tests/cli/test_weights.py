@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-import stand_ins
-from zenodo import Fault, Zenodo
 
 from medigan_hub import Hub, network
 from medigan_hub.cli import main
+from support import stand_ins
+from support.zenodo import Fault, Zenodo
 
 MODELS = ("dcgan-mmg-mass-roi-bcdr", "cyclegan-mmg-density-bcdr")
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import projects
 import pytest
-from deposits import Zenodo
-from publishing import TOKEN, Run, hurry, run
+
+from support import projects
+from support.deposits import Zenodo
+from support.publishing import TOKEN, Run, hurry, run
 
 
 @pytest.fixture

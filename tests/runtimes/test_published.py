@@ -7,20 +7,17 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 
-import archives
 import numpy as np
 import pytest
-import stand_ins
-from zenodo import Zenodo
 
 from medigan_hub import Hub, RequestError
 from medigan_hub.contribution.card import readme
 from medigan_hub.contribution.checking import check
 from medigan_hub.inputs import resized
+from support import ROOT, archives, stand_ins
+from support.zenodo import Zenodo
 
-ROOT = Path(__file__).parent.parent
 DOCUMENTS = {
     int(document["medigan_id"][:5]): document
     for document in (

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import json
 
-import projects
 import pytest
-from github import GitHub, Repository
-from publishing import HUB_TOKEN, Run, run
 
 from medigan_hub.contribution.publishing import github
+from support import projects
+from support.github import GitHub, Repository
+from support.publishing import HUB_TOKEN, Run, run
 
 HUB = "example/medigan-hub"
 FORK = "ada/medigan-hub"

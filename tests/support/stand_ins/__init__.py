@@ -19,8 +19,9 @@ import numpy as np
 import torch
 from PIL import Image
 
+from support import REFERENCE
+
 CODE = Path(__file__).parent / "code"
-REFERENCE = Path(__file__).parent.parent / "reference"
 AT_THE_TOP = (2, 3, 6, 9, 12, 14, 16, 18, 20, 22)
 """Models whose archive has its code at the top, not in a folder."""
 SINGAN = "singan_seg_polyp/SinGAN-Generated/TrainedModels_1_clean"

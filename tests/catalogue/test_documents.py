@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from medigan_hub import metadata
 from medigan_hub.catalogue import convert, sources
 from medigan_hub.errors import MetadataError
+from support import REFERENCE, ROOT
+from support.entries import entry
 
-ROOT = Path(__file__).parent.parent
-FACTS = json.loads((Path(__file__).parent / "reference" / "medigan-list.json").read_text("utf-8"))
+FACTS = json.loads((REFERENCE / "medigan-list.json").read_text("utf-8"))
 DOCUMENTS = {
     path.stem: json.loads(path.read_text("utf-8")) for path in sources.SHIPPED.glob("*.json")
 }
@@ -169,50 +169,6 @@ def test_models_that_look_alike_differ_in_name_and_title():
 
 
 # The converter, for lists that are not shipped.
-
-
-def entry(**changes):
-    sections = {
-        "execution": {
-            "package_name": "00099_TOY",
-            "package_link": "https://zenodo.org/record/123/files/TOY.zip?download=1",
-            "model_name": "weights",
-            "extension": ".pt",
-            "image_size": [64, 32],
-            "dependencies": ["torch"],
-            "generate_method": {
-                "name": "generate",
-                "args": {"base": [], "custom": {"strength": 0.5, "gpu_id": 0}},
-                "input_latent_vector_size": 10,
-            },
-        },
-        "selection": {
-            "performance": {"FID": 12.5, "FID_no_images": 30, "SEG": {"trained_on_real": {}}},
-            "use_cases": ["segmentation"],
-            "organ": ["breast", "chest"],
-            "modality": ["MMG"],
-            "function": ["noise to image"],
-            "dataset": ["Toys"],
-            "generates": ["mass", "Mass", "mass mask"],
-            "height": 64,
-            "width": 32,
-            "type": "DCGAN",
-            "license": "MIT",
-            "dataset_type": "public",
-            "tags": [],
-            "year": "2022",
-        },
-        "description": {
-            "title": "A toy (Trained on Toys)",
-            "trained_date": "2022",
-            "version": "1.0",
-            "doi": ["https://doi.org/10.1000/toy"],
-            "inputs": ["strength: default=0.5, help=How strong it is."],
-        },
-    }
-    for section, values in changes.items():
-        sections[section] |= values
-    return sections
 
 
 def test_an_entry_of_medigans_form_becomes_a_valid_document():

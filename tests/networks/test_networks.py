@@ -6,7 +6,6 @@ import json
 import math
 import re
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,8 +21,7 @@ from medigan_hub.networks.pggan_chest import PgganChest
 from medigan_hub.networks.resnet_translator import ResnetTranslator
 from medigan_hub.networks.singan import SinganScale
 from medigan_hub.networks.unet import UnetTranslator
-
-REFERENCE = Path(__file__).parent / "reference"
+from support import REFERENCE
 
 
 def random(name):

@@ -13,13 +13,13 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
-import projects
 import psutil
 import pytest
-from projects import PACKAGE, change, edit
 
 from medigan_hub import PluginError, RequestError
 from medigan_hub.contribution.checking import check, contents, static
+from support import projects
+from support.projects import PACKAGE, change, edit
 
 MODULE = f"{PACKAGE}/__init__.py"
 METADATA = f"{PACKAGE}/metadata.json"
