@@ -16,11 +16,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from support import ROOT
+from support import ROOT, toys
 
 # A session in the background of a script ignores Ctrl-C, and so would all that it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Toys describe themselves once they are installed, beside their metadata, and not here.
+collect_ignore = ["support/toys"]
+
 DOCUMENT: dict[str, Any] = {
     "schema_version": 1,
     "name": "toy-noise",
@@ -58,64 +62,11 @@ DOCUMENT: dict[str, Any] = {
     "privacy": "Nothing was used for training.",
 }
 
-# A model without a framework: its pixels are its latent vector.
-CODE = """
-import numpy as np
-from medigan_hub.runtimes.base import NoiseToImage, Runtime
-
-class Reshape(Runtime):
-    def open(self, weights, device, precision):
-        return lambda latents: latents.reshape(-1, 8, 6, 1)
-
-plugin = NoiseToImage(__file__, Reshape())
-"""
-
-
-# Draws every output from its whole range, by sample and name; the masks of sample 0 are empty.
-# It hands on what it starts from, given or made.
-DRAWING = """
-import json, pathlib
-import numpy as np
-from medigan_hub import SampleBatch, hookimpl
-
-class Plugin:
-    @hookimpl
-    def model_metadata(self):
-        return json.loads(pathlib.Path(__file__).with_name("metadata.json").read_text())
-
-    @hookimpl
-    def generate(self, request):
-        for indices in request.batches():
-            arrays = {
-                output.name: np.stack([self.draw(request, output, i) for i in indices])
-                for output in request.metadata.outputs
-            }
-            for entry in request.metadata.inputs:
-                arrays[entry.name] = np.stack([
-                    request.inputs[entry.name][i]
-                    if entry.name in request.inputs
-                    else np.full((5, 7, 1), i, np.uint8)
-                    for i in indices
-                ])
-            yield SampleBatch(np.array(indices), arrays)
-
-    def draw(self, request, output, index):
-        if output.kind == "mask" and index == 0:
-            return np.zeros(output.shape, output.dtype)
-        low, high = output.range
-        rng = request.rng(index, output.name)
-        if output.dtype == "float32":
-            return rng.random(output.shape, np.float32)
-        return rng.integers(low, high, output.shape, output.dtype, endpoint=True)
-
-plugin = Plugin()
-"""
-
 
 @pytest.fixture
 def drawing() -> str:
     """The code of a plugin for a model with any outputs."""
-    return DRAWING
+    return toys.code("drawing")
 
 
 @pytest.fixture
@@ -144,7 +95,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pa
     def install_plugin(
         name: str = "toy-noise",
         *,
-        code: str = CODE,
+        code: str = toys.code("reshape"),
         document: Any = None,
         distribution: str | None = None,
         group: str = "medigan_hub.models",

@@ -16,34 +16,11 @@ import pytest
 
 from medigan_hub import Hub, Interrupted, OutputError, RequestError
 from medigan_hub.writers.png import PngWriter
+from support import toys
 
 # An image, a mask and a label; slow enough to be caught at work, and with an
 # eye on how many samples were made.
-CODE = """
-import os, time
-import numpy as np
-from medigan_hub.runtimes.base import NoiseToImage, Runtime
-
-class Slow(Runtime):
-    def open(self, weights, device, precision):
-        if "TOY_OPENED" in os.environ:
-            open(os.environ["TOY_OPENED"], "w").close()
-        return self.network
-
-    def network(self, latents):
-        time.sleep(float(os.environ.get("TOY_SECONDS", 0)))
-        image = latents.reshape(-1, 8, 6, 1)
-        return np.concatenate([image, -image], axis=-1)
-
-class Toy(NoiseToImage):
-    made = []
-
-    def network_inputs(self, request, indices):
-        self.made += indices
-        return super().network_inputs(request, indices)
-
-plugin = Toy(__file__, Slow())
-"""
+CODE = toys.code("slow")
 
 BACKGROUND = """
 import os, signal, sys

@@ -8,24 +8,10 @@ import numpy as np
 import pytest
 
 from medigan_hub import Hub, RequestError
+from support import toys
 
 # The image shows the conditions, so that a test can see which a sample had.
-CODE = """
-import numpy as np
-from medigan_hub.runtimes.base import NoiseToImage, Runtime
-
-class Constant(Runtime):
-    def open(self, weights, device, precision):
-        return lambda ages, views: np.ones((1, 8, 6, 1), np.float32) * (
-            2 * ages / 255 - 1 + 200 / 255 * views)[:, None, None, None]
-
-class Plugin(NoiseToImage):
-    def network_inputs(self, request, indices):
-        views = [("cc", "mlo").index(view) for view in request.condition("view", indices)]
-        return np.float32(request.condition("age", indices)), np.float32(views)
-
-plugin = Plugin(__file__, Constant())
-"""
+CODE = toys.code("conditioned")
 
 
 @pytest.fixture

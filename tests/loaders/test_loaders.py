@@ -15,55 +15,13 @@ from torch.utils.data import DataLoader, Subset, TensorDataset
 
 from medigan_hub import Hub, HubError, MissingDependencyError, OutputError, RequestError, loaders
 from medigan_hub.loaders import mix
+from support import toys
 
 # Its pixels are its latent vector; it remembers which samples it made, batch by batch.
-CODE = """
-from medigan_hub.runtimes.base import NoiseToImage, Runtime
-
-class Reshape(Runtime):
-    def open(self, weights, device, precision):
-        return lambda latents: latents.reshape(-1, 8, 6, 1)
-
-class Toy(NoiseToImage):
-    made = []
-
-    def network_inputs(self, request, indices):
-        self.made.append(list(indices))
-        return super().network_inputs(request, indices)
-
-plugin = Toy(__file__, Reshape())
-"""
+CODE = toys.code("counted")
 
 # Everything that a model can make, in sizes that differ from sample to sample.
-RICH = """
-import numpy as np
-from pathlib import Path
-from medigan_hub import SampleBatch, hookimpl, metadata
-
-class Rich:
-    @hookimpl
-    def model_metadata(self):
-        return metadata.load(Path(__file__).parent / "metadata.json").document
-
-    @hookimpl
-    def generate(self, request):
-        for index in request.indices:
-            rng = request.rng(index, "all")
-            size = (1, 4 + index % 3, 5, 1)
-            arrays = {
-                "t1": rng.integers(-100, 301, size).astype(np.int16),
-                "t2": rng.integers(0, 256, size).astype(np.uint8),
-                "organ": rng.integers(0, 2, size).astype(np.uint8),
-                "tumour": rng.integers(0, 2, size).astype(np.uint16),
-                "grade": np.array([index % 3], np.uint8),
-                "age": np.array([40.5], np.float32),
-                "scan": rng.integers(0, 65536, size).astype(np.uint16),
-            }
-            declared = (*request.metadata.outputs, *request.metadata.inputs)
-            yield SampleBatch(np.array([index]), {one.name: arrays[one.name] for one in declared})
-
-plugin = Rich()
-"""
+RICH = toys.code("rich")
 
 
 def rich_document(document):

@@ -13,34 +13,12 @@ from medigan_hub import Hub, HubError, PluginError, RequestError
 from medigan_hub.metadata import Output
 from medigan_hub.runtimes.base import to_pixels
 from medigan_hub.runtimes.torch import TorchRuntime, resolve_device
+from support import toys
 
 BYTES = Output("image", "image", (None, None, 1), "uint8", (0, 255))
 
 # Doubles what it gets, with a weight that counts how often it was loaded.
-TRANSLATOR = """
-from medigan_hub.runtimes.torch import ImageToImage, TorchRuntime
-import torch
-
-loaded = []
-
-class Doubler(torch.nn.Module):
-    def __init__(self, tensors):
-        super().__init__()
-        self.factor = torch.nn.Parameter(tensors["factor"])
-        self.seen = []
-        loaded.append(self)
-
-    def forward(self, x):
-        self.seen.append(tuple(x.shape))
-        assert not torch.is_grad_enabled()
-        return (x * self.factor).clamp(-1, 1)
-
-class Plugin(ImageToImage):
-    multiple = 8
-    minimum = 16
-
-plugin = Plugin(__file__, TorchRuntime(Doubler))
-"""
+TRANSLATOR = toys.code("doubler")
 
 
 @pytest.fixture

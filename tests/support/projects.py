@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
+from support import toys
+
 NAME = "toy-levels"
 PACKAGE = "medigan_model_toy_levels"
 
@@ -36,31 +38,7 @@ dependencies = ["medigan-hub>=0.1", "numpy>=1.26"]
 toy-levels = "medigan_model_toy_levels:plugin"
 """
 
-CODE = """
-import numpy as np
-import safetensors.numpy
-
-from medigan_hub.runtimes.base import NoiseToImage, Runtime
-
-
-class Scale(Runtime):
-    def open(self, weights, device, precision):
-        scale = safetensors.numpy.load_file(weights)["scale"]
-
-        def network(latents, levels):
-            return np.clip(latents * scale + levels / 4, -1, 1).reshape(-1, 8, 6, 1)
-
-        return network
-
-
-class Toy(NoiseToImage):
-    def network_inputs(self, request, indices):
-        levels = np.array(request.condition("level", indices), np.float32)
-        return request.latents(indices), levels[:, np.newaxis]
-
-
-plugin = Toy(__file__, Scale())
-"""
+CODE = toys.code("levels")
 
 DOCUMENT: dict[str, Any] = {
     "schema_version": 1,

@@ -12,22 +12,10 @@ import numpy as np
 import pytest
 
 from medigan_hub import Hub, PluginError, RequestError, generation, writers
+from support import toys
 
 # Two images (16 bits, and fractions of three channels), a mask, a vector of numbers.
-CODE = """
-import numpy as np
-from medigan_hub.runtimes.base import NoiseToImage, Runtime
-
-class Reshape(Runtime):
-    def open(self, weights, device, precision):
-        return lambda latents: np.stack([latents.reshape(-1, 8, 6)] * 5, axis=-1)
-
-class Toy(NoiseToImage):
-    def labels(self, request, indices):
-        return {"spot": np.array([[index, -index] for index in indices], np.int16)}
-
-plugin = Toy(__file__, Reshape())
-"""
+CODE = toys.code("spots")
 
 
 def image(name, channels, dtype, low, high):
