@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -21,6 +22,9 @@ from support import ROOT, toys
 # A session in the background of a script ignores Ctrl-C, and so would all that it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# What lets a test go on for as long as somebody wants it to.
+UNBOUNDED = ("MEDIGAN_FUZZ_SECONDS", "MEDIGAN_CRASH_POINTS", "MEDIGAN_FLIPS")
 
 # Toys describe themselves once they are installed, beside their metadata, and not here.
 collect_ignore = ["support/toys"]
@@ -61,6 +65,13 @@ DOCUMENT: dict[str, Any] = {
     "intended_use": "Tests.",
     "privacy": "Nothing was used for training.",
 }
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give time to whoever asks for more cases than a usual run has."""
+    if any(map(os.environ.get, UNBOUNDED)):
+        for item in items:
+            item.add_marker(pytest.mark.timeout(0), append=False)
 
 
 @pytest.fixture

@@ -177,6 +177,7 @@ def outcome(read):
         return None, error
 
 
+@pytest.mark.timeout(method="thread")  # it uses the alarm itself
 def test_fuzz_what_is_described_and_made(fuzz, tmp_path):
     path = tmp_path / "case.pt"  # which stays where the process crashes
     codecs.lookup("cp437")  # as the process does before it can import no more

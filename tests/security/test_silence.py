@@ -163,6 +163,7 @@ open(__import__("os").path.expanduser("~/deviceid"), "w").close()
     assert found.left == ["deviceid"]
 
 
+@pytest.mark.timeout(900)  # of the first all runs are made
 @pytest.mark.parametrize("name", sorted(RUNS, key=lambda name: name == "onnx"))
 def test_a_run_asks_nobody_and_leaves_nothing_in_the_home(runs, name):
     found = runs[name].result()
