@@ -159,11 +159,14 @@ def ramp() -> np.ndarray:
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Return the wheels of the hub and of every plugin in this project, in that order."""
-    folder = tmp_path_factory.mktemp("wheels")
-    for project in (ROOT, *sorted((ROOT / "plugins").glob("medigan-model-*"))):
-        command = ["-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
-        subprocess.run([sys.executable, *command], check=True, capture_output=True, cwd=project)
-    return sorted(folder.glob("*.whl"))
+    from hatchling.builders.wheel import WheelBuilder
+
+    folder = str(tmp_path_factory.mktemp("wheels"))
+    projects = (ROOT, *(ROOT / "plugins").glob("medigan-model-*"))
+    return sorted(
+        Path(next(WheelBuilder(str(project)).build(directory=folder, versions=["standard"])))
+        for project in projects
+    )
 
 
 @pytest.fixture(scope="session")

@@ -11,11 +11,12 @@ import sys
 import numpy as np
 import pytest
 
-from medigan_hub import Hub, RequestError
+from medigan_hub import Hub, RequestError, cli
 from medigan_hub.contribution.card import readme
-from medigan_hub.contribution.checking import check
+from medigan_hub.contribution.checking import check, package
 from medigan_hub.inputs import resized
 from support import ROOT, archives, stand_ins
+from support.publishing import build_here
 from support.zenodo import Zenodo
 
 DOCUMENTS = {
@@ -94,6 +95,21 @@ def medigan(tmp_path):
     return run
 
 
+@pytest.fixture
+def command(capsys, tmp_path, monkeypatch):
+    """Return a function that runs a command here, where the frameworks are loaded once."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> str:
+        with pytest.raises(SystemExit) as end:
+            cli.main(list(arguments))
+        out, err = capsys.readouterr()
+        assert not end.value.code, err
+        return out
+
+    return run
+
+
 def samples(hub, number, count=2, **wishes):
     found = {}
     for batch in hub.generate(number, count, allow_archive_code=True, **wishes):
@@ -117,17 +133,16 @@ def size_of(number):
 
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("runtime", ["native", "archive"])
-def test_every_model_generates(medigan, number, runtime, tmp_path):
+def test_every_model_generates(hub, command, number, runtime, tmp_path):
     if runtime == "native" and number not in NATIVE:
         pytest.skip("its network is not public")
     options = [f"--option={name}={value}" for name, value in size_of(number).items()]
-    done = medigan(
+    said = command(
         *("generate", str(number), "-n", "4", "--seed", "1", "-o", "out", "--runtime", runtime),
         *("--allow-archive-code", "--json", *options),
     )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["count"] == 4
-    assert medigan("verify", "out").returncode == 0
+    assert json.loads(said)["count"] == 4
+    assert hub.verify("out").ok
     header = json.loads((tmp_path / "out" / "dataset.json").read_text())
     assert header["runtime"] == runtime
     assert re.fullmatch("[0-9a-f]{64}", header["weights_sha256"])
@@ -330,7 +345,9 @@ def _distance(one, other):
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_every_package_passes_the_check(number):
+def test_every_package_passes_the_check(number, monkeypatch):
+    # In this process, as it is the same for all; those of test_bundled have their own for it.
+    monkeypatch.setattr(package, "build", build_here)
     folder = ROOT / "plugins" / DOCUMENTS[number]["plugin"]
     report = check(folder, allow_archive_code=True)
     assert report.ok, report.failures
