@@ -68,7 +68,12 @@ DOCUMENT: dict[str, Any] = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give time to whoever asks for more cases than a usual run has."""
+    """Put slow files first, so that none is left for one process alone at the end.
+
+    Whoever asks for more cases than a usual run has gets the time for them.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
     if any(map(os.environ.get, UNBOUNDED)):
         for item in items:
             item.add_marker(pytest.mark.timeout(0), append=False)

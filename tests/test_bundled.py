@@ -22,7 +22,7 @@ MODELS = sorted(
 )
 MODULES = {"ONNX": "onnxruntime", "PyTorch": "torch", "TensorFlow": "tensorflow"}
 
-pytestmark = pytest.mark.parametrize("model", MODELS)
+pytestmark = [pytest.mark.slow, pytest.mark.parametrize("model", MODELS)]
 
 
 @pytest.fixture(scope="module")

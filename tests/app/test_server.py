@@ -113,7 +113,7 @@ def test_beyond_this_machine_nothing_is_answered_without_the_token(guarded, clie
     address = guarded.url.rstrip("/") + path
     for cookie in (None, "guessed", guarded.token):
         cookies = {gate.COOKIE: cookie} if cookie else {}
-        response = client.request(method, address, cookies=cookies, timeout=10)
+        response = client.request(method, address, cookies=cookies, timeout=60)
         assert response.status_code == 401
         assert "cyclegan" not in response.text
 
@@ -306,10 +306,10 @@ def test_the_command_says_where_the_app_is_and_ends_it_when_it_is_told_to(tmp_pa
         try:
             said = process.stdout.readline()
             url = re.fullmatch(r"the app is at (http://\S+) \(Ctrl-C ends it\)\n", said)[1]
-            assert requests.get(url, timeout=10).status_code == 200
+            assert requests.get(url, timeout=60).status_code == 200
             assert list(tmp_path.glob("medigan-app-*"))
         finally:
             process.send_signal(signal.SIGTERM)
-            out, err = process.communicate(timeout=20)
+            out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (0, "the app has ended\n", "")
     assert list(tmp_path.glob("medigan*")) == []

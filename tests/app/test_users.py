@@ -15,10 +15,10 @@ MODEL = "fastgan-brain-mri-onnx"
 
 @pytest.fixture
 def slow(install, document, drawing):
-    """The name of a model that takes its time, a second and a half for each batch."""
+    """The name of a model that takes its time, four seconds for each batch."""
     code = drawing.replace(
         "for indices in request.batches():",
-        "import time\n        for indices in request.batches():\n            time.sleep(1.5)",
+        "import time\n        for indices in request.batches():\n            time.sleep(4)",
     )
     install(code=code, document=document)
     return "toy-noise"

@@ -17,6 +17,8 @@ from medigan_hub.networks.dcgan import Dcgan
 from support import ROOT, archives
 from support.entries import entry
 
+pytestmark = pytest.mark.slow
+
 TITLE = 'Noise "in" \\ ü {{ title }}'
 FILLED = ("organ=breast", "modality=mammography", f"title={TITLE}", "author=Ada Example")
 

@@ -18,6 +18,8 @@ from medigan_hub import Hub, Interrupted, OutputError, RequestError
 from medigan_hub.writers.png import PngWriter
 from support import toys
 
+pytestmark = pytest.mark.slow
+
 # An image, a mask and a label; slow enough to be caught at work, and with an
 # eye on how many samples were made.
 CODE = toys.code("slow")
@@ -263,7 +265,7 @@ def test_an_interrupt_finishes_the_batch_in_hand(hub, package, tmp_path, content
         "shards",
     )
     command = [sys.executable, "-m", "medigan_hub", "generate", *options]
-    environment = {**os.environ, "PYTHONPATH": str(package.parent), "TOY_SECONDS": "0.2"}
+    environment = {**os.environ, "PYTHONPATH": str(package.parent), "TOY_SECONDS": "0.5"}
     # In the background of a script, a program begins with Ctrl-C turned off.
     background = [sys.executable, "-c", BACKGROUND, *command, "--resume"]
     for number, started in ((signal.SIGINT, command), (signal.SIGTERM, background)):
@@ -402,7 +404,7 @@ def test_an_interrupt_is_in_order_where_nobody_reads_what_is_said(hub, package, 
     options = ("toy-noise", "-n", "40", "--batch-size", "4", "-o", str(tmp_path / "out"))
     process = subprocess.Popen(
         [sys.executable, "-m", "medigan_hub", "generate", *options],
-        env={**os.environ, "PYTHONPATH": str(package.parent), "TOY_SECONDS": "0.2"},
+        env={**os.environ, "PYTHONPATH": str(package.parent), "TOY_SECONDS": "0.5"},
         stderr=subprocess.PIPE,
     )
     process.stderr.close()

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import save_file
 
+pytestmark = pytest.mark.slow
+
 METHODS = ("fork", "spawn", "forkserver")
 START = """
 import json, sys, threading, time
@@ -108,7 +110,7 @@ def test_a_worker_forked_in_the_midst_of_things_starts_anew(install, run, docume
     def build(tensors):
         if os.getpid() == here:
             loading.append(1)
-            time.sleep(30)
+            time.sleep(90)
         return torch.nn.Unflatten(1, (1, 8, 6))
 
     loading = []
@@ -128,11 +130,11 @@ def main(site):
     while not medigan_model_toy_noise.loading:
         time.sleep(0.01)
     loader = hub.dataloader(
-        "toy-noise", 8, num_workers=1, multiprocessing_context="fork", timeout=20
+        "toy-noise", 8, num_workers=1, multiprocessing_context="fork", timeout=60
     )
     return len(joined(loader))
 """
-    assert run(program, package.parent, seconds=60) == 8
+    assert run(program, package.parent, seconds=120) == 8
 
 
 FORKED = """

@@ -23,6 +23,8 @@ from medigan_hub.networks.singan import SinganScale
 from medigan_hub.networks.unet import UnetTranslator
 from support import REFERENCE
 
+pytestmark = pytest.mark.slow
+
 
 def random(name):
     return np.random.Generator(np.random.Philox(key=zlib.crc32(name.encode())))

@@ -19,6 +19,8 @@ from support import ROOT, archives, stand_ins
 from support.publishing import build_here
 from support.zenodo import Zenodo
 
+pytestmark = pytest.mark.slow
+
 DOCUMENTS = {
     int(document["medigan_id"][:5]): document
     for document in (

@@ -28,6 +28,8 @@ from medigan_hub.runtimes.archive import groups
 from support import projects
 from support.projects import NAME, PACKAGE
 
+pytestmark = pytest.mark.slow
+
 LANDLOCK = sys.platform == "linux" and ctypes.CDLL(None).syscall(444, None, 0, 1) >= 1
 """Whether the kernel can keep a process from writing elsewhere."""
 INFO = f"{PACKAGE}-1.0.0.dist-info"
@@ -154,7 +156,7 @@ FORGERIES = {
 @pytest.mark.parametrize("name", FORGERIES)
 def test_a_model_that_makes_nothing_passes_nothing(name, with_code):
     code, reason = FORGERIES[name]
-    report = check(with_code(code), timeout=3 if "3 seconds" in reason else 20)
+    report = check(with_code(code), timeout=3 if "3 seconds" in reason else 60)
     found = failures(report)
     first = next(iter(failure for failure in report.failures))
     assert first.check in ("model loads", "model generates")
@@ -263,7 +265,7 @@ if os.fork() == 0:
         for descriptor in range(3):
             os.dup2(os.open("/dev/null", os.O_RDWR), descriptor)
         os.closerange(3, 99)
-        os.execvp(sys.executable, [sys.executable, "-c", "import time; time.sleep(60)", {mark!r}])
+        os.execvp(sys.executable, [sys.executable, "-c", "import time; time.sleep(600)", {mark!r}])
     os._exit(0)
 os.wait()
 """
@@ -275,7 +277,7 @@ def test_a_daemon_does_not_outlive_the_check(alone, with_code, monkeypatch):
     if not alone:
         monkeypatch.setattr(groups, "can_be_alone", lambda: False)
     mark = f"daemon-of-{os.getpid()}-{alone}"
-    check(with_code(DAEMON.format(mark=mark)), timeout=20)
+    check(with_code(DAEMON.format(mark=mark)), timeout=60)
     running = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
     assert not any(mark in words for words in running)
 

@@ -21,6 +21,8 @@ import pytest
 from medigan_hub import silence, variables
 from support import ROOT, projects
 
+pytestmark = pytest.mark.slow
+
 TRAINING = ROOT / "plugins" / "medigan-model-fastgan-brain-mri" / "training"
 MEDIGAN = (sys.executable, "-m", "medigan_hub")
 CALLS = "connect,sendto,sendmsg,sendmmsg"

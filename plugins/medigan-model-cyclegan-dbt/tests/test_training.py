@@ -10,6 +10,8 @@ import pytest
 from medigan_hub.networks import build
 from medigan_hub.weights import read_tensors
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory, run):

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pytest
 
 from medigan_hub.networks import build
 from medigan_hub.weights import read_tensors
 from medigan_model_fastgan_brain_mri import plugin
+
+pytestmark = pytest.mark.slow
 
 
 def test_simulated_slices_follow_their_numbers(tmp_path, run):

@@ -21,6 +21,8 @@ from medigan_hub.contribution.checking import check, contents, static
 from support import projects
 from support.projects import PACKAGE, change, edit
 
+pytestmark = pytest.mark.slow
+
 MODULE = f"{PACKAGE}/__init__.py"
 METADATA = f"{PACKAGE}/metadata.json"
 WEIGHTS = f"{PACKAGE}/weights/generator.safetensors"

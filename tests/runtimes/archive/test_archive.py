@@ -28,6 +28,8 @@ from medigan_hub.runtimes import archive
 from medigan_hub.samples import GenerationRequest
 from support import archives
 
+pytestmark = pytest.mark.slow
+
 IMAGE: dict[str, Any] = {
     "name": "image",
     "kind": "image",
