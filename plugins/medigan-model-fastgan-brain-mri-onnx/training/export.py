@@ -34,9 +34,10 @@ CLOSE = 1e-4
 class WithHeight(torch.nn.Module):
     """The network with the encoding of the height, as ``encode`` defines it, before it."""
 
-    def __init__(self, network: FastGan) -> None:
+    def __init__(self, network: torch.nn.Module) -> None:
         super().__init__()
         self.network = network
+        self.waves: torch.Tensor
         self.register_buffer("waves", torch.pi / 2 * torch.arange(1, WAVES + 1))
 
     def forward(self, latent: torch.Tensor, height: torch.Tensor) -> torch.Tensor:
@@ -57,6 +58,7 @@ def main(
     path = weights or bundled(plugin.metadata, plugin.folder)
     network = FastGan.from_state_dict(read_tensors(path))
     rng = np.random.default_rng(0)
+    assert plugin.metadata.latent is not None  # noqa: S101 (its metadata has one)
     latent = rng.standard_normal((4, plugin.metadata.latent.size), np.float32)
     height = rng.uniform(LOWEST, HIGHEST, (4, 1)).astype(np.float32)
     with torch.inference_mode():
@@ -74,6 +76,7 @@ def main(
         dynamo=True,
         verbose=False,
     )
+    assert program is not None  # noqa: S101 (where dynamo is asked for)
     model = program.model_proto
     for node in model.graph.node:  # where it stood in PyTorch, with paths of this machine
         del node.metadata_props[:]
