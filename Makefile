@@ -38,6 +38,10 @@ lint: $(VENV)/tox ## Check rules and format with ruff
 types: $(VENV)/tox ## Check types with mypy
 	$(BIN)/tox run -e types
 
+.PHONY: lowest
+lowest: $(VENV)/tox ## Run the core's tests with the lowest versions that are allowed
+	$(BIN)/tox run -e lowest
+
 .PHONY: format
 format: $(VENV)/tox ## Bring the code into its format, and mend what ruff can mend
 	$(BIN)/tox exec -e lint -- ruff check --fix

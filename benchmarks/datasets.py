@@ -82,7 +82,7 @@ def _time(model: str, count: int, name: str, folder: Path) -> None:
     def both() -> None:
         dataset.write(lambda part: stream(plugin, part), request, folder, writer)
 
-    seconds = {"generate": [], "write": [], "both": []}
+    seconds: dict[str, list[float]] = {"generate": [], "write": [], "both": []}
     for _ in range(3):
         seconds["generate"].append(_seconds(generate))
         for what, task in (("write", write), ("both", both)):

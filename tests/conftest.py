@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -16,11 +17,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from support import ROOT, toys
 
 # A session in the background of a script ignores Ctrl-C, and so would all that it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# What lets a test go on for as long as somebody wants it to.
+UNBOUNDED = ("MEDIGAN_FUZZ_SECONDS", "MEDIGAN_CRASH_POINTS", "MEDIGAN_FLIPS")
+
+# Toys describe themselves once they are installed, beside their metadata, and not here.
+collect_ignore = ["support/toys"]
+
 DOCUMENT: dict[str, Any] = {
     "schema_version": 1,
     "name": "toy-noise",
@@ -65,64 +73,23 @@ DOCUMENT: dict[str, Any] = {
     "privacy": "Nothing was used for training.",
 }
 
-# A model without a framework: its pixels are its latent vector.
-CODE = """
-import numpy as np
-from medigan_hub.plugin import NoiseToImage, NetworkRuntime
 
-class Reshape(NetworkRuntime):
-    def open(self, files, device, precision):
-        return lambda latents: latents.reshape(-1, 8, 6, 1)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put slow files first, so that none is left for one process alone at the end.
 
-plugin = NoiseToImage(__file__, numpy=Reshape())
-"""
-
-
-# Draws every output from its whole range, by sample and name; the masks of sample 0 are empty.
-# It hands on what it starts from, given or made.
-DRAWING = """
-import json, pathlib
-import numpy as np
-from medigan_hub import SampleBatch, hookimpl
-
-class Plugin:
-    @hookimpl
-    def model_metadata(self):
-        return json.loads(pathlib.Path(__file__).with_name("metadata.json").read_text())
-
-    @hookimpl
-    def generate(self, request):
-        for indices in request.batches():
-            arrays = {
-                output.name: np.stack([self.draw(request, output, i) for i in indices])
-                for output in request.metadata.outputs
-            }
-            for entry in request.metadata.inputs:
-                arrays[entry.name] = np.stack([
-                    request.inputs[entry.name][i]
-                    if entry.name in request.inputs
-                    else np.full((5, 7, 1), i, np.uint8)
-                    for i in indices
-                ])
-            yield SampleBatch(np.array(indices), arrays)
-
-    def draw(self, request, output, index):
-        if output.kind == "mask" and index == 0:
-            return np.zeros(output.shape, output.dtype)
-        low, high = output.range
-        rng = request.rng(index, output.name)
-        if output.dtype == "float32":
-            return rng.random(output.shape, np.float32)
-        return rng.integers(low, high, output.shape, output.dtype, endpoint=True)
-
-plugin = Plugin()
-"""
+    Whoever asks for more cases than a usual run has gets the time for them.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+    if any(map(os.environ.get, UNBOUNDED)):
+        for item in items:
+            item.add_marker(pytest.mark.timeout(0), append=False)
 
 
 @pytest.fixture
 def drawing() -> str:
     """The code of a plugin for a model with any outputs."""
-    return DRAWING
+    return toys.code("drawing")
 
 
 @pytest.fixture
@@ -151,7 +118,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pa
     def install_plugin(
         name: str = "toy-noise",
         *,
-        code: str = CODE,
+        code: str = toys.code("reshape"),
         document: Any = None,
         distribution: str | None = None,
         group: str = "medigan_hub.models",
@@ -204,11 +171,14 @@ def ramp() -> np.ndarray:
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Return the wheels of the hub and of every plugin in this project, in that order."""
-    folder = tmp_path_factory.mktemp("wheels")
-    for project in (ROOT, *sorted((ROOT / "plugins").glob("medigan-model-*"))):
-        command = ["-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
-        subprocess.run([sys.executable, *command], check=True, capture_output=True, cwd=project)
-    return sorted(folder.glob("*.whl"))
+    from hatchling.builders.wheel import WheelBuilder
+
+    folder = str(tmp_path_factory.mktemp("wheels"))
+    projects = (ROOT, *(ROOT / "plugins").glob("medigan-model-*"))
+    return sorted(
+        Path(next(WheelBuilder(str(project)).build(directory=folder, versions=["standard"])))
+        for project in projects
+    )
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,15 +13,16 @@ import pytest
 from medigan_hub import Hub, metadata
 from medigan_hub.contribution.checking import check
 from medigan_hub.reference import MAX_SHARE, deviations
+from support import ROOT
 
-PLUGINS = Path(__file__).parent.parent / "plugins"
+PLUGINS = ROOT / "plugins"
 MODELS = sorted(
     path.parent.parent.name.removeprefix("medigan-model-")
     for path in PLUGINS.glob("medigan-model-*/*/weights")
 )
 MODULES = {"ONNX": "onnxruntime", "PyTorch": "torch", "TensorFlow": "tensorflow"}
 
-pytestmark = pytest.mark.parametrize("model", MODELS)
+pytestmark = [pytest.mark.slow, pytest.mark.parametrize("model", MODELS)]
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 
 from medigan_hub import Hub, RequestError, generation, preview
 from medigan_hub.cli import main
+from support import toys
 
 
 @pytest.mark.parametrize("count", [1, 5, 12])
@@ -53,31 +54,7 @@ def test_a_sample_bears_its_labels(install, document):
 
 # Noise that keeps away from the background's level, under a condition that scales it. What a sample
 # draws beside its latent vector shows in a row of pixels.
-SCALED = """
-import numpy as np
-from medigan_hub.plugin import NoiseToImage, NetworkRuntime
-
-made = []
-
-class Scaled(NetworkRuntime):
-    def open(self, files, device, precision):
-        return self
-
-    def __call__(self, latents, weights, noise):
-        image = (latents * weights[:, np.newaxis] / 100).reshape(-1, 8, 6, 1)
-        image[:, 0, :, 0] = noise
-        return image
-
-class Plugin(NoiseToImage):
-    def network_inputs(self, request, indices):
-        made.append(len(indices))
-        views = [("cc", "mlo").index(view) for view in request.condition("view", indices)]
-        weights = np.float32(request.condition("weight", indices)) * (1 - 2 * np.float32(views))
-        noise = [request.rng(index, "noise").random(6, np.float32) for index in indices]
-        return request.latents(indices), weights, np.stack(noise)
-
-plugin = Plugin(__file__, numpy=Scaled())
-"""
+SCALED = toys.code("scaled")
 
 
 @pytest.fixture

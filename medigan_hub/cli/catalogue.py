@@ -39,7 +39,7 @@ def list_models(installed: Installed = False, as_json: Json = False) -> None:
     elif entries:
         _print_table(entries)
     else:
-        print("No model is installed yet: medigan install fastgan-brain-mri-onnx")
+        print("No model is installed yet: medigan install fastgan-brain-mri")
 
 
 def search(

@@ -119,5 +119,5 @@ def page(open_page: Callable[..., Any]) -> Any:
 
 def _profile(browser: Any, **settings: Any) -> Any:
     context = browser.new_context(viewport={"width": 1280, "height": 900}, **settings)
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     return context

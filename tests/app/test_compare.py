@@ -5,7 +5,9 @@ import re
 import numpy as np
 import PIL.Image
 import pytest
-from driving import (
+
+from medigan_hub import Hub
+from support.driving import (
     IMAGE,
     captions,
     complaint,
@@ -17,8 +19,6 @@ from driving import (
     sources,
     upload,
 )
-
-from medigan_hub import Hub
 
 MODEL = "fastgan-brain-mri"
 

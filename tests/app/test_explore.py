@@ -4,9 +4,9 @@ import json
 import re
 
 import pytest
-from driving import expect, open_tab, pick, use
 
 from medigan_hub import Hub
+from support.driving import expect, open_tab, pick, use
 
 
 @pytest.fixture

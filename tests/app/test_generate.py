@@ -4,7 +4,9 @@ import re
 
 import numpy as np
 import pytest
-from driving import (
+
+from medigan_hub import Hub
+from support.driving import (
     await_other,
     captions,
     complaint,
@@ -18,8 +20,6 @@ from driving import (
     sources,
     use,
 )
-
-from medigan_hub import Hub
 
 MODEL = "fastgan-brain-mri"
 GIVEN = {
@@ -238,7 +238,7 @@ def test_cancel_stops_a_job_after_the_batch_in_hand(toy, drawing, tmp_path):
         "for indices in request.batches():",
         "import time\n"
         "        for indices in request.batches():\n"
-        "            time.sleep(0.4)\n"
+        "            time.sleep(1)\n"
         f"            with open({str(batches)!r}, 'a') as file: file.write('x')",
     )
     tab = toy(slow)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from driving import generate, open_tab, use
+
+from support.driving import generate, open_tab, use
 
 TABS = ("Explore", "Generate", "Steer", "Compare", "Take away")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from driving import captions, generate, use
+from support.driving import captions, generate, use
 
 HTML = "<img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>"
 LINK = "![tracked](http://example.org/pixel.png) [here](javascript:document.title='run')"

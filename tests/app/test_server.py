@@ -10,13 +10,11 @@ import socket
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
 import requests
-from driving import generate, use
 
 from medigan_hub import Hub, RequestError
 from medigan_hub.app import gate
@@ -25,6 +23,8 @@ from medigan_hub.app.server import TOKEN, serve
 from medigan_hub.app.session import Session
 from medigan_hub.app.settings import Settings
 from medigan_hub.cli import main
+from support import ROOT
+from support.driving import generate, use
 
 ROUTES = [
     ("GET", "/config"),
@@ -113,7 +113,7 @@ def test_beyond_this_machine_nothing_is_answered_without_the_token(guarded, clie
     address = guarded.url.rstrip("/") + path
     for cookie in (None, "guessed", guarded.token):
         cookies = {gate.COOKIE: cookie} if cookie else {}
-        response = client.request(method, address, cookies=cookies, timeout=10)
+        response = client.request(method, address, cookies=cookies, timeout=60)
         assert response.status_code == 401
         assert "cyclegan" not in response.text
 
@@ -206,7 +206,7 @@ def test_no_file_of_the_machine_is_served(running, client, temporary, tmp_path):
     kept = folder / "users" / "someone" / "scan.png"
     kept.write_text("mine alone")
     (folder / "passing").mkdir(exist_ok=True)
-    below = Path(__file__).resolve().parents[2] / "README.md"
+    below = ROOT / "README.md"
     for path in (
         "/etc/passwd",
         "%2Fetc%2Fpasswd",
@@ -306,10 +306,10 @@ def test_the_command_says_where_the_app_is_and_ends_it_when_it_is_told_to(tmp_pa
         try:
             said = process.stdout.readline()
             url = re.fullmatch(r"the app is at (http://\S+) \(Ctrl-C ends it\)\n", said)[1]
-            assert requests.get(url, timeout=10).status_code == 200
+            assert requests.get(url, timeout=60).status_code == 200
             assert list(tmp_path.glob("medigan-app-*"))
         finally:
             process.send_signal(signal.SIGTERM)
-            out, err = process.communicate(timeout=20)
+            out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (0, "the app has ended\n", "")
     assert list(tmp_path.glob("medigan*")) == []

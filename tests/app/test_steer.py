@@ -5,7 +5,9 @@ import re
 import numpy as np
 import PIL.Image
 import pytest
-from driving import (
+
+from medigan_hub import Hub
+from support.driving import (
     IMAGE,
     await_other,
     captions,
@@ -19,8 +21,6 @@ from driving import (
     upload,
     use,
 )
-
-from medigan_hub import Hub
 
 MODEL = "fastgan-brain-mri"
 MIDDLE = {"height": 15}

@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-from driving import (
+
+from medigan_hub import Hub
+from support.driving import (
     IMAGE,
     await_other,
     complaint,
@@ -26,8 +28,6 @@ from driving import (
     upload,
     use,
 )
-
-from medigan_hub import Hub
 
 MODEL = "fastgan-brain-mri"
 

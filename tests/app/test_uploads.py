@@ -10,7 +10,8 @@ import zlib
 import numpy as np
 import PIL.Image
 import pytest
-from driving import captions, complaint, generate, opened, press, sources, upload, use
+
+from support.driving import captions, complaint, generate, opened, press, sources, upload, use
 
 
 @pytest.fixture
@@ -140,7 +141,7 @@ def test_uploads_are_removed_when_the_page_is_closed(open_page, temporary, tmp_p
     generate(tab)
     assert list(temporary.rglob("my-scan.png"))
     page.close()
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while left := list(temporary.rglob("my-scan.png")):
         assert time.monotonic() < end, f"the upload is still there: {left}"
         time.sleep(0.05)

@@ -7,17 +7,18 @@ import re
 import numpy as np
 import PIL.Image
 import pytest
-from driving import captions, complaint, generate, open_tab, upload, use
+
+from support.driving import captions, complaint, generate, open_tab, upload, use
 
 MODEL = "fastgan-brain-mri"
 
 
 @pytest.fixture
 def slow(install, document, drawing):
-    """The name of a model that takes its time, a second and a half for each batch."""
+    """The name of a model that takes its time, four seconds for each batch."""
     code = drawing.replace(
         "for indices in request.batches():",
-        "import time\n        for indices in request.batches():\n            time.sleep(1.5)",
+        "import time\n        for indices in request.batches():\n            time.sleep(4)",
     )
     install(code=code, document=document)
     return "toy-noise"

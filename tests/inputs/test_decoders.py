@@ -49,13 +49,13 @@ class plugin:
 """
 
 MODEL = """
-from medigan_hub.runtimes.base import ImageToImage, Runtime
+from medigan_hub.plugin import ImageToImage, NetworkRuntime
 
-class Same(Runtime):
-    def open(self, weights, device, precision):
+class Same(NetworkRuntime):
+    def open(self, files, device, precision):
         return lambda images: images
 
-plugin = ImageToImage(__file__, Same())
+plugin = ImageToImage(__file__, numpy=Same())
 """
 
 

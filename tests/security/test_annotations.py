@@ -9,11 +9,11 @@ import subprocess
 import sys
 from xml.etree import ElementTree
 
-import projects
 import pytest
 
 from medigan_hub.contribution import actions
 from medigan_hub.contribution.checking.report import FAILED, Finding, Report
+from support import projects
 
 EVIL = "x\n::stop-commands::evil\r::add-path::/evil\u2028::warning::evil\x1b[31m\x85##[evil]\n"
 

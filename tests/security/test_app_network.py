@@ -78,6 +78,7 @@ def works(*command: str) -> bool:
     return tried.returncode == 0
 
 
+@pytest.mark.timeout(600)
 def test_the_app_looks_up_nobody_and_calls_nobody(tmp_path: Path) -> None:
     around: list[str] = []
     variables = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "PYTHONWARNINGS": "ignore"}

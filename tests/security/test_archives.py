@@ -9,12 +9,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from variants import with_file
-from zips import END, ENTRY, changed, sharing, zipped
 
 import medigan_hub
 from medigan_hub import WeightsError, weights
 from medigan_hub.metadata import ModelMetadata
+from support.variants import with_file
+from support.zips import END, ENTRY, changed, sharing, zipped
 
 CATALOGUE = Path(medigan_hub.__file__).parent / "catalogue"
 

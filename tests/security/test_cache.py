@@ -21,7 +21,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from zenodo import Zenodo
 
 import medigan_hub
 from medigan_hub import HubWarning, OutputError, hashes, locks, ownership, weights
@@ -31,6 +30,7 @@ from medigan_hub.locks import locked, only_one
 from medigan_hub.metadata import ModelMetadata
 from medigan_hub.runtimes.archive import environments, permission
 from medigan_hub.samples import GenerationRequest
+from support.zenodo import Zenodo
 
 OTHER = 12345
 """Number of an account that nobody has."""

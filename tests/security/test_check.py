@@ -15,10 +15,8 @@ import tarfile
 import time
 import zipfile
 
-import projects
 import psutil
 import pytest
-from projects import NAME, PACKAGE
 
 from medigan_hub import HubError, reference
 from medigan_hub.contribution.checking import behaviour, check, frames, package, static
@@ -26,6 +24,10 @@ from medigan_hub.contribution.checking.fence import ASKS, WRITES
 from medigan_hub.hashes import sha256_of
 from medigan_hub.metadata import ModelMetadata
 from medigan_hub.processes import groups
+from support import projects
+from support.projects import NAME, PACKAGE
+
+pytestmark = pytest.mark.slow
 
 LANDLOCK = sys.platform == "linux" and ctypes.CDLL(None).syscall(444, None, 0, 1) >= 1
 """Whether the kernel can keep a process from writing elsewhere."""
@@ -153,7 +155,7 @@ FORGERIES = {
 @pytest.mark.parametrize("name", FORGERIES)
 def test_a_model_that_makes_nothing_passes_nothing(name, with_code):
     code, reason = FORGERIES[name]
-    report = check(with_code(code), timeout=3 if "3 seconds" in reason else 20)
+    report = check(with_code(code), timeout=3 if "3 seconds" in reason else 60)
     found = failures(report)
     first = next(iter(failure for failure in report.failures))
     assert first.check in ("model loads", "model generates")
@@ -262,7 +264,7 @@ if os.fork() == 0:
         for descriptor in range(3):
             os.dup2(os.open("/dev/null", os.O_RDWR), descriptor)
         os.closerange(3, 99)
-        os.execvp(sys.executable, [sys.executable, "-c", "import time; time.sleep(60)", {mark!r}])
+        os.execvp(sys.executable, [sys.executable, "-c", "import time; time.sleep(600)", {mark!r}])
     os._exit(0)
 os.wait()
 """
@@ -274,7 +276,7 @@ def test_a_daemon_does_not_outlive_the_check(alone, with_code, monkeypatch):
     if not alone:
         monkeypatch.setattr(groups, "can_be_alone", lambda: False)
     mark = f"daemon-of-{os.getpid()}-{alone}"
-    check(with_code(DAEMON.format(mark=mark)), timeout=20)
+    check(with_code(DAEMON.format(mark=mark)), timeout=60)
     running = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
     assert not any(mark in words for words in running)
 

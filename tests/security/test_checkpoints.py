@@ -9,7 +9,10 @@ import time
 import zipfile
 
 import pytest
-from pickles import (
+
+from medigan_hub import WeightsError, weights
+from medigan_hub.contribution import recognition
+from support.pickles import (
     array,
     build,
     call,
@@ -24,9 +27,6 @@ from pickles import (
     tensor,
     value,
 )
-
-from medigan_hub import WeightsError, weights
-from medigan_hub.contribution import recognition
 
 torch = pytest.importorskip("torch")
 

@@ -7,9 +7,9 @@ from collections import Counter, OrderedDict
 
 import numpy as np
 import pytest
-from pickles import array, dtype, modern, octets, pickled, tensor
 
 from medigan_hub import weights
+from support.pickles import array, dtype, modern, octets, pickled, tensor
 
 torch = pytest.importorskip("torch")
 

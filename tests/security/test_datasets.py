@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import stat
 import tracemalloc
 from pathlib import Path
@@ -19,18 +18,8 @@ from medigan_hub.writers.webdataset import WebdatasetWriter
 
 COUNT = 9
 
-
-@pytest.fixture(autouse=True)
-def no_hang():
-    """End a test that waits for what never comes."""
-
-    def stop(number, frame):
-        raise AssertionError("it hangs")
-
-    signal.signal(signal.SIGALRM, stop)
-    signal.alarm(120)
-    yield
-    signal.alarm(0)
+# A reader of a pipe, say, waits for what never comes.
+pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture

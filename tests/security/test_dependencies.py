@@ -6,11 +6,11 @@ import sys
 import tarfile
 import zipfile
 
-import archives
 import pytest
 
 from medigan_hub import HubError, PluginError, installation
 from medigan_hub.runtimes.archive.environments import environment
+from support import archives
 
 SETUP = "open({trace!r}, 'w').close()\nraise SystemExit('it ran')\n"
 BACKEND = 'backend-path = ["."]\nbuild-backend = "backend"\nrequires = []\n'

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from hypothesis import strategies as st
-from variants import with_file
-from zips import zipped
 
 import medigan_hub
 from medigan_hub import HubError, weights
 from medigan_hub.metadata import load
 from medigan_hub.weights.archives import JUNK
+from support.variants import with_file
+from support.zips import zipped
 
 CATALOGUE = Path(medigan_hub.__file__).parent / "catalogue"
 PARTS = st.sampled_from(

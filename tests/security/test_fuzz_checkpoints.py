@@ -11,13 +11,24 @@ from collections import Counter, OrderedDict
 import numpy as np
 import pytest
 from hypothesis import strategies as st
-from pickles import array, dtype, legacy, modern, name, octets, pickled, storage, tensor, value
 
 from medigan_hub import HubError, weights
 from medigan_hub.unpickling.child import as_base64
 from medigan_hub.unpickling.formats import describe
 from medigan_hub.unpickling.machine import CALLS, DTYPES, STEPS, STORAGES, TYPES
 from medigan_hub.weights.rebuilding import rebuild
+from support.pickles import (
+    array,
+    dtype,
+    legacy,
+    modern,
+    name,
+    octets,
+    pickled,
+    storage,
+    tensor,
+    value,
+)
 
 torch = pytest.importorskip("torch")
 
@@ -166,6 +177,7 @@ def outcome(read):
         return None, error
 
 
+@pytest.mark.timeout(method="thread")  # it uses the alarm itself
 def test_fuzz_what_is_described_and_made(fuzz, tmp_path):
     path = tmp_path / "case.pt"  # which stays where the process crashes
     codecs.lookup("cp437")  # as the process does before it can import no more

@@ -93,6 +93,7 @@ def change(content: bytes, kind: str, where: float, what: Any, *, rows: bool) ->
         return content
 
 
+@pytest.mark.timeout(method="thread")  # it uses the alarm itself
 def test_fuzz_a_data_set_that_was_changed_in_any_way(fuzz, save, tmp_path, contents):
     bases = {}
 

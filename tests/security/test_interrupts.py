@@ -48,7 +48,7 @@ def test_an_interrupt_while_the_command_is_loaded_shows_no_traceback(
 
 
 def test_the_command_is_interrupted_from_outside():
-    code = f"print('ready', flush=True); {ENTRY}"
+    code = "from medigan_hub.__main__ import main; print('ready', flush=True); main()"
     process = subprocess.Popen(
         [sys.executable, "-c", code, "list"],
         stdout=subprocess.PIPE,

@@ -17,13 +17,13 @@ from email.utils import formatdate
 from pathlib import Path
 
 import pytest
-from zenodo import Fault, Zenodo
 
 import medigan_hub
 from medigan_hub import Hub, HubWarning, NetworkError, pace, web, weights
 from medigan_hub.cli import main
 from medigan_hub.metadata import ModelMetadata
 from medigan_hub.web import Answer
+from support.zenodo import Fault, Zenodo
 
 RECORD, NAME = "7031758", "00005_DCGAN_MMG_MASS_ROI.zip"
 FILE, API = f"/records/{RECORD}/files/{NAME}", f"/api/records/{RECORD}"
@@ -164,12 +164,13 @@ def test_a_download_that_dawdles_ends_in_one_line(impatient, waits, published):
     assert waits == [1, 2, 4, 8]
 
 
-def test_a_modem_is_fast_enough(impatient, waits, published):
-    content = os.urandom(8192)
+def test_a_modem_is_fast_enough(monkeypatch, waits, published):
+    monkeypatch.setattr(pace, "WINDOW", 2)
+    content = os.urandom(16384)
 
     def answer() -> Iterator[bytes]:
-        yield OK + b"Content-Length: 8192\r\n\r\n"
-        for start in range(0, 8192, 256):
+        yield OK + b"Content-Length: 16384\r\n\r\n"
+        for start in range(0, 16384, 256):
             time.sleep(0.05)
             yield content[start : start + 256]
 

@@ -11,9 +11,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-import archives
 import numpy as np
-import projects
 import pytest
 
 from medigan_hub import HubError, variables
@@ -26,6 +24,7 @@ from medigan_hub.runtimes.archive import arrays, permission
 from medigan_hub.runtimes.archive.client import Worker
 from medigan_hub.runtimes.archive.environments import environment
 from medigan_hub.samples import GenerationRequest
+from support import archives, projects
 
 MARK = "5ecret"
 SECRETS = {

@@ -16,12 +16,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import projects
 import pytest
 
 from medigan_hub import silence, variables
+from support import ROOT, projects
 
-ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow
+
 TRAINING = ROOT / "plugins" / "medigan-model-fastgan-brain-mri" / "training"
 MEDIGAN = (sys.executable, "-m", "medigan_hub")
 CALLS = "connect,sendto,sendmsg,sendmmsg"
@@ -45,7 +46,7 @@ TRAINED = (
     *("--steps", "1", "--ngf", "2", "--ndf", "4", "--save-every", "1"),
     *("--coarse-steps", "1", "--warm-steps", "1"),
 )
-WORKER = "tests/test_archive_runtime.py::test_the_function_is_called_as_medigan_calls_it"
+WORKER = "tests/runtimes/archive/test_archive.py::test_the_function_is_called_as_medigan_calls_it"
 RUNS: dict[str, tuple[tuple[str, ...], ...]] = {
     "onnx": ((sys.executable, "-c", ONNX),),
     "tensorflow": ((*MEDIGAN, "generate", "cdcgan-breast-mass", "-n", "1", "-o", "out"),),
@@ -164,6 +165,7 @@ open(__import__("os").path.expanduser("~/deviceid"), "w").close()
     assert found.left == ["deviceid"]
 
 
+@pytest.mark.timeout(900)  # of the first all runs are made
 @pytest.mark.parametrize("name", sorted(RUNS, key=lambda name: name == "onnx"))
 def test_a_run_asks_nobody_and_leaves_nothing_in_the_home(runs, name):
     found = runs[name].result()

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from support import ROOT
 
 try:
     import tomllib
 except ModuleNotFoundError:  # Python 3.10
     import tomli as tomllib  # type: ignore[import-not-found,no-redef]
 
-ROOT = Path(__file__).parents[2]
 SHIPPED = ("medigan_hub", "plugins", "benchmarks", "docs")
 """Folders with code that people run."""
 SWITCHED_OFF = re.compile(r"#\s*(?:ruff:\s*)?noqa(?P<rules>[^(\n]*)(?P<reason>\(.{3,}\))?")

@@ -12,16 +12,15 @@ import urllib.parse
 from collections.abc import Callable
 from typing import Any
 
-import deposits
-import projects
 import pytest
-from github import GitHub, Repository
 from hypothesis import strategies
-from publishing import HUB_TOKEN, TOKEN, hurry, run
 
 from medigan_hub import NetworkError, secrecy, web
 from medigan_hub.cli import main
 from medigan_hub.contribution.publishing.tokens import Token
+from support import deposits, projects
+from support.github import GitHub, Repository
+from support.publishing import HUB_TOKEN, TOKEN, hurry, run
 
 USER, PASSWORD, QUERY = "ada-lovelace", "pa55word-0f-ada", "qu3ry-t0ken-0f-ada"
 LOUD = """

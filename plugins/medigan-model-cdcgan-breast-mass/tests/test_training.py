@@ -10,6 +10,8 @@ import pytest
 from medigan_hub.plugin import WeightsError
 from medigan_model_cdcgan_breast_mass import plugin
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory, run):

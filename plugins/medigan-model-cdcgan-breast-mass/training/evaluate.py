@@ -21,7 +21,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -161,7 +161,7 @@ def classify(training: Patches, test: Patches, epochs: int, seed: int) -> float:
     return float(roc_auc_score(test["labels"], scores))
 
 
-def measure(sets: dict[str, Patches], resamples: int, epochs: int, seed: int) -> dict[str, object]:
+def measure(sets: dict[str, Patches], resamples: int, epochs: int, seed: int) -> dict[str, Any]:
     """Return all figures of ``synthetic`` and ``floor``, against ``reference``."""
     reference = sets["reference"]
     others = {name: sets[name] for name in ("synthetic", "floor")}
@@ -206,7 +206,7 @@ def main(
     print_tables(report)
 
 
-def print_tables(report: dict[str, object]) -> None:
+def print_tables(report: dict[str, Any]) -> None:
     """Print what :func:`measure` returned."""
     screen = Console()
     if not screen.is_terminal:

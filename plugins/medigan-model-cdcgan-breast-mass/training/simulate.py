@@ -141,7 +141,7 @@ def mass_paths(rng: np.random.Generator, malignant: bool) -> tuple[np.ndarray, n
             amplitude = size * rng.normal() / (0.6 + 0.4 * order) ** 0.75 / 1.3
             reach += amplitude * np.cos(order * angle + rng.uniform(0, 2 * np.pi))
     elif rng.random() < 0.4:
-        order = rng.integers(2, 4)
+        order = int(rng.integers(2, 4))
         reach += rng.uniform(0.03, 0.09) * np.cos(order * angle + rng.uniform(0, 2 * np.pi))
     edge = np.float32(radius) * np.maximum(reach, 0.45)
     inside = np.clip(1 - (distance / edge) ** 2, 0, None)
@@ -270,7 +270,7 @@ def main(
     with Progress() as progress:
         for name in SETS:
             made = make_set(name, train if name == "train" else test, seed, workers, progress)
-            np.savez(out / f"{name}.npz", **made)
+            np.savez(out / f"{name}.npz", **made)  # type: ignore[arg-type] # NumPy has a switch of its own beside them
     typer.echo(f"{len(SETS)} sets in {out} after {time.perf_counter() - start:.0f} s")
 
 

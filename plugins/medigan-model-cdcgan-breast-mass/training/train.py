@@ -199,7 +199,7 @@ def draw_batch(
     their labels, latent vectors and noise.
     """
     chosen = rng.integers(len(pairs), size=count)
-    real = np.stack([np.rot90(pairs[i], rng.integers(4)) for i in chosen])
+    real = np.stack([np.rot90(pairs[i], int(rng.integers(4))) for i in chosen])
     flip = rng.random(count) < 0.5
     real[flip] = real[flip, :, ::-1]
     pool = SIZE // size

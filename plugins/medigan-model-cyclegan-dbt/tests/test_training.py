@@ -9,6 +9,8 @@ import pytest
 
 from medigan_hub.plugin import build, read_tensors
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory, run):

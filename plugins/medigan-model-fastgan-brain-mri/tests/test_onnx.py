@@ -12,7 +12,7 @@ from PIL import Image
 
 from medigan_hub.plugin import Hub
 
-TWIN, MODEL = "fastgan-brain-mri-onnx", "fastgan-brain-mri"
+TWIN, MODEL = "fastgan-brain-mri", "fastgan-brain-mri"
 OWN = ("name", "plugin", "title", "description", "framework", "weights", "tags")
 
 

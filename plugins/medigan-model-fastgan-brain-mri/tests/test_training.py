@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pytest
 
 from medigan_hub.plugin import build, read_tensors
 from medigan_model_fastgan_brain_mri import plugin
+
+pytestmark = pytest.mark.slow
 
 
 def test_simulated_slices_follow_their_numbers(tmp_path, run):

@@ -71,7 +71,7 @@ class UNet(nn.Module):
         self.last = nn.Conv2d(width, 2, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        levels = []
+        levels: list[torch.Tensor] = []
         for layer in self.down:
             x = layer(nnf.max_pool2d(x, 2) if levels else x)
             levels.append(x)
@@ -229,10 +229,9 @@ def main(
     table = Table(title="compared with held-out simulated slices")
     for column in ("", "generated", "simulated"):
         table.add_column(column, no_wrap=True)
-    for metric, found in rows.items():
+    for metric, row in rows.items():
         cells = [
-            f"{found[key]:.3f}"
-            + (f" ± {found[f'{key}_spread']:.3f}" if f"{key}_spread" in found else "")
+            f"{row[key]:.3f}" + (f" ± {row[f'{key}_spread']:.3f}" if f"{key}_spread" in row else "")
             for key in ("synthetic", "real")
         ]
         table.add_row(metric, *cells)

@@ -37,6 +37,7 @@ def main(
     path = weights or bundled(plugin.metadata, plugin.folder)
     network = FastGan.from_state_dict(read_tensors(path))
     rng = np.random.default_rng(0)
+    assert plugin.metadata.latent is not None  # noqa: S101 (its metadata has one)
     latent = rng.standard_normal((4, plugin.metadata.latent.size), np.float32)
     latent = np.concatenate([latent, encode(rng.uniform(LOWEST, HIGHEST, 4))], axis=1)
     with torch.inference_mode():
@@ -52,6 +53,7 @@ def main(
         dynamo=True,
         verbose=False,
     )
+    assert program is not None  # noqa: S101 (where dynamo is asked for)
     model = program.model_proto
     for node in model.graph.node:  # where it stood in PyTorch, with paths of this machine
         del node.metadata_props[:]

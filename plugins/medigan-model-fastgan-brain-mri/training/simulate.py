@@ -132,8 +132,8 @@ class Simulator:
         values = t1 + (0.8 + 0.3 * sharp) * detail
         # Levels of fluid, grey and white matter in the template, and in the image.
         before = (0.0, 0.30, 0.68, 0.88, 1.05)
-        after = (0 * fluid, 0.14 + 0.03 * fluid, 0.46 + 0.05 * grey, 0.82 + 0.05 * white)
-        after = (*after, after[-1] + 0.12)
+        bright = 0.82 + 0.05 * white
+        after = (0 * fluid, 0.14 + 0.03 * fluid, 0.46 + 0.05 * grey, bright, bright + 0.12)
         image = torch.zeros_like(values)
         for (low, high), (start, end) in zip(
             itertools.pairwise(before), itertools.pairwise(after), strict=True

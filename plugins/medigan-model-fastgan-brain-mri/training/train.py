@@ -329,11 +329,12 @@ def main(
             done = step + 1
             if done % save_every == 0 or done == steps:
                 state.save(checkpoint, done)
-                network: nn.Module = settle(state.average, np.random.default_rng([seed, 0]))
-                tensors = {k: v.contiguous() for k, v in network.state_dict().items()}
+                settled = settle(state.average, np.random.default_rng([seed, 0]))
+                network: nn.Module = settled
+                tensors = {k: v.contiguous() for k, v in settled.state_dict().items()}
                 save_file(tensors, out / "generator.safetensors")
                 if done <= coarse_steps:
-                    network = CoarseView(network, state.coarse)
+                    network = CoarseView(settled, state.coarse)
                 error = save_sheet(out / "samples" / f"{done:06d}.png", network, simulator)
                 means = ", ".join(f"{k} {torch.stack(v).mean():.4f}" for k, v in sums.items())
                 seconds = time.perf_counter() - start

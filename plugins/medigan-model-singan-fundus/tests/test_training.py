@@ -11,6 +11,8 @@ import pytest
 from medigan_hub.plugin import read_tensors
 from medigan_model_singan_fundus import SCALES, FundusNetwork
 
+pytestmark = pytest.mark.slow
+
 TRAINING = Path(__file__).parent.parent / "training"
 SMALL = ("--effort", "0", "--pieces", "6", "--width", "4")
 

@@ -83,7 +83,8 @@ def draw_pieces(
     layouts, (count, 3, ...), and the pieces at each scale.
     """
     full, coarse = (tensor.movedim(0, -1).numpy() for tensor in (image, layout))
-    layouts, pieces = [], []
+    layouts: list[torch.Tensor] = []
+    pieces: list[torch.Tensor] = []
     for piece in range(count):
         for source, share, found in ((full, 1.0, pieces), (coarse, COARSE, layouts)):
             place = draw_coordinates(np.random.default_rng([seed, piece]), SIZE, BOUNDS, share)

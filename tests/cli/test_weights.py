@@ -1,0 +1,178 @@
+"""The commands ``medigan weights ...``, with a server on loopback."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from medigan_hub import Hub, web
+from medigan_hub.cli import main
+from support import stand_ins
+from support.zenodo import Fault, Zenodo
+
+MODELS = ("dcgan-mmg-mass-roi-bcdr", "cyclegan-mmg-density-bcdr")
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    monkeypatch.setenv("MEDIGAN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(web, "pause", lambda seconds: None)
+    hub = Hub()
+    with Zenodo() as zenodo:
+        monkeypatch.setenv("MEDIGAN_ZENODO_URL", zenodo.url)
+        for name in MODELS:
+            document = hub.model(name).metadata.document
+            path = stand_ins.build(document, tmp_path)
+            zenodo.add(document["weights"][0]["files"][0]["record"], path.name, path.read_bytes())
+        yield zenodo
+
+
+@pytest.fixture
+def medigan(capsys, server):
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(["weights", *arguments])
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return run
+
+
+def states(medigan):
+    found = json.loads(medigan("list", "--json")[1])
+    return {entry["model"]: entry["state"] for entry in found}
+
+
+def test_weights_are_fetched_listed_verified_and_cleared(medigan, server, tmp_path):
+    assert states(medigan)["cyclegan-dbt"] == "bundled"
+    assert states(medigan)[MODELS[0]] == "absent"
+    code, out, err = medigan("fetch", "5", "--json")
+    assert (code, err) == (0, "")
+    assert len(json.loads(out)[0]["sha256"]) == 64
+    assert states(medigan)[MODELS[0]] == "cached"
+    assert medigan("verify")[0] == 0
+    (path,) = (tmp_path / "cache").rglob("00005*.zip")
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    code, _, err = medigan("verify", "5")
+    assert code == 1
+    assert "medigan weights fetch dcgan-mmg-mass-roi-bcdr" in err
+    assert medigan("clear", "5")[0] == 0
+    assert states(medigan)[MODELS[0]] == "absent"
+    assert not path.exists()
+
+
+def test_one_that_fails_does_not_stop_the_others(medigan, server):
+    server.fail("/api/records/7031758", Fault(status=404))
+    code, out, err = medigan("fetch", *MODELS)
+    assert code == 1
+    assert MODELS[1] in out
+    assert MODELS[0] in err
+    assert states(medigan)[MODELS[1]] == "cached"
+
+
+def test_weights_are_carried_to_a_machine_without_a_network(medigan, tmp_path, monkeypatch):
+    carried = tmp_path / "carried"
+    assert medigan("fetch", *MODELS)[0] == 0
+    assert medigan("export", str(carried))[0] == 0
+    monkeypatch.setenv("MEDIGAN_OFFLINE", "1")
+    monkeypatch.setenv("MEDIGAN_CACHE", str(tmp_path / "other"))
+    code, _, err = medigan("fetch", "5")
+    assert code == 1
+    assert "medigan weights import DIR" in err
+    assert medigan("import", str(carried))[0] == 0
+    assert [states(medigan)[name] for name in MODELS] == ["cached", "cached"]
+    assert medigan("fetch", *MODELS)[0] == 0
+
+
+@pytest.mark.parametrize("damage", ["content", "manifest", "link"])
+def test_what_was_carried_and_changed_is_refused(medigan, tmp_path, monkeypatch, damage):
+    carried = tmp_path / "carried"
+    medigan("fetch", "5")
+    medigan("export", str(carried))
+    (path,) = carried.rglob("*.zip")
+    (manifest,) = carried.glob("*.json")
+    if damage == "content":
+        path.write_bytes(path.read_bytes()[:-1] + b"!")
+    elif damage == "manifest":
+        manifest.write_text(manifest.read_text().replace(path.name, f"../../{path.name}"))
+    else:
+        path.rename(tmp_path / "elsewhere.zip")
+        path.symlink_to(tmp_path / "elsewhere.zip")
+    monkeypatch.setenv("MEDIGAN_CACHE", str(tmp_path / "other"))
+    code, _, err = medigan("import", str(carried))
+    assert code == 1
+    assert err.startswith("error: ")
+    assert states(medigan)[MODELS[0]] == "absent"
+    assert not list((tmp_path / "other").rglob("*.zip"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("fetch",), 1, "--all"),
+        (("fetch", "no-such-model"), 1, "there is no model"),
+        (("export", "carried"), 1, "no weights are in the cache"),
+        (("import", "nothing"), 1, "holds no weights to import"),
+        (("fly",), 2, "fly"),
+    ],
+)
+def test_bad_input_is_one_line(medigan, arguments, code, message):
+    found, _, err = medigan(*arguments)
+    assert found == code
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def replace_content(server, content=b"another"):
+    """Publish another file under the name of model 5's."""
+    server.add("7031758", "00005_DCGAN_MMG_MASS_ROI.zip", content)
+
+
+def test_what_was_pinned_is_kept_until_it_is_forgotten(medigan, server):
+    medigan("fetch", "5")
+    replace_content(server)
+    assert medigan("clear", "--all")[0] == 0
+    code, _, err = medigan("fetch", "5")
+    assert code == 1
+    assert "medigan weights clear dcgan-mmg-mass-roi-bcdr --pins" in err
+    assert medigan("clear", "5", "--pins")[0] == 0
+    assert medigan("fetch", "5")[0] == 0
+
+
+def test_what_was_carried_may_not_contradict_a_pin(medigan, server, tmp_path, monkeypatch):
+    medigan("fetch", "5")
+    assert medigan("export", str(tmp_path / "carried"), "5")[0] == 0
+    monkeypatch.setenv("MEDIGAN_CACHE", str(tmp_path / "other"))
+    replace_content(server)
+    medigan("fetch", "5")
+    medigan("clear", "5")
+    code, _, err = medigan("import", str(tmp_path / "carried"))
+    assert code == 1
+    assert "forget the pin" in err
+    assert states(medigan)[MODELS[0]] == "absent"
+
+
+def test_a_folder_of_weights_is_added_to(medigan, tmp_path, monkeypatch):
+    medigan("fetch", *MODELS)
+    for model in MODELS:
+        assert medigan("export", str(tmp_path / "carried"), model)[0] == 0
+    monkeypatch.setenv("MEDIGAN_CACHE", str(tmp_path / "other"))
+    found = json.loads(medigan("import", str(tmp_path / "carried"), "--json")[1])
+    assert {entry["model"]: entry["state"] for entry in found} == dict.fromkeys(MODELS, "cached")
+
+
+def test_clearing_all_removes_also_what_is_of_no_known_model(medigan, tmp_path):
+    medigan("fetch", "5")
+    (tmp_path / "cache" / "weights" / "zenodo-1").mkdir()
+    (tmp_path / "cache" / "weights" / "zenodo-1" / "old.zip").write_bytes(b"old")
+    assert medigan("clear", "--all")[0] == 0
+    assert not list((tmp_path / "cache" / "weights").rglob("*.zip"))
+    assert (tmp_path / "cache" / "weights" / "pins.json").is_file()
+
+
+def test_the_list_is_readable(medigan):
+    medigan("fetch", "5")
+    (line,) = [line for line in medigan("list")[1].splitlines() if line.startswith(MODELS[0])]
+    assert "cached" in line
+    assert "https://zenodo.org/records/7031758/files/00005_DCGAN_MMG_MASS_ROI.zip" in line
