@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 import torch
 
-from medigan_hub import plugin
+from medigan_hub.plugin import SinganPyramid
+from medigan_hub.plugin import build as build_network
 
 
 def build(tensors: Mapping[str, torch.Tensor]) -> torch.nn.Module:
     """Return the network that these tensors belong to."""
-    scale = plugin.build("singan-scale", tensors)
-    return plugin.SinganPyramid([scale], amplitudes=[1.0], factor=0.5).eval()
+    scale = build_network("singan-scale", tensors)
+    return SinganPyramid([scale], amplitudes=[1.0], factor=0.5).eval()
