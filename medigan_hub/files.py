@@ -80,6 +80,12 @@ def read_own(path: Path) -> bytes:
         return stream.read()
 
 
+def can_be_made(path: Path) -> bool:
+    """Tell whether a file can be made at ``path``, with the folders that it lies in."""
+    existing = next(parent for parent in path.absolute().parents if parent.exists())
+    return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
+
+
 def write_atomically(path: Path, content: bytes, *, durably: bool = False) -> None:
     """Write ``content`` so that ``path`` appears whole or not at all; see ``replacing``."""
     with replacing(path, durably=durably) as stream:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     )
     from medigan_hub.metadata import (
         ModelMetadata,
+        validate,
     )
     from medigan_hub.models.base import (
         ImageToImage,
@@ -149,6 +150,7 @@ _HOMES = {
     "scale_inputs": "networks.singan",
     "tensors_of": "weights",
     "to_pixels": "models.base",
+    "validate": "metadata",
 }
 
 __all__ = [
@@ -203,6 +205,7 @@ __all__ = [
     "scale_inputs",
     "tensors_of",
     "to_pixels",
+    "validate",
 ]
 
 

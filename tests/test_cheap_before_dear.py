@@ -97,13 +97,14 @@ def test_weights_are_fetched_once_all_else_is_right(medigan):
     [
         (("--grid", "2x2", "-n", "3"), "holds 4"),
         (("-o", "here.txt"), "is not a name of a PNG file"),
-        (("-o", "nowhere/at/all.png"), "nowhere/at"),
+        (("-o", "here.txt/all.png"), "here.txt/all.png can't be written"),
         (("--interpolate", "7,8", "--seed", "3"), "leave --seed, --latents and --balance out"),
         (("--conditions", "age"), "has no condition 'age'"),
         (("--device", "cuda"), "the device cuda is not available"),
     ],
 )
-def test_a_preview_is_refused_as_early(medigan, options, fault):
+def test_a_preview_is_refused_as_early(medigan, tmp_path, options, fault):
+    (tmp_path / "here.txt").touch()
     said = medigan("preview", "toy-noise", *options)
     assert fault in said
     assert "asked the network" not in said

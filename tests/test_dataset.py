@@ -384,7 +384,7 @@ def test_arrays_that_a_plugin_fills_again_are_kept_as_they_were(install, tmp_pat
                     array[:] = indices[0]
                     yield SampleBatch(np.array(indices), {"image": array})
 
-        plugin = Reusing(__file__, None)
+        plugin = Reusing(__file__)
         """
     )
     Hub().save("toy-noise", 9, tmp_path / "out", batch_size=1)

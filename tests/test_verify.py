@@ -127,7 +127,7 @@ def test_the_command_says_what_is_wrong_and_what_to_do(hub, folder, capsys):
     assert out == f"missing: {name}\nextra: notes.txt\n"
     assert err == (
         f"error: {folder} is not as it should be: 1 missing, 1 extra; "
-        "mend it as it was made and --resume\n"
+        "mend it with the command that made it and --resume\n"
     )
     code, out, _ = verify("--json")
     assert (code, json.loads(out)["missing"]) == (1, [name])
@@ -173,7 +173,7 @@ def test_an_unfinished_data_set_counts_the_samples_that_are_there(
         main(["verify", str(folder)])
     assert capsys.readouterr().err == (
         f"error: {folder} is not as it should be: unfinished: 3 of 5 samples; "
-        "mend it as it was made and --resume\n"
+        "mend it with the command that made it and --resume\n"
     )
 
 

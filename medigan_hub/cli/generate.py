@@ -14,7 +14,7 @@ import typer
 from medigan_hub.cli.arguments import Json, Model
 from medigan_hub.cli.knobs import with_knobs
 from medigan_hub.errors import Interrupted, OutputError, RequestError
-from medigan_hub.files import write_atomically
+from medigan_hub.files import can_be_made, write_atomically
 from medigan_hub.hub import Hub
 from medigan_hub.spelling import spell
 from medigan_hub.terminal import Stopped, print_json
@@ -191,6 +191,8 @@ def preview(
         raise OutputError(f"{path} is not a name of a PNG file; end it with .png")
     if path.is_dir():
         raise OutputError(f"{path} is a folder; name a file")
+    if not can_be_made(path):
+        raise OutputError(f"{path} can't be written; name a file in another folder")
     wishes: Wishes = {
         **_read(inputs, condition, latents, option),
         "seed": seed,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from medigan_hub.dataset import clearing, description, header, manifest
 from medigan_hub.dataset.verification import DESCRIBING
 from medigan_hub.errors import OutputError, named
-from medigan_hub.files import check_replaceable
+from medigan_hub.files import can_be_made, check_replaceable
 from medigan_hub.samples import GenerationRequest
 from medigan_hub.writers import Writer
 
@@ -94,7 +93,8 @@ def _check_empty(folder: Path) -> None:
     if any(not entry.name.startswith(".") for entry in folder.iterdir()):
         remedy = "name another folder"
         if _has_rows(folder):
-            remedy = f"mend it as it was made and {named('resume', True)}, {remedy}, or remove it"
+            again = f"mend it with the command that made it and {named('resume', True)}"
+            remedy = f"{again}, {remedy}, or remove it"
         raise OutputError(
             f"{folder} is not empty, and has no {header.HEADER} of the hub that can be read; "
             f"{remedy}"
@@ -115,8 +115,7 @@ def _check_place(folder: Path) -> None:
         raise OutputError(f"{folder} is a link to what is not there; name another folder")
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file; name a folder for the data set")
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+    if not can_be_made(folder / "any"):
         raise OutputError(f"{folder} can't be written; name another folder or change its rights")
 
 

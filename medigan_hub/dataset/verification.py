@@ -75,7 +75,7 @@ def _verify(folder: Path) -> Verdict:
     if found is None or type(count) is not int or not 0 <= count < 2**63:
         raise OutputError(
             f"{folder} holds no data set: it has no {header.HEADER} that can be read; name another "
-            f"folder, or mend it as it was made and {named('resume', True)}"
+            f"folder, or mend it with the command that made it and {named('resume', True)}"
         )
     verdict = Verdict(folder, count, finished=bool(found.seal))
     known = {header.HEADER, *DESCRIBING}

@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+import sys
+from collections.abc import Iterable, Mapping
 from functools import cache
+from typing import Any
 
 from medigan_hub import plugins
-from medigan_hub.errors import RequestError
+from medigan_hub.errors import PluginError, RequestError, shortened
 from medigan_hub.hookspecs import hookimpl
 from medigan_hub.metadata import ModelMetadata
 from medigan_hub.runtimes.base import Network, NetworkRuntime, Runtime, Session
 
 __all__ = ["Network", "NetworkRuntime", "Runtime", "Session", "choose", "find", "title"]
 
+NAME = re.compile(r"[a-z][a-z0-9_]*")
 
-class _Builtin:
-    @hookimpl
-    def register_runtimes(self) -> Iterable[type[Runtime]]:
-        from medigan_hub.runtimes.archive import ArchiveRuntime
-        from medigan_hub.runtimes.numpy import NumpyRuntime
-        from medigan_hub.runtimes.onnx import OnnxRuntime
-        from medigan_hub.runtimes.tensorflow import TensorflowRuntime
-        from medigan_hub.runtimes.torch import TorchRuntime
 
-        return TorchRuntime, TensorflowRuntime, OnnxRuntime, NumpyRuntime, ArchiveRuntime
+@hookimpl
+def register_runtimes() -> Iterable[type[Runtime]]:
+    """Return the hub's own runtimes."""
+    from medigan_hub.runtimes.archive import ArchiveRuntime
+    from medigan_hub.runtimes.numpy import NumpyRuntime
+    from medigan_hub.runtimes.onnx import OnnxRuntime
+    from medigan_hub.runtimes.tensorflow import TensorflowRuntime
+    from medigan_hub.runtimes.torch import TorchRuntime
+
+    return TorchRuntime, TensorflowRuntime, OnnxRuntime, NumpyRuntime, ArchiveRuntime
 
 
 @cache
-def builtin() -> dict[str, type[Runtime]]:
-    """Return the hub's own runtimes by their names."""
-    return {runtime.name: runtime for runtime in _Builtin().register_runtimes()}
+def _builtin() -> Mapping[str, type[Runtime]]:
+    return {runtime.name: runtime for runtime in register_runtimes()}
 
 
 def find(name: str) -> type[Runtime]:
@@ -40,19 +44,29 @@ def find(name: str) -> type[Runtime]:
     RequestError
         There is none of this name here.
     """
-    known = builtin()
-    if name in known:
-        return known[name]
-    for distribution, hook in plugins.extensions(_Builtin()):
-        for runtime in plugins.handed_over(distribution, hook.register_runtimes):
-            if isinstance(runtime, type) and issubclass(runtime, Runtime):
-                known = {runtime.name: runtime, **known}
+    own = _builtin()
+    if name in own:  # without a look at what is installed, which takes longer
+        return own[name]
+    known = plugins.registered(sys.modules[__name__], "register_runtimes", "runtime", _name)
     if name not in known:
         raise RequestError(
             f"there is no runtime {name!r} here; there are {', '.join(sorted(known))}, and "
             "another one comes with an extension package"
         )
-    return known[name]
+    found: type[Runtime] = known[name]
+    return found
+
+
+def _name(runtime: Any) -> str:
+    """Return the name of a runtime; a ``PluginError`` says why it is none."""
+    if not (isinstance(runtime, type) and issubclass(runtime, Runtime)):
+        raise PluginError("it is no subclass of Runtime")
+    name = getattr(runtime, "name", None)
+    if not isinstance(name, str) or NAME.fullmatch(name) is None:
+        raise PluginError(f"its name is {shortened(name)!r}; a name is lower case, as torch is")
+    if not isinstance(getattr(runtime, "title", None), str):
+        raise PluginError("it has no title, which says in words what executes the network")
+    return name
 
 
 def title(name: str) -> str:

@@ -56,7 +56,7 @@ class Runtime(ABC):
     """
 
     name: ClassVar[str]
-    """As it stands in the metadata's ``weights`` and after ``--runtime``."""
+    """As it stands in the metadata's ``weights``, and as it is asked for."""
     title: ClassVar[str]
     """What executes the network, in words."""
     extra: ClassVar[str] = ""

@@ -250,7 +250,9 @@ def test_a_damaged_header_of_another_job_is_left_and_said_how_to_mend(
         (where / "dataset.json").write_text("x")
         before = contents(where)
         for flags in ({}, {"resume": True}, {"overwrite": True}):
-            with pytest.raises(OutputError, match=r"mend it as it was made and resume"):
+            with pytest.raises(
+                OutputError, match=r"mend it with the command that made it and resume"
+            ):
                 save(where, seed=1, **flags)
         assert contents(where) == before
         save(where, resume=True)
@@ -323,7 +325,9 @@ def test_a_shard_that_is_cut_while_it_is_written_is_noticed(hub, save, tmp_path,
     whole, folder = tmp_path / "whole", tmp_path / "out"
     save(whole, format="webdataset")
     part = folder / "shards" / "000000.tar.part"
-    with pytest.raises(OutputError, match=r"shards/000000\.tar is missing .* go on with resume=True"):
+    with pytest.raises(
+        OutputError, match=r"shards/000000\.tar is missing .* go on with resume=True"
+    ):
         save(folder, format="webdataset", progress=meddle(lambda: os.truncate(part, 100)))
     save(folder, format="webdataset", resume=True)
     assert contents(folder) == contents(whole)

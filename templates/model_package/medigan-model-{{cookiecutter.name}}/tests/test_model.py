@@ -3,12 +3,21 @@
 {% set facts = cookiecutter._facts %}
 from __future__ import annotations
 
-{% if facts.weights != "remote" %}
+{% if facts.weights == "remote" %}
+from medigan_hub.plugin import Hub, validate
+
+MODEL = "{{ cookiecutter.name }}"
+
+
+def test_the_model_is_installed_and_described():
+    entry = Hub().model(MODEL)
+    assert entry.plugin is not None
+    assert validate(dict(entry.metadata.document)) == []
+{% else %}
 import numpy as np
-{% endif %}
 import pytest
 
-from medigan_hub.plugin import Hub
+from medigan_hub.plugin import Hub, validate
 
 MODEL = "{{ cookiecutter.name }}"
 
@@ -18,14 +27,13 @@ def hub():
     return Hub()
 
 
-def test_the_model_is_installed_with_valid_metadata(hub):
-    assert hub.model(MODEL).plugin is not None
-{% if facts.weights != "remote" %}
-
-
 def make(hub, count=3, **wishes):
     batches = hub.generate(MODEL, count, device="cpu", {{ "allow_archive_code=True, " if framework == "archive" else "" }}**wishes)
     return [arrays for batch in batches for _, arrays in batch]
+
+
+def test_its_metadata_is_valid(hub):
+    assert validate(dict(hub.model(MODEL).metadata.document)) == []
 
 {% if facts.weights == "unfit" %}
 
