@@ -73,7 +73,7 @@ class Runtime(ABC):
     @classmethod
     def missing(cls) -> MissingDependencyError | None:
         """Return what is to be said where what it needs is not installed; nothing is imported."""
-        if not cls.module or find_spec(cls.module) is not None:
+        if not cls.module or _is_there(cls.module):
             return None
         return MissingDependencyError(
             f"running a model on {cls.title} needs {cls.module}, which is not installed: "
@@ -131,6 +131,13 @@ class NetworkRuntime(Runtime):
     def generate(self, plugin: ModelPlugin, request: GenerationRequest) -> Iterator[SampleBatch]:
         plugin.open(request, request.indices[0])
         return plugin.run(request)
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):  # of whatever importer there is
+        return False
 
 
 def choose_device(name: str, present: Sequence[str]) -> str:
