@@ -60,7 +60,7 @@ class Runtime(ABC):
     title: ClassVar[str]
     """What executes the network, in words."""
     extra: ClassVar[str] = ""
-    """Extra of the hub that brings what it needs."""
+    """Extra of the hub that brings what it needs, if one does."""
     module: ClassVar[str] = ""
     """Module that has to be there."""
     distributions: ClassVar[tuple[str, ...]] = ()
@@ -75,9 +75,10 @@ class Runtime(ABC):
         """Return what is to be said where what it needs is not installed; nothing is imported."""
         if not cls.module or _is_there(cls.module):
             return None
+        what = f"'medigan-hub[{cls.extra}]'" if cls.extra else cls.module
         return MissingDependencyError(
             f"running a model on {cls.title} needs {cls.module}, which is not installed: "
-            f"pip install 'medigan-hub[{cls.extra}]'"
+            f"pip install {what}"
         )
 
     @classmethod

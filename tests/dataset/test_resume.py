@@ -281,8 +281,7 @@ def test_an_interrupt_finishes_the_batch_in_hand(hub, package, tmp_path, content
         assert before < done < 40
         assert "warning: stopping after the batch in hand" in words
         assert words.endswith(
-            f"error: interrupted; {done} of 40 samples are in {folder}, "
-            "go on with resume=True (resume=True)\n"
+            f"error: interrupted; {done} of 40 samples are in {folder}, go on with --resume\n"
         )
         verdict = hub.verify(folder)
         assert (verdict.listed, verdict.missing, verdict.changed) == (done, [], [])
