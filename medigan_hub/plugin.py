@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Hub,
     )
     from medigan_hub.inputs import (
+        Decoder,
         resized,
     )
     from medigan_hub.metadata import (
@@ -103,6 +104,7 @@ _HOMES = {
     "ConditionalDcgan": "models.published",
     "ConvBlock": "networks.singan",
     "Dcgan": "models.published",
+    "Decoder": "inputs",
     "EncodedFile": "writers",
     "FastGan": "networks.fastgan",
     "GenerationRequest": "samples",
@@ -159,6 +161,7 @@ __all__ = [
     "ConditionalDcgan",
     "ConvBlock",
     "Dcgan",
+    "Decoder",
     "EncodedFile",
     "FastGan",
     "GenerationRequest",
