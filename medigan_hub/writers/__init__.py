@@ -150,6 +150,7 @@ def check_replaceable(place: Path) -> None:
 
 @hookimpl
 def register_writers() -> Iterable[type[Writer]]:
+    """Register the formats that the hub itself brings."""
     from medigan_hub.writers.dicom import DicomWriter
     from medigan_hub.writers.nifti import NiftiWriter
     from medigan_hub.writers.npz import NpzWriter
