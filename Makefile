@@ -38,6 +38,10 @@ lint: $(VENV)/tox ## Check rules and format with ruff
 types: $(VENV)/tox ## Check types with mypy
 	$(BIN)/tox run -e types
 
+.PHONY: coverage
+coverage: $(VENV)/tox ## Run the tests, and say which lines of the hub none of them reaches
+	$(BIN)/tox run -e py -- -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report term
+
 .PHONY: lowest
 lowest: $(VENV)/tox ## Run the core's tests with the lowest versions that are allowed
 	$(BIN)/tox run -e lowest

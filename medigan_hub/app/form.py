@@ -210,4 +210,5 @@ def _set(parameters: Sequence[Parameter], values: Mapping[str, Any]) -> dict[str
 
 
 def name_of(value: Any) -> str:
+    """Return what a value is called on the page."""
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

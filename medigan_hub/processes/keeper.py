@@ -58,6 +58,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 def main() -> NoReturn:
+    """Run a command, and see that nothing of it outlives the hub; exit as it does."""
     settings, command = json.loads(sys.argv[1]), sys.argv[2:]
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
     hub = settings["hub"]

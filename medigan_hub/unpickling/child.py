@@ -33,6 +33,7 @@ def longest_answer(size: int) -> int:
 
 
 def main() -> None:
+    """Describe the checkpoint on standard input, confined, and write that to standard output."""
     gc.disable()  # nothing that is made here ends before the process does
     parent, *classes = sys.argv[1:]
     stream = open(0, "rb", closefd=False)  # noqa: SIM115 (no path; open to the end)

@@ -20,6 +20,7 @@ __all__ = ["EncodedFile", "Writer", "able", "check_inputs", "find", "names"]
 
 @hookimpl
 def register_writers() -> Iterable[type[Writer]]:
+    """Register the formats that the hub itself brings."""
     from medigan_hub.writers.dicom import DicomWriter
     from medigan_hub.writers.nifti import NiftiWriter
     from medigan_hub.writers.npz import NpzWriter

@@ -31,6 +31,7 @@ SUFFIXES = tuple(suffix for decoder in OWN for suffix in decoder.suffixes)
 
 @hookimpl
 def register_decoders() -> Iterable[Decoder]:
+    """Return the hub's own decoders."""
     return OWN
 
 

@@ -36,6 +36,7 @@ class UnusableError(Exception):
 
 
 def main() -> None:
+    """Answer the hub's requests one by one, until there are no more."""
     settings = json.loads(sys.argv[1])
     requests, replies = _take_over_streams()
     calls: queue.Queue[dict[str, Any]] = queue.Queue()

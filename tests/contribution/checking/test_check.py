@@ -141,7 +141,7 @@ STATIC = {
         code("import safetensors.numpy\n", "import pickle as p, safetensors.numpy\nf = p.loads\n\n"
              "def g(x):\n    return p.loads(x)\n"),
         "no code is pickled",
-        r"__init__\.py, line 7: pickle.loads runs code",
+        r"__init__\.py, line 8: pickle.loads runs code",
     ),
     "home": (
         text(f"{PACKAGE}/notes.txt", "from\n/home/ada/run7\n"),
