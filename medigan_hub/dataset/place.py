@@ -14,8 +14,6 @@ from medigan_hub.samples import GenerationRequest
 from medigan_hub.writers import Writer
 
 GO_ON = f"go on with {named('resume', True)}"
-DECIDED_BY_WEIGHTS = ("weights_sha256", "inputs")
-"""Keys of a header that are known once remote weights are there: images may lie beside them."""
 OWN = (header.HEADER, *DESCRIBING, manifest.UNFINISHED)
 """Files of a data set beside its samples."""
 
@@ -44,8 +42,8 @@ def check_folder(
         if not folder.exists():
             return
         found = header.read(folder)
-        if found is not None and not request.is_ready:
-            wanted |= {key: found.document.get(key) for key in DECIDED_BY_WEIGHTS}
+        if found is not None:
+            wanted |= {key: found.document.get(key) for key in _not_known(request)}
         holder = owner(folder, wanted)
         if holder is None:
             if request.is_ready or not _has_rows(folder):
@@ -72,6 +70,15 @@ def check_folder(
             f"{folder} holds an unfinished data set of this very job; {GO_ON}, "
             f"or begin again with {named('overwrite', True)}"
         )
+
+
+def _not_known(request: GenerationRequest) -> list[str]:
+    """Return the keys of the header that are known once a request is ready."""
+    if request.is_ready:
+        return []
+    published = not request.inputs and any(entry.files for entry in request.metadata.inputs)
+    unknown = {"weights_sha256": request.weights_sha256 is None, "inputs": published}
+    return [key for key, is_unknown in unknown.items() if is_unknown]
 
 
 def owner(folder: Path, wanted: dict[str, Any]) -> dict[str, Any] | None:

@@ -11,8 +11,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from medigan_hub import plugins, runtimes, weights
+from medigan_hub import runtimes, weights
 from medigan_hub.errors import RequestError, named
+from medigan_hub.generation.engines import local
 from medigan_hub.inputs import PUBLISHED, SUFFIXES, Images
 from medigan_hub.metadata import Input, combined
 from medigan_hub.plugins import Plugin
@@ -42,10 +43,12 @@ def chosen(request: GenerationRequest) -> GenerationRequest:
     )
 
 
-def ready(plugin: Plugin, request: GenerationRequest) -> GenerationRequest:
+def ready(plugin: Plugin, request: GenerationRequest, *, load: bool = True) -> GenerationRequest:
     """Get all that a chosen request needs: the plugin's code, the weights, published inputs.
 
     Images that were published beside the weights are taken where the caller gave none.
+    Without ``load`` the code is left to whoever makes the samples, such as the
+    workers of a data loader.
 
     Raises
     ------
@@ -54,7 +57,8 @@ def ready(plugin: Plugin, request: GenerationRequest) -> GenerationRequest:
     NetworkError, WeightsError
         The weights can't be had, or are not those that were published.
     """
-    plugins.load(plugin)
+    if load:
+        local.load(plugin, request)
     model, name = request.metadata, request.execution.runtime
     entry = model.weights_for(name)
     request = replace(request, is_ready=True)

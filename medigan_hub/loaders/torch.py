@@ -68,7 +68,12 @@ class SampleDataset(Dataset[Any]):
         """Return the data set that ``Hub.dataset`` describes."""
         request = _asked(plugin, num_samples, wishes, transform)
         caches.check(cache, request)
-        return cls(plugin, generation.ready(plugin, request), transform=transform, cache_in=cache)
+        return cls(
+            plugin,
+            generation.ready(plugin, request, load=False),
+            transform=transform,
+            cache_in=cache,
+        )
 
     def __len__(self) -> int:
         return len(self._request.indices)
@@ -158,7 +163,7 @@ class SampleStream(IterableDataset[Any]):
     ) -> SampleStream:
         """Return the data set that ``Hub.iterable_dataset`` describes."""
         request = _asked(plugin, num_samples, wishes, transform)
-        return cls(plugin, generation.ready(plugin, request), transform=transform)
+        return cls(plugin, generation.ready(plugin, request, load=False), transform=transform)
 
     def __iter__(self) -> Iterator[Any]:
         rank, ranks = self._ranks()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -80,6 +81,12 @@ class Runtime(ABC):
             f"running a model on {cls.title} needs {cls.module}, which is not installed: "
             f"pip install {what}"
         )
+
+    @classmethod
+    def prepare(cls) -> None:
+        """Import the framework in its way, before a plugin's code, which may import it too."""
+        if cls.module:
+            import_module(cls.module)
 
     @classmethod
     def check(cls, device: str, precision: str) -> None:

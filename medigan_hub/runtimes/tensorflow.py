@@ -44,6 +44,10 @@ class TensorflowRuntime(NetworkRuntime):
         self._loaded = Loaded(self.network.most)
 
     @classmethod
+    def prepare(cls) -> None:
+        import_tensorflow()
+
+    @classmethod
     def devices(cls) -> list[str]:
         tf = import_tensorflow()
         gpus = tf.config.list_physical_devices("GPU")

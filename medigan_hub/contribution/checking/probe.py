@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from medigan_hub import generation, plugins
+from medigan_hub import generation, plugins, runtimes
 from medigan_hub.contribution.checking import fence, frames
 from medigan_hub.errors import HubError, PluginError, RequestError
 from medigan_hub.hub import Hub
@@ -52,6 +52,7 @@ class Probe:
             if file.is_remote:
                 pin(place_of(plugin.metadata, file))  # which the gate has verified, and copied here
         self.plugin, self.model = plugin, plugin.metadata
+        runtimes.choose(self.model, "auto").prepare()
         self.hooks = plugins.load(plugin)
         return {}, []
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from medigan_hub import plugins
+from medigan_hub import plugins, runtimes
 from medigan_hub.errors import HubError, PluginError
 from medigan_hub.plugins import Plugin
 from medigan_hub.runtimes.base import out_of_memory
 from medigan_hub.samples import GenerationRequest, SampleBatch
+
+if TYPE_CHECKING:
+    from pluggy import HookRelay
 
 
 def batches(plugin: Plugin, request: GenerationRequest) -> Iterator[SampleBatch]:
@@ -20,10 +24,16 @@ def batches(plugin: Plugin, request: GenerationRequest) -> Iterator[SampleBatch]
     PluginError
         The plugin can't be loaded; while iterating: it raised.
     """
-    hooks = plugins.load(plugin)
+    hooks = load(plugin, request)
     with _failures_in_words(request):
         made = iter(hooks.generate(request=request))
     return _one_by_one(made, request)
+
+
+def load(plugin: Plugin, request: GenerationRequest) -> HookRelay:
+    """Import what runs the model, then the plugin's code; return its hooks."""
+    runtimes.find(request.execution.runtime).prepare()
+    return plugins.load(plugin)
 
 
 def _one_by_one(made: Iterator[SampleBatch], request: GenerationRequest) -> Iterator[SampleBatch]:

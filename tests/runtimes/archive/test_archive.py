@@ -318,7 +318,9 @@ def test_a_gpu_that_is_not_there_is_refused(publish, monkeypatch):
     with pytest.raises(HubError, match="cuda:1 is not available"):
         one(publish(NOISE), device="cuda:1")
     with pytest.raises(HubError, match="not on mps"):
-        one(publish(NOISE), device="mps")
+        archive.ArchiveRuntime.check("mps", "float32")
+    with pytest.raises(HubError, match="a precision of its own"):
+        archive.ArchiveRuntime.check("cpu", "bfloat16")
 
 
 @pytest.mark.parametrize("package", ["00005_DCGAN_TOY", "MALIGN_DCGAN", "ProGAN-4ch", "v1.0"])

@@ -14,9 +14,9 @@ class Slow(NetworkRuntime):
     def open(self, files, device, precision):
         if "TOY_OPENED" in os.environ:
             Path(os.environ["TOY_OPENED"]).touch()
-        return self.network
+        return self.draw
 
-    def network(self, latents):
+    def draw(self, latents):
         time.sleep(float(os.environ.get("TOY_SECONDS", 0)))
         image = latents.reshape(-1, 8, 6, 1)
         return np.concatenate([image, -image], axis=-1)
