@@ -38,8 +38,8 @@ def test_it_is_installed_and_described(hub, model):
     assert document["plugin"] == f"medigan-model-{model}"
     assert document["not_intended_for"]
     assert document["performance"], "its quality was measured"
-    weights = plugin.folder / plugin.metadata.weights.file
-    assert weights.stat().st_size <= 12 * 2**20
+    for file in plugin.metadata.files:
+        assert (plugin.folder / file.file).stat().st_size <= 12 * 2**20
 
 
 def test_its_card_shows_the_figures_of_its_metadata(hub, model):

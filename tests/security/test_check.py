@@ -185,7 +185,7 @@ def test_a_fence_that_was_taken_down_reports_nothing(with_code):
 def test_what_is_made_is_judged_whatever_becomes_of_the_judgement_in_its_process(with_code):
     code = (
         "from medigan_hub import generation\n"
-        "from medigan_hub.contribution import reference\n"
+        "from medigan_hub import reference\n"
         "generation.fault = lambda *_: None\nreference.share = lambda *_: 0.0\n"
     )
     blank = projects.CODE.replace("latents * scale + levels / 4", "latents * 0")
