@@ -121,6 +121,8 @@ def generate(
             "manifest": str(saved.manifest),
             "seconds": round(saved.seconds, 3),
             "samples_per_second": round(saved.samples_per_second, 3),
+            "runtime": saved.runtime,
+            "batch_size": saved.batch_size,
         }
         print_json(result)
     else:

@@ -31,6 +31,9 @@ class SavedDataset:
     made: int
     """Samples that this run made; fewer than ``count`` where it went on with an earlier one."""
     seed: int
+    runtime: str
+    """What ran the model."""
+    batch_size: int
     output: Path
     manifest: Path
     seconds: float
@@ -90,6 +93,8 @@ def write(
         count=way.count,
         made=made,
         seed=request.seed,
+        runtime=request.execution.runtime,
+        batch_size=request.execution.batch_size,
         output=folder,
         manifest=folder / manifest.MANIFEST,
         seconds=time.perf_counter() - way.begun,

@@ -200,6 +200,7 @@ def test_generate_writes_a_data_set_and_reports_it(medigan, tmp_path):
     result = json.loads(out)
     assert (result["model"], result["count"], result["seed"]) == ("toy-noise", 3, 7)
     assert result["samples_per_second"] > 0
+    assert (result["runtime"], result["batch_size"]) == ("numpy", 8)
     assert (tmp_path / result["manifest"]).is_file()
     assert len(list((tmp_path / result["output"] / "image").iterdir())) == 3
 
