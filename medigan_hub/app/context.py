@@ -52,7 +52,7 @@ class Context:
     def refresh(self) -> None:
         """Look for models anew: some may have been installed since."""
         importlib.invalidate_caches()
-        self.hub = Hub()
+        self.hub = type(self.hub)()
         self.__dict__.pop("index", None)
 
     def entry(self, model: str) -> Entry:
