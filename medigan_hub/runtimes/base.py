@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 
 from medigan_hub.errors import MissingDependencyError, RequestError
+from medigan_hub.processes.forks import Loaded
 
 if TYPE_CHECKING:
     from medigan_hub.models.base import ModelPlugin
@@ -121,6 +122,10 @@ class Runtime(ABC):
 
 class NetworkRuntime(Runtime):
     """Executes networks of one framework."""
+
+    def __init__(self, network: Network | None = None) -> None:
+        super().__init__(network)
+        self._loaded = Loaded(self.network.most)
 
     @abstractmethod
     def open(self, files: Mapping[str, Path], device: str, precision: str) -> Session:

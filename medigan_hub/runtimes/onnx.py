@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medigan_hub.errors import PluginError, RequestError, WeightsError
-from medigan_hub.processes.forks import Loaded, threads
+from medigan_hub.processes.forks import threads
 from medigan_hub.runtimes.base import (
-    Network,
     NetworkRuntime,
     Session,
     choose_device,
@@ -33,10 +32,6 @@ class OnnxRuntime(NetworkRuntime):
     extra = "onnx"
     module = "onnxruntime"
     distributions = ("onnxruntime", "onnxruntime-gpu")
-
-    def __init__(self, network: Network | None = None) -> None:
-        super().__init__(network)
-        self._loaded = Loaded(self.network.most)
 
     @classmethod
     def devices(cls) -> list[str]:

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medigan_hub.errors import MissingDependencyError, PluginError, WeightsError, require
-from medigan_hub.processes.forks import Loaded, check_tensorflow, threads
+from medigan_hub.processes.forks import check_tensorflow, threads
 from medigan_hub.runtimes.base import (
-    Network,
     NetworkRuntime,
     Session,
     choose_device,
@@ -38,10 +37,6 @@ class TensorflowRuntime(NetworkRuntime):
     module = "tensorflow"
     distributions = ("tensorflow", "tensorflow-cpu")
     precisions = ("float32", "bfloat16")
-
-    def __init__(self, network: Network | None = None) -> None:
-        super().__init__(network)
-        self._loaded = Loaded(self.network.most)
 
     @classmethod
     def prepare(cls) -> None:

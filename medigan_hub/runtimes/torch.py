@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medigan_hub.errors import PluginError
-from medigan_hub.processes.forks import Loaded
 from medigan_hub.runtimes.base import (
-    Network,
     NetworkRuntime,
     Session,
     choose_device,
@@ -33,10 +31,6 @@ class TorchRuntime(NetworkRuntime):
     module = "torch"
     distributions = ("torch",)
     precisions = ("float32", "bfloat16")
-
-    def __init__(self, network: Network | None = None) -> None:
-        super().__init__(network)
-        self._loaded = Loaded(self.network.most)
 
     @classmethod
     def devices(cls) -> list[str]:
