@@ -128,7 +128,7 @@ def _facts(model: ModelMetadata) -> str:
 def _runtime(name: str) -> str:
     if name == "archive":
         return "by the code published with it, in an environment of its own"
-    return f"by {runtimes.title(name)} (`{name}`)"
+    return f"by {runtimes.title(name)}"
 
 
 def _output(output: Mapping[str, Any]) -> str:

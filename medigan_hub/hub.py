@@ -552,8 +552,7 @@ class Hub:
         """
         from medigan_hub.loaders import tensorflow
 
-        plugin, request = self.request(model, num_samples, wishes)
-        return tensorflow.dataset(plugin, request)
+        return tensorflow.dataset(self._catalogue.plugin(model), num_samples, wishes)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the index behind, which can't go to another process and is soon built again."""

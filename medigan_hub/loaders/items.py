@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from medigan_hub import generation
 from medigan_hub.errors import RequestError
 from medigan_hub.metadata import ModelMetadata, Output
+
+if TYPE_CHECKING:
+    from medigan_hub.generation import Wishes
+    from medigan_hub.plugins import Plugin
+    from medigan_hub.samples import GenerationRequest
 
 
 def check(model: ModelMetadata) -> None:
@@ -26,6 +32,18 @@ def check(model: ModelMetadata) -> None:
             f"the masks of {model.name} have different sizes and can't be channels of one array; "
             "generate with it and use its batches"
         )
+
+
+def asked(plugin: Plugin, num_samples: int | None, wishes: Wishes) -> GenerationRequest:
+    """Check what is asked of a data set, as far as that can be done before weights are fetched.
+
+    Raises
+    ------
+    HubError
+        As for ``Hub.dataset``.
+    """
+    check(plugin.metadata)
+    return generation.chosen(generation.request(plugin.metadata, num_samples, **wishes))
 
 
 def item(model: ModelMetadata, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from medigan_hub.loaders import items
 from medigan_hub.plugins import Plugin
 from medigan_hub.processes.forks import check_tensorflow
 from medigan_hub.runtimes.quiet import no_notes
-from medigan_hub.samples import GenerationRequest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read when TensorFlow is first imported
 with no_notes():
@@ -22,10 +21,14 @@ with no_notes():
     import tensorflow as tf
 
 
-def dataset(plugin: Plugin, request: GenerationRequest) -> tf.data.Dataset:
-    """Return the samples of a job, in order, as ``items.item`` has them."""
+if TYPE_CHECKING:
+    from medigan_hub.generation import Wishes
+
+
+def dataset(plugin: Plugin, num_samples: int | None, wishes: Wishes) -> tf.data.Dataset:
+    """Return the data set that ``Hub.tf_dataset`` describes, as ``items.item`` has its samples."""
     check_tensorflow()
-    items.check(request.metadata)
+    request = generation.ready(plugin, items.asked(plugin, num_samples, wishes), load=False)
     model = request.metadata
 
     def batches() -> Iterator[dict[str, Any]]:

@@ -235,9 +235,8 @@ def _asked(
     plugin: Plugin, num_samples: int | None, wishes: Wishes, transform: Transform | None
 ) -> GenerationRequest:
     """Check all that can be checked before weights are fetched."""
-    items.check(plugin.metadata)
     _checked(transform)
-    return generation.chosen(generation.request(plugin.metadata, num_samples, **wishes))
+    return items.asked(plugin, num_samples, wishes)
 
 
 def _checked(transform: Transform | None) -> Transform | None:

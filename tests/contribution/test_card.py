@@ -162,7 +162,7 @@ def test_published_code_is_named_where_there_is_some(document):
         "Licence of the weights and of the published code: MIT. This package holds neither: it "
         "downloads them from their Zenodo record when they are first used. Its own code: MIT."
     ) in text
-    assert "by PyTorch (`torch`); or by the code published with it" in text
+    assert "by PyTorch; or by the code published with it" in text
 
 
 def test_the_use_has_what_must_be_given(document):

@@ -353,6 +353,6 @@ def test_every_package_passes_the_check(number, monkeypatch):
     # In this process, as it is the same for all; those of test_bundled have their own for it.
     monkeypatch.setattr(package, "build", build_here)
     folder = ROOT / "plugins" / DOCUMENTS[number]["plugin"]
-    report = check(folder, allow_archive_code=True)
+    report = check(folder, allow_archive_code=True, timeout=400)
     assert report.ok, report.failures
     assert {"model generates", "conditions work"} <= {each.check for each in report.findings}
