@@ -429,8 +429,8 @@ def test_what_is_equal_is_told_apart_from_what_is_not_however_much_there_is(docu
         (("name",), "a-" * 4_990 + "!"),
         (("plugin",), "a-" * 4_990 + "!"),
         (("title",), "x" * 9_999 + "\n"),
-        (("weights", "file"), "a/" * 4_990 + "\n"),
-        (("weights", "url"), "https://" + "a" * 9_980 + " "),
+        (("weights", 0, "files", 0, "file"), "a/" * 4_990 + "\n"),
+        (("weights", 0, "files", 0, "url"), "https://" + "a" * 9_980 + " "),
         (("doi",), "10.1000/" + "a" * 9_980 + " "),
     ],
 )

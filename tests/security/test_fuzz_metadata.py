@@ -32,7 +32,7 @@ SPECIAL = st.sampled_from(
         *(None, True, False, 0, 1, -1, 2**53, 10**15, 1e308, -0.0, 5e-324, 1.0),
         *("", " ", "a", "A", "\x00", "\x1b[2J", "\n::stop-commands::x", "\u202e", "\ud83d\ude00"),
         *("..", "../..", "/", "a/../b", "C:\\x", "%00", "{}", "\\", "http://", "https://a b"),
-        *("native", "archive", "image", "mask", "label", "integer", "string", "1.2.3..4"),
+        *("torch", "archive", "image", "mask", "label", "integer", "string", "1.2.3..4"),
         *("x" * 5_000, "1." * 2_000, "a-" * 2_000),
         *([], {}, [[]], [{}], {"": ""}, [None] * 50, list(range(300))),
     ]
