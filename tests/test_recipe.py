@@ -33,10 +33,15 @@ INPUTS = [
 ]
 
 
+def described(model):
+    return Hub().model(model).metadata
+
+
 @pytest.fixture
 def model(install, document, tmp_path, monkeypatch):
     for kind, declared in (("conditions", CONDITIONS), ("options", OPTIONS)):
         document[kind] = [{"name": n, "description": n, **rest} for n, rest in declared.items()]
+    document["weights"][0]["runtime"] = "torch"  # which has two precisions
     install(document=document, code=CODE)
     monkeypatch.chdir(tmp_path)
     return "toy-noise"
@@ -66,7 +71,7 @@ def run_command(text, capsys):
 
 WISHES = [
     {},
-    {"seed": 2**64 - 1, "batch_size": 3, "precision": "bfloat16", "runtime": "numpy"},
+    {"seed": 2**64 - 1, "batch_size": 3, "precision": "bfloat16", "runtime": "torch"},
     {"conditions": {"height": -7.25, "mass": "benign", "left": True}, "device": "cpu"},
     {"conditions": {"height": (1e-7, 3.0, -4.5, 0.1)}},
     {"conditions": {"mass": ("benign", "malignant"), "left": (True, False)}, "balance": True},
@@ -86,14 +91,14 @@ def test_the_lines_and_the_command_make_the_very_same_samples(
     hub.save(model, 4, "expected", format="npz", **wishes)
     expected = contents(tmp_path / "expected")
 
-    text = recipe.python(model, 4, wishes, output="by lines", format="npz")
+    text = recipe.python(described(model), 4, wishes, output="by lines", format="npz")
     assert text.startswith("from medigan_hub import Hub\n\nhub = Hub()\nfor batch in hub.generate(")
     batch = run(text)
     if "batch_size" not in wishes:
         assert np.array_equal(batch.arrays["image"], made.arrays["image"])
     assert contents(tmp_path / "by lines") == expected
 
-    text = recipe.command(model, 4, wishes, output="by command", format="npz")
+    text = recipe.command(described(model), 4, wishes, output="by command", format="npz")
     assert "#" not in text
     run_command(text, capsys)
     assert contents(tmp_path / "by command") == expected
@@ -104,7 +109,7 @@ def test_latents_read_back_bit_for_bit(model, contents, capsys, latents, tmp_pat
     hard[0, :8] = [-0.0, 1e-45, 3.4028235e38, 1.1754944e-38, 2**24, 1 / 3, 0.1, 16777219]
     hard[1] = np.random.default_rng(0).integers(2**23, 2**30, 48, np.uint32).view(np.float32)
     for wishes in ({"latents": hard, "seed": 5}, {"latents": hard.astype(np.float64).tolist()}):
-        text = recipe.python(model, 3, wishes)
+        text = recipe.python(described(model), 3, wishes)
         assert text.startswith("import numpy as np\nfrom medigan_hub import Hub\n")
         assert text.count("np.array(") == 1
         names = {}
@@ -114,7 +119,7 @@ def test_latents_read_back_bit_for_bit(model, contents, capsys, latents, tmp_pat
         Hub().save(model, 3, "expected", overwrite=True, **wishes)
         assert contents(tmp_path / "out") == contents(tmp_path / "expected")
         np.save("latents.npy", wishes["latents"])
-        run_command(recipe.command(model, 3, wishes, output="again"), capsys)
+        run_command(recipe.command(described(model), 3, wishes, output="again"), capsys)
         assert contents(tmp_path / "again") == contents(tmp_path / "expected")
         for name in ("out", "again"):
             (tmp_path / name).rename(tmp_path / f"{name}-{len(wishes)}")
@@ -159,22 +164,22 @@ def test_inputs_go_by_the_last_part_of_their_path(
     Hub().save(translator, 1, tmp_path / "expected", **wishes)
     expected = contents(tmp_path / "expected")
     monkeypatch.chdir(there)
-    run(recipe.python(translator, 1, wishes, output="../by lines"))
+    run(recipe.python(described(translator), 1, wishes, output="../by lines"))
     assert contents(tmp_path / "by lines") == expected
-    text = recipe.command(translator, 1, wishes, output="../by command")
+    text = recipe.command(described(translator), 1, wishes, output="../by command")
     run_command(text, capsys)
     assert contents(tmp_path / "by command") == expected
-    assert str(there) not in text + recipe.python(translator, 1, wishes)
+    assert str(there) not in text + recipe.python(described(translator), 1, wishes)
 
 
 def test_inputs_of_one_name_keep_their_folders(translator, contents, capsys, tmp_path):
     wishes = {
         "inputs": {name: write(tmp_path / "work" / name / "a.png", 9) for name in ("t1", "t2")}
     }
-    text = recipe.python(translator, 1, wishes)
+    text = recipe.python(described(translator), 1, wishes)
     assert 'inputs={"t1": "t1/a.png", "t2": "t2/a.png"}' in text
     run(text)
-    run_command(recipe.command(translator, 1, wishes, output="again"), capsys)
+    run_command(recipe.command(described(translator), 1, wishes, output="again"), capsys)
     assert contents(tmp_path / "work" / "out") == contents(tmp_path / "work" / "again")
 
 
@@ -184,7 +189,7 @@ def test_one_input_may_have_any_name(install, document, tmp_path, monkeypatch, c
     install(document=document, code=CODE)
     monkeypatch.chdir(tmp_path)
     wishes = {"inputs": str(write(tmp_path / name, 7))}
-    text = recipe.command("toy-noise", 1, wishes)
+    text = recipe.command(described("toy-noise"), 1, wishes)
     run_command(text, capsys)
     assert (tmp_path / "out" / "t1" / "000000.png").is_file()
     (tmp_path / name).unlink()
@@ -194,7 +199,7 @@ def test_one_input_may_have_any_name(install, document, tmp_path, monkeypatch, c
 
 def test_what_the_command_line_cannot_say_is_said_in_a_comment(model, contents, capsys, tmp_path):
     wishes = {"seed": 4, "conditions": {"words": ("a", "b"), "height": 5.0}, "balance": True}
-    text = recipe.command(model, 2, wishes)
+    text = recipe.command(described(model), 2, wishes)
     comment, line = text.splitlines()
     assert comment.startswith("# words=('a', 'b') can't be said on the command line; ")
     assert (
@@ -202,9 +207,9 @@ def test_what_the_command_line_cannot_say_is_said_in_a_comment(model, contents, 
     )
     # One text with a comma, and choices, can be said.
     for conditions in ({"words": "a,b"}, {"mass": ("none", "none")}):
-        assert "#" not in recipe.command(model, 2, {"conditions": conditions})
+        assert "#" not in recipe.command(described(model), 2, {"conditions": conditions})
     Hub().save(model, 2, "expected", **wishes)
-    run(recipe.python(model, 2, wishes))
+    run(recipe.python(described(model), 2, wishes))
     assert contents(tmp_path / "out") == contents(tmp_path / "expected")
 
 
@@ -222,20 +227,22 @@ def test_only_what_differs_from_the_defaults_is_written(model):
         "runtime": "auto",
         "allow_archive_code": False,
     }
-    assert recipe.python(model, 2, defaults) == (
+    assert recipe.python(described(model), 2, defaults) == (
         "from medigan_hub import Hub\n\n"
         "hub = Hub()\n"
         'for batch in hub.generate("toy-noise", 2):\n'
         '    batch.arrays["image"]  # (n, 8, 6, 1) uint8\n\n'
         'hub.save("toy-noise", 2, "out")\n'
     )
-    assert recipe.command(model, 2, defaults) == "medigan generate toy-noise -n 2 -o out\n"
+    assert (
+        recipe.command(described(model), 2, defaults) == "medigan generate toy-noise -n 2 -o out\n"
+    )
 
 
 def test_long_lines_are_broken_as_a_formatter_breaks_them(model):
     conditions = {"height": (-2.5, 10.0), "mass": ("benign", "malignant"), "words": "w" * 40}
     text = recipe.python(
-        model,
+        described(model),
         2,
         {
             "seed": 123456789,
@@ -260,7 +267,9 @@ def test_long_lines_are_broken_as_a_formatter_breaks_them(model):
         '    device="cpu",\n'
         "):\n"
     )
-    text = recipe.python(model, 2, {"conditions": {"words": "w" * 30}, "seed": 123456789})
+    text = recipe.python(
+        described(model), 2, {"conditions": {"words": "w" * 30}, "seed": 123456789}
+    )
     assert (
         "for batch in hub.generate(\n"
         f'    "toy-noise", 2, seed=123456789, conditions={{"words": "{"w" * 30}"}}\n'
@@ -271,10 +280,13 @@ def test_long_lines_are_broken_as_a_formatter_breaks_them(model):
 def test_no_line_is_longer_than_a_hundred_columns(model, latents):
     wishes = {"latents": latents, "conditions": {"height": tuple(range(60))}, "seed": 10**19}
     wishes["options"] = {"note": "w" * 30, "size": 1, "gain": 2}
-    for text in (recipe.python(model, 4, wishes), recipe.command(model, 4, wishes)):
+    for text in (
+        recipe.python(described(model), 4, wishes),
+        recipe.command(described(model), 4, wishes),
+    ):
         long = [line for line in text.splitlines() if len(line) > 100]
         assert not [line for line in long if "height=" not in line]  # one value can't be broken
-    ast.parse(recipe.python(model, 4, wishes))
+    ast.parse(recipe.python(described(model), 4, wishes))
 
 
 @pytest.mark.parametrize(
@@ -289,4 +301,4 @@ def test_no_line_is_longer_than_a_hundred_columns(model, latents):
 def test_what_no_recipe_can_hold_is_refused(model, wishes, message):
     for write_down in (recipe.python, recipe.command):
         with pytest.raises(RequestError, match=message):
-            write_down(model, 1, wishes)
+            write_down(described(model), 1, wishes)

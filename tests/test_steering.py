@@ -122,7 +122,7 @@ def test_what_only_shows_between_neighbouring_pixels_does_not_count(toy):
 
 def test_principal_directions_are_found_from_fewer_samples_than_components(toy):
     plugin = toy(size=300).model("toy-noise").plugin
-    request = generation.request(plugin.metadata, 1)
+    _, request = Hub().request(plugin.metadata.name, 1, {})
     few = steering.principal(plugin, request, count=200, num_samples=100)
     assert len(few) <= 48, "there are no more than pixels"
     assert abs(few[0] @ direction(0, 300)) > 0.5, "that of a random direction is 0.06"
@@ -333,7 +333,7 @@ def test_an_interpolation_says_what_is_wrong(start, end, steps, message):
 def test_a_sample_is_made_at_another_place(install):
     install()
     plugin = Hub().model("toy-noise").plugin
-    request = generation.request(plugin.metadata, 3, seed=7)
+    _, request = Hub().request(plugin.metadata.name, 3, {"seed": 7})
     vector = np.linspace(-1, 1, 48)
     (batch,) = generation.stream(plugin, steering.at(request, vector))
     np.testing.assert_array_equal(

@@ -51,13 +51,14 @@ def browser() -> Iterator[Any]:
     """Chromium, or a skipped test where there is none; in CI there has to be."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     try:
-        from playwright.sync_api import sync_playwright
+        from playwright.sync_api import expect, sync_playwright
     except ImportError:
         missing = "the package playwright is not installed"
     else:
         missing = "" if program else "there is no Chromium: install the Debian package chromium"
     if missing:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
+    expect.set_options(timeout=30_000)  # on a slow machine
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield chromium

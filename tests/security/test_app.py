@@ -764,7 +764,7 @@ NAMES = [
 ]
 
 
-def test_whatever_an_upload_is_called_it_lies_in_a_folder_of_its_own(page, place):
+def test_whatever_an_upload_is_called_it_lies_in_a_folder_of_its_own(page):
     kept = 0
     for name in NAMES:
         answer = page.http.post(
@@ -773,7 +773,6 @@ def test_whatever_an_upload_is_called_it_lies_in_a_folder_of_its_own(page, place
         if answer.status_code == 400 or answer.json() == []:  # what has no name is no file
             continue
         (path,) = map(Path, answer.json())
-        assert path.is_relative_to(place.resolve())
         assert path.parent.parent == files_of(page.app)._folder
         assert path.read_bytes() == b"content"
         assert list(path.parent.iterdir()) == [path]
