@@ -36,7 +36,7 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull
 from sklearn.metrics import roc_auc_score
 
-from medigan_hub.plugin import compare
+from medigan_hub.plugin import NetworkRuntime, compare
 from medigan_model_cdcgan_breast_mass import plugin
 from medigan_model_cdcgan_breast_mass.network import CLASSES, LATENT, SIZE
 
@@ -66,7 +66,9 @@ def load(path: Path, limit: int) -> Patches:
 
 def synthesise(weights: Path, count: int, seed: int) -> Patches:
     """Draw ``count`` patches, benign and malignant in turn, in 8 bits as a plugin gives them."""
-    network = plugin.runtime("tensorflow").open({"network": weights}, "cpu", "float32")
+    runtime = plugin.runtime("tensorflow")
+    assert isinstance(runtime, NetworkRuntime)  # noqa: S101 (for the type checker)
+    network = runtime.open({"network": weights}, "cpu", "float32")
     rng = np.random.default_rng(seed)
     labels = np.arange(count, dtype=np.uint8) % len(CLASSES)
     made = []
