@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import shlex
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -41,6 +42,8 @@ def described(model):
 def model(install, document, tmp_path, monkeypatch):
     for kind, declared in (("conditions", CONDITIONS), ("options", OPTIONS)):
         document[kind] = [{"name": n, "description": n, **rest} for n, rest in declared.items()]
+    if find_spec("torch") is None:
+        pytest.skip("PyTorch is not installed")
     document["weights"][0]["runtime"] = "torch"  # which has two precisions
     install(document=document, code=CODE)
     monkeypatch.chdir(tmp_path)
