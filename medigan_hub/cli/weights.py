@@ -6,18 +6,19 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from medigan_hub import weights
 from medigan_hub.catalogue import Entry
 from medigan_hub.cli.arguments import Json
 from medigan_hub.errors import HubError, RequestError, WeightsError, named
 from medigan_hub.hub import Hub
 from medigan_hub.metadata import ModelMetadata, WeightsFile
 from medigan_hub.terminal import console, print_json, printable, text
-from medigan_hub.weights import inventory, transfer
+
+if TYPE_CHECKING:
+    from medigan_hub.weights import inventory, transfer
 
 app = typer.Typer(help="Fetch, check, carry and clear the weights of models.", no_args_is_help=True)
 
@@ -55,6 +56,7 @@ def list_weights(as_json: Json = False) -> None:
 @app.command()
 def fetch(models: Models = None, every: All = False, as_json: Json = False) -> None:
     """Download weights, verify them and keep them in the cache."""
+    from medigan_hub import weights
 
     def one(item: Item) -> dict[str, Any]:
         model, file = item
@@ -109,6 +111,7 @@ def clear(
     as_json: Json = False,
 ) -> None:
     """Remove downloaded weights from the cache; what they must be stays pinned."""
+    from medigan_hub.weights import inventory
 
     def one(item: Item) -> dict[str, Any]:
         model, file = item
@@ -127,6 +130,8 @@ def clear(
 @app.command("export")
 def export_weights(folder: Folder, models: Models = None, as_json: Json = False) -> None:
     """Copy cached weights into a folder, to carry them to a machine without a network."""
+    from medigan_hub.weights import transfer
+
     hub = Hub()
     if models:
         chosen = [hub.model(name).metadata for name in models]
@@ -145,6 +150,8 @@ def export_weights(folder: Folder, models: Models = None, as_json: Json = False)
 @app.command("import")
 def import_weights(folder: Folder, as_json: Json = False) -> None:
     """Take the weights in an exported folder into the cache, each of them verified."""
+    from medigan_hub.weights import transfer
+
     known = [entry.metadata for entry in Hub().models()]
 
     def one(carried: transfer.Carried) -> dict[str, Any]:
@@ -181,6 +188,8 @@ def _found(entry: Entry) -> list[inventory.Stock]:
 
 
 def _stock(entry: Entry, file: WeightsFile, *, thorough: bool = False) -> inventory.Stock:
+    from medigan_hub.weights import inventory
+
     folder = None if entry.plugin is None else entry.plugin.folder
     return inventory.find(entry.metadata, file, folder, thorough=thorough)
 
