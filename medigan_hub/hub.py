@@ -245,6 +245,7 @@ class Hub:
         plugin = self._catalogue.plugin(model)
         request = generation.request(plugin.metadata, num_samples, **wishes)
         writer, folder = writers.find(format, request), Path(output)
+        dataset.check_place(folder)
         request = generation.chosen(request)
         dataset.check_folder(folder, request, writer, overwrite=overwrite, resume=resume)
         request = generation.ready(plugin, request)

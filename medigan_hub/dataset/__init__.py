@@ -16,7 +16,7 @@ holds the files against the rows.
 
 from medigan_hub.dataset.header import HEADER
 from medigan_hub.dataset.manifest import MANIFEST, UNFINISHED
-from medigan_hub.dataset.place import check_folder
+from medigan_hub.dataset.place import check_folder, check_place
 from medigan_hub.dataset.verification import Verdict, verify
 from medigan_hub.dataset.writing import SavedDataset, write
 
@@ -27,6 +27,7 @@ __all__ = [
     "SavedDataset",
     "Verdict",
     "check_folder",
+    "check_place",
     "verify",
     "write",
 ]

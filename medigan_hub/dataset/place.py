@@ -35,8 +35,8 @@ def check_folder(
         The folder is a file, can't be written, or holds something else.
     """
     wanted = header.header(request, writer.format)
+    check_place(folder)
     try:
-        _check_place(folder)
         if any(images.lie_in(folder) for images in request.inputs.values()):
             raise OutputError(f"the input images lie in {folder}; name another folder")
         if not folder.exists():
@@ -52,8 +52,7 @@ def check_folder(
         for name in OWN:
             check_replaceable(folder / name)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise OutputError(f"{folder} can't be used: {reason}; name another folder") from error
+        raise _unusable(folder, error) from error
     if holder["format"] == header.CACHE:
         raise OutputError(f"{folder} is the cache of a data loader; name another folder")
     if overwrite:
@@ -114,8 +113,26 @@ def _has_rows(folder: Path) -> bool:
     return next(chain.from_iterable(rows), None) is not None
 
 
+def check_place(folder: Path) -> None:
+    """Make sure that ``folder`` is one that can be written, or that can be made.
+
+    Raises
+    ------
+    OutputError
+        It is a file, or can't be written.
+    """
+    try:
+        _check_place(folder)
+    except (OSError, ValueError) as error:
+        raise _unusable(folder, error) from error
+
+
+def _unusable(folder: Path, error: Exception) -> OutputError:
+    reason = getattr(error, "strerror", None) or error
+    return OutputError(f"{folder} can't be used: {reason}; name another folder")
+
+
 def _check_place(folder: Path) -> None:
-    """Make sure that ``folder`` is one that can be written, or that can be made."""
     if "\0" in str(folder):
         raise ValueError("its name holds a null character")
     if folder.is_symlink() and not folder.exists():
