@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import typer
@@ -77,7 +78,7 @@ def main(arguments: list[str] | None = None) -> None:
         terminal.prepare()
         with warnings.catch_warnings():
             warnings.filterwarnings("default", category=HubWarning)
-            warnings.showwarning = _show_warning
+            warnings.showwarning = _teller()
             code = app(args=arguments, standalone_mode=False)
         sys.stdout.flush()  # here, where a reader that has gone away can be handled
     except (typer.Abort, KeyboardInterrupt):
@@ -125,11 +126,22 @@ def _complain(message: str) -> None:
     _say(f"error: {message}")
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
-    if not issubclass(category, HubWarning):
-        return  # a library's word to its developers, not to the user
-    words = message.spelt(spell) if isinstance(message, HubWarning) else message
-    _say(f"warning: {words}")
+def _teller() -> Callable[..., None]:
+    """Return what tells each warning of the hub once.
+
+    Python forgets what it has told whenever a library that is imported changes a filter.
+    """
+    told = set[str]()
+
+    def tell(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+        if not issubclass(category, HubWarning):
+            return  # a library's word to its developers, not to the user
+        words = message.spelt(spell) if isinstance(message, HubWarning) else str(message)
+        if words not in told:
+            told.add(words)
+            _say(f"warning: {words}")
+
+    return tell
 
 
 def _say(message: str) -> None:
