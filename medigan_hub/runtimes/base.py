@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
-from medigan_hub.errors import MissingDependencyError, RequestError
+from medigan_hub.errors import MissingDependencyError, PluginError, RequestError
 from medigan_hub.processes.forks import Loaded
 
 if TYPE_CHECKING:
@@ -126,6 +126,15 @@ class NetworkRuntime(Runtime):
     def __init__(self, network: Network | None = None) -> None:
         super().__init__(network)
         self._loaded = Loaded(self.network.most)
+
+    def _built(self, files: Mapping[str, Path], read: Callable[[Path], Any]) -> Any:
+        """Build the network of what one file holds, or of what several hold by their roles."""
+        if self.network.build is None:
+            raise PluginError(
+                f"the plugin says nothing of how its network is built for {self.name}"
+            )
+        held = {role: read(path) for role, path in files.items()}
+        return self.network.build(next(iter(held.values())) if len(held) == 1 else held)
 
     @abstractmethod
     def open(self, files: Mapping[str, Path], device: str, precision: str) -> Session:

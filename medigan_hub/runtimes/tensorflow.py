@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medigan_hub.errors import MissingDependencyError, PluginError, WeightsError, require
+from medigan_hub.errors import MissingDependencyError, WeightsError, require
 from medigan_hub.processes.forks import check_tensorflow, threads
 from medigan_hub.runtimes.base import (
     NetworkRuntime,
@@ -71,7 +71,7 @@ class TensorflowRuntime(NetworkRuntime):
                 check_hdf5(path)
             _limit_threads()
             with tf.device(name), _computing_in(precision), _weights_in_words(files):
-                return _compile(self._model(files))
+                return _compile(self._built(files, lambda path: path))
 
         graph = self._loaded.once((tuple(files.values()), place, precision), load)
 
@@ -84,12 +84,6 @@ class TensorflowRuntime(NetworkRuntime):
             return np.asarray(tf.cast(result, tf.float32))
 
         return session
-
-    def _model(self, files: Mapping[str, Path]) -> keras.Model:
-        """Build the network: from the path of one file, or from those of several by their roles."""
-        if self.network.build is None:
-            raise PluginError("the plugin says nothing of how its network is built for tensorflow")
-        return self.network.build(next(iter(files.values())) if len(files) == 1 else files)
 
 
 @cache

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medigan_hub.errors import PluginError
 from medigan_hub.runtimes.base import (
     NetworkRuntime,
     Session,
@@ -59,14 +58,7 @@ class TorchRuntime(NetworkRuntime):
         return session
 
     def _module(self, files: Mapping[str, Path]) -> torch.nn.Module:
-        """Build the network: from what one file holds, or from that of several by their roles."""
-        if self.network.build is None:
-            raise PluginError("the plugin says nothing of how its network is built for torch")
-        read = self.network.read or read_checkpoint
-        held = {role: read(path) for role, path in files.items()}
-        module: torch.nn.Module = self.network.build(
-            next(iter(held.values())) if len(held) == 1 else held
-        )
+        module: torch.nn.Module = self._built(files, self.network.read or read_checkpoint)
         return module
 
 
