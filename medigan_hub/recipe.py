@@ -36,6 +36,7 @@ class Group:
 
     @property
     def is_call(self) -> bool:
+        """Whether it is a call, and no list or table."""
         return self.opening.endswith("(")
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import functools
+import importlib
 import inspect
 import re
 import subprocess
 import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -152,6 +155,30 @@ def test_plugins_and_the_template_have_one_door():
 def test_what_authors_import_is_there_and_documented(name):
     value = getattr(plugin, name)
     assert (not inspect.isclass(value) and not callable(value)) or inspect.getdoc(value)
+
+
+METHODS = (types.FunctionType, classmethod, staticmethod, property, functools.cached_property)
+
+
+@pytest.mark.parametrize("name", sorted(set(modules()) - {"medigan_hub.__main__"}))
+def test_public_methods_are_documented_here_or_where_they_are_declared(name):
+    module = importlib.import_module(name)
+    own = {
+        value.__qualname__: value
+        for value in vars(module).values()
+        if inspect.isclass(value)
+        and value.__module__ == name
+        and not value.__name__.startswith("_")
+    }
+    undocumented = [
+        f"{owner}.{method}"
+        for owner, value in own.items()
+        for method, made in vars(value).items()
+        if not method.startswith("_")
+        and isinstance(made, METHODS)
+        and not inspect.getdoc(getattr(value, method))
+    ]
+    assert undocumented == []
 
 
 def test_the_door_offers_nothing_else():

@@ -56,6 +56,7 @@ class Context:
         self.__dict__.pop("index", None)
 
     def entry(self, model: str) -> Entry:
+        """Return a model of the catalogue."""
         return self.hub.model(model)
 
     def request(

@@ -35,6 +35,7 @@ class Form:
 
     @property
     def fields(self) -> list[Any]:
+        """All fields, in the order in which the page hands their values over."""
         runtime = [] if self.runtime is None else [self.runtime]
         groups = (self.conditions, self.options, self.inputs)
         return [field for group in groups for field in group.values()] + runtime

@@ -70,10 +70,12 @@ class Tile:
 
     @property
     def height(self) -> int:
+        """In pixels."""
         return int(self.pixels.shape[0])
 
     @property
     def width(self) -> int:
+        """In pixels."""
         return int(self.pixels.shape[1])
 
     @cached_property

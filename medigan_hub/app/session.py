@@ -44,6 +44,7 @@ class Made:
 
     @property
     def model(self) -> ModelMetadata:
+        """The model that made it."""
         return self.request.metadata
 
 

@@ -67,7 +67,7 @@ def check(cache: Any, request: GenerationRequest) -> None:
         find(cache, request)
 
 
-class NoCache:
+class NoCache(Cache):
     """Keeps nothing."""
 
     def get(self, index: int) -> Arrays | None:
@@ -77,7 +77,7 @@ class NoCache:
         pass
 
 
-class MemoryCache:
+class MemoryCache(Cache):
     """Keeps samples in the memory of a process; a pickled copy starts empty."""
 
     def __init__(self) -> None:
@@ -93,7 +93,7 @@ class MemoryCache:
         return MemoryCache, ()
 
 
-class DiskCache:
+class DiskCache(Cache):
     """Keeps samples in a folder, a file each, for any number of processes and runs.
 
     ``dataset.json`` says whose samples they are, and each file that its arrays

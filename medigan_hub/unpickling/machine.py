@@ -115,6 +115,7 @@ class Source:
         self.left = length
 
     def read(self, count: int) -> bytes:
+        """Return the next ``count`` bytes."""
         if count > self.left:
             raise UnreadableError("it ends too early")
         self.left -= count
@@ -124,12 +125,14 @@ class Source:
         return found
 
     def skip(self, count: int) -> None:
+        """Go past ``count`` bytes."""
         if not 0 <= count <= self.left:
             raise UnreadableError("it ends too early")
         self.left -= count
         self._stream.seek(count, 1)
 
     def line(self) -> str:
+        """Return a name: what stands before the end of the line."""
         found = self._stream.readline(min(LONGEST_NAME, self.left))
         self.left -= len(found)
         if not found.endswith(b"\n"):
@@ -164,6 +167,7 @@ class Machine:
         self.nodes: list[Node] = []
 
     def node(self, kind: str, *parts: Any) -> Node:
+        """Make a node, and keep it in the order in which it was made."""
         made = Node(kind, list(parts), len(self.nodes))
         self.nodes.append(made)
         return made
@@ -198,10 +202,12 @@ class Machine:
         return found
 
     def top(self) -> Any:
+        """Return the last thing on the stack, and leave it there."""
         self.stack.append(found := self.pop())
         return found
 
     def since_mark(self) -> list[Any]:
+        """Take from the stack all that came after the last mark."""
         if not self.marks:
             raise UnreadableError("it takes what is not there")
         mark = self.marks.pop()
@@ -218,6 +224,7 @@ class Machine:
     # Steps that do more than put something on the stack
 
     def name(self) -> None:
+        """Put a name on the stack; it is looked up in the lists, and nowhere else."""
         module, name = self._source.line(), self._source.line()
         # Names of Python 2, as pickles of protocol 2 have them.
         module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
@@ -233,11 +240,13 @@ class Machine:
         return full in self._classes or LAYER.fullmatch(full) is not None or full == BACKEND
 
     def call(self) -> None:
+        """Put on the stack what becomes of a call."""
         arguments = self.pop("tuple").parts
         function = self.pop("name").parts[0]
         self.stack.append(self.called(function, arguments))
 
     def called(self, function: str, arguments: list[Any]) -> Any:
+        """Return what becomes of a call of a ``function`` that the pickle names."""
         if self.is_class(function):
             return self.node("shell", function, None)
         if function not in CALLS:
@@ -248,6 +257,7 @@ class Machine:
             raise UnreadableError(f"it calls {function} with what that doesn't take") from error
 
     def build(self) -> None:
+        """Give the thing on top of the stack its state."""
         state, value = self.pop(), self.top()
         node = self._check(value, "shell", "ordered", "numpy dtype", "array")
         if node.kind == "shell":
@@ -284,23 +294,28 @@ class Machine:
         node.parts[:] = [*dtype.parts, self.numbers(shape), bool(fortran), self.octets(content)]
 
     def put(self, place: int) -> None:
+        """Remember the thing on top of the stack."""
         self.memo[place] = self.top()
 
     def get(self, place: int) -> None:
+        """Put on the stack what was remembered."""
         if place not in self.memo:
             raise UnreadableError("it takes what is not there")
         self.stack.append(self.memo[place])
 
     def append(self, items: list[Any]) -> None:
+        """Add items to the list on top of the stack."""
         self._check(self.top(), "list").parts.extend(items)
 
     def set_items(self, pairs: list[Any]) -> None:
+        """Add keys and values, by turns, to the table on top of the stack."""
         if len(pairs) % 2:
             raise UnreadableError("it has a key without a value")
         table = self._check(self.top(), "dict", "ordered", "counter")
         table.parts.extend(pairs)
 
     def persistent(self) -> None:
+        """Put on the stack what a checkpoint keeps outside of the pickle: a storage."""
         parts = self.pop("tuple").parts
         kind = self.word(parts[0]) if parts else ""
         if kind == "module" and len(parts) == 4:
@@ -340,11 +355,13 @@ class Machine:
         return content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
 
     def number(self, value: Any) -> int:
+        """Return a size: a whole number, not negative."""
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**62:
             raise UnreadableError("it has a size that is none")
         return value
 
     def numbers(self, value: Any) -> list[int]:
+        """Return a shape."""
         node = self._check(value, "tuple", "size", "list")
         if len(node.parts) > MOST_AXES:
             raise UnreadableError(f"it has a tensor of {len(node.parts)} axes")
@@ -359,6 +376,7 @@ class Machine:
     # What a pickle may ask to be called
 
     def tensor(self, storage: Any, offset: Any, size: Any, stride: Any, *more: Any) -> Node:
+        """Return a tensor: where in a storage its numbers lie."""
         root, dtype, first = self._check(storage, "storage").parts
         grad, _, metadata = (*more, False, None, None)[: max(3, len(more))][:3]
         if len(more) > 3 or (isinstance(metadata, Node) and metadata.parts):
@@ -371,6 +389,7 @@ class Machine:
         self, storage: Any, offset: Any, size: Any, stride: Any, grad: Any, hooks: Any, dtype: Any,
         metadata: Any = None,
     ) -> Node:  # fmt: skip
+        """Return a tensor whose storage does not say what numbers it holds."""
         made = self.tensor(storage, offset, size, stride, grad, hooks, metadata)
         word = dtype_of(self._check(dtype, "name").parts[0])
         if word is None or made.parts[1] != "uint8":
@@ -379,9 +398,11 @@ class Machine:
         return made
 
     def parameter(self, tensor: Any, grad: Any = True, *_: Any) -> Node:
+        """Return a parameter of a network."""
         return self.node("parameter", self._check(tensor, "tensor"), grad is True)
 
     def with_attributes(self, function: Any, kind: Any, arguments: Any, _: Any) -> Any:
+        """Return a tensor without the attributes that were saved with it."""
         name = self._check(function, "name").parts[0]
         if self._check(kind, "name").parts[0] not in TYPES or "._rebuild_" not in name:
             raise RefusedError(name)
@@ -390,6 +411,7 @@ class Machine:
         return self.called(name, self._check(arguments, "tuple").parts)
 
     def ordered(self, items: Any = None) -> Node:
+        """Return a table that keeps its order, such as a ``state_dict``."""
         made = self.node("ordered", None)
         if items is not None:
             self.spend(len(self._check(items, "list").parts))
@@ -401,16 +423,19 @@ class Machine:
         return made
 
     def counter(self, items: Any = None) -> Node:
+        """Return a table of counts."""
         pairs = [] if items is None else self._check(items, "dict").parts
         self.spend(len(pairs))
         return self.node("counter", *pairs)
 
     def set_of(self, items: Any = None) -> Node:
+        """Return a set."""
         found = [] if items is None else self._check(items, "list", "tuple").parts
         self.spend(len(found))
         return self.node("set", *found)
 
     def encoded(self, text: Any, encoding: Any) -> Node:
+        """Return the bytes that Python 2 wrote as a text."""
         if self.word(encoding).replace("-", "") not in ("latin1", "iso88591"):
             raise UnreadableError("it has bytes in an encoding that is none of a pickle")
         content = self._check(text, "text").parts[0]
@@ -418,6 +443,7 @@ class Machine:
         return self.node("bytes", content.encode("latin-1"))
 
     def bytes_of(self, content: Any = None, encoding: Any = None) -> Node:
+        """Return bytes."""
         if content is None:
             return self.node("bytes", b"")
         if encoding is not None:
@@ -425,29 +451,35 @@ class Machine:
         return self._check(content, "bytes")
 
     def bytearray_of(self, *arguments: Any) -> Node:
+        """Return bytes that could be changed."""
         content = self.bytes_of(*arguments).parts[0]
         self.spend(len(content))
         return self.node("bytearray", content)
 
     def complex_of(self, real: Any, imaginary: Any) -> Node:
+        """Return a complex number."""
         if not (isinstance(real, float) and isinstance(imaginary, float)):
             raise UnreadableError("it has a complex number that is none")
         return self.node("complex", real, imaginary)
 
     def size(self, items: Any = None) -> Node:
+        """Return a ``torch.Size``."""
         return self.node("size", *([] if items is None else self.numbers(items)))
 
     def device(self, name: Any, index: Any = None) -> Node:
+        """Return where a tensor lay; nothing follows from it."""
         number = None if index is None else self.number(index)
         return self.node("device", self.word(name)[:20], number)
 
     def numpy_dtype(self, code: Any, *_: Any) -> Node:
+        """Return a type of NumPy's numbers; ``build`` gives it its byte order."""
         word = self.word(code)
         if word not in NUMBERS:
             raise UnreadableError(f"it has numbers of the type {word[:50]!r}")
         return self.node("numpy dtype", word, "=")
 
     def numpy_number(self, dtype: Any, content: Any) -> Node:
+        """Return one number of NumPy's."""
         word, order = self._check(dtype, "numpy dtype").parts
         raw = self.octets(content)
         if len(raw) > LONGEST_NUMBER:
@@ -455,6 +487,7 @@ class Machine:
         return self.node("number", word, order, raw)
 
     def numpy_array(self, kind: Any, *_: Any) -> Node:
+        """Return an array without numbers, which ``build`` fills."""
         if self._check(kind, "name").parts[0] != "numpy.ndarray":
             raise RefusedError(kind.parts[0])
         return self.node("array", "u1", "=", [0], False, b"")

@@ -43,6 +43,7 @@ class Place:
 
     @property
     def lock(self) -> Path:
+        """File that whoever changes this place holds a lock on."""
         return self._beside("lock")
 
     @property

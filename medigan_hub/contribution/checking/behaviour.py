@@ -192,14 +192,17 @@ class Judge:
         return found
 
     def loads(self) -> Iterator[Fault]:
+        """See that the plugin can be loaded."""
         self.runner.load()
         yield from ()
 
     def generates(self) -> Iterator[Fault]:
+        """Have samples made, for the checks that come after."""
         self.batches = self._batches(self._request())
         yield from ()
 
     def as_declared(self) -> Iterator[Fault]:
+        """Hold each batch against the outputs of the metadata."""
         request, done = self._request(), 0
         for batch in self.batches:
             fault = generation.fault(batch, request, done)
@@ -213,6 +216,7 @@ class Judge:
         self.samples = _joined(self.batches)
 
     def not_blank(self) -> Iterator[Fault]:
+        """Look for images of one value alone."""
         for output in self._images():
             blank = [i for i, image in enumerate(self._made(output)) if np.ptp(image) == 0]
             if blank:
@@ -223,6 +227,7 @@ class Judge:
                 )
 
     def samples_differ(self) -> Iterator[Fault]:
+        """Look for samples that are the same."""
         image = self._images()[0]
         different = {sample.tobytes() for sample in self._made(image)}
         if len(different) < COUNT:
@@ -232,6 +237,7 @@ class Judge:
             )
 
     def same_seed(self) -> Iterator[Fault]:
+        """Hold samples of one seed in batches of other sizes against each other."""
         remedy = "let a sample depend on the seed and its index alone: request.latents, request.rng"
         for batch_size in (1, 3):
             again = _joined(self._checked(self._request(batch_size=batch_size)))
@@ -251,6 +257,7 @@ class Judge:
                     )
 
     def other_seed(self) -> Iterator[Fault]:
+        """Hold samples of two seeds against each other."""
         if self._given() or any(entry.files for entry in self.model.inputs):
             raise Skip("the samples start from images, not from random numbers")
         image = self._images()[0]
@@ -262,12 +269,14 @@ class Judge:
             )
 
     def conditions(self) -> Iterator[Fault]:
+        """Try the values of each condition: each is taken, and changes the image."""
         if not self.model.conditions:
             raise Skip("the model has none")
         for parameter in self.model.conditions:
             yield from self._condition(parameter)
 
     def reference(self) -> Iterator[Fault]:
+        """Hold the reference samples against what is made now."""
         if isinstance(self.shipped, Skip):
             raise self.shipped
         if isinstance(self.shipped, Fault):
