@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
-LONGEST = 2000
+MAX_CHARACTERS = 2000
 """Characters that a message may have."""
 
 
@@ -54,9 +54,9 @@ class _Bounded:
     def spelt(self, spell: Callable[[str, str | None], str]) -> str:
         """Return the message, with parameters (and their values) as ``spell`` writes them."""
         text = spelt(super().__str__(), spell)
-        if len(text) <= LONGEST:
+        if len(text) <= MAX_CHARACTERS:
             return text
-        return f"{text[: LONGEST - 400]} ... ({len(text)} characters) ... {text[-300:]}"
+        return f"{text[: MAX_CHARACTERS - 400]} ... ({len(text)} characters) ... {text[-300:]}"
 
 
 class HubError(_Bounded, Exception):

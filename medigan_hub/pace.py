@@ -15,11 +15,11 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 
-LEAST_RATE = 1024
+MIN_BYTES_PER_SECOND = 1024
 """Bytes a second that an answer must bring in each window; a modem brings five times that."""
-WINDOW = 60.0
+WINDOW_SECONDS = 60.0
 """Seconds of waiting for which the rate is taken; what is done between two reads doesn't count."""
-HEAD = 60.0
+HEAD_SECONDS = 60.0
 """Seconds that the head of an answer may take from its first byte on."""
 
 
@@ -96,15 +96,15 @@ class _Counted(io.RawIOBase):
         if self._begun is None:  # until then the server has thought, which has a timeout of its own
             self._begun = now
             return count
-        if self.head and now > self._begun + HEAD:
-            raise TooSlowError(f"the head of its answer takes over {HEAD:g} seconds")
+        if self.head and now > self._begun + HEAD_SECONDS:
+            raise TooSlowError(f"the head of its answer takes over {HEAD_SECONDS:g} seconds")
         if self._end is not None and self._within is not None and now > self._end:
             raise TooSlowError(f"it takes over {self._within:g} seconds")
         self._waited += now - start
         self._brought += count or 0
-        if count and self._waited > WINDOW:
-            if self._brought < LEAST_RATE * self._waited:
-                raise TooSlowError(f"it brings less than {LEAST_RATE} bytes a second")
+        if count and self._waited > WINDOW_SECONDS:
+            if self._brought < MIN_BYTES_PER_SECOND * self._waited:
+                raise TooSlowError(f"it brings less than {MIN_BYTES_PER_SECOND} bytes a second")
             self._waited, self._brought = 0.0, 0
         return count
 

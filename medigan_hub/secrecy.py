@@ -23,9 +23,9 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from weakref import WeakSet
 
 STRUCK = "..."
-PIECE = 8
+PIECE_CHARACTERS = 8
 """Characters of a secret that are struck out together, and no fewer."""
-SHORTEST = 8
+MIN_CHARACTERS = 8
 """Characters of a variable's value that is taken for a secret; a shorter one is a setting."""
 
 NAMED = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSWD|PASS|PAT|API_?KEY)$", re.IGNORECASE)
@@ -125,8 +125,12 @@ def _of_environment() -> Iterator[str]:
     """Yield the values of variables that are secret, and the secret parts of URLs in others."""
     for name, value in os.environ.items():
         if "://" in value:
-            yield from (found for found in _of_urls(value) if len(found) >= SHORTEST)
-        elif NAMED.search(name) and len(value.strip()) >= SHORTEST and not value.startswith("/"):
+            yield from (found for found in _of_urls(value) if len(found) >= MIN_CHARACTERS)
+        elif (
+            NAMED.search(name)
+            and len(value.strip()) >= MIN_CHARACTERS
+            and not value.startswith("/")
+        ):
             yield value.strip()
 
 
@@ -143,7 +147,7 @@ def _of_urls(text: str) -> Iterator[str]:
 @lru_cache(maxsize=64)
 def _pieces(value: str) -> frozenset[str]:
     """Return what gives a secret away: each piece of it in each way of writing it."""
-    length = min(PIECE, max(4, len(value) // 2))
+    length = min(PIECE_CHARACTERS, max(4, len(value) // 2))
     found = set()
     for written in (value, *_in_base64(value.encode())):
         found |= set(_windows(written, length))

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
 NUM_SAMPLES = 256
 """From which the principal directions of a model are found."""
-MOST_DIRECTIONS = 32
+MAX_DIRECTIONS = 32
 """Principal directions that are kept of a model."""
-CELLS = 32
+MAX_CELLS = 32
 """Cells along a side of an image, at most, to which the directions are fitted."""
 PENALTY = 0.1
 """On the fit, for each sample and unit of the latent vector's variance. Found by trials on maps of
@@ -171,12 +171,12 @@ def directions(
     RequestError
         As for ``principal``; also when ``count`` is not from 1 to 32.
     """
-    count = whole_number("the number of directions", count, 1, MOST_DIRECTIONS)
+    count = whole_number("the number of directions", count, 1, MAX_DIRECTIONS)
     size = latent_of(request.metadata).size
     path = cache_folder() / "directions" / f"{_key(held(request))}.npy"
     found = _read(path, size)
     if found is None:
-        found = principal(plugin, request, MOST_DIRECTIONS, progress=progress)
+        found = principal(plugin, request, MAX_DIRECTIONS, progress=progress)
         stream = io.BytesIO()
         np.save(stream, found, allow_pickle=False)
         with suppress(OSError):  # a cache that can't be written costs time, nothing else
@@ -342,7 +342,7 @@ def _coarse(images: np.ndarray) -> NDArray[np.float32]:
     values = images.astype(np.float32)
     for axis in range(1, images.ndim - 1):
         size = images.shape[axis]
-        edges = np.linspace(0, size, min(size, CELLS) + 1)[:, np.newaxis]
+        edges = np.linspace(0, size, min(size, MAX_CELLS) + 1)[:, np.newaxis]
         pixels = np.arange(size)
         covered = np.minimum(edges[1:], pixels + 1) - np.maximum(edges[:-1], pixels)
         shares = (covered.clip(0) / np.diff(edges, axis=0)).astype(np.float32)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-PATIENCE = 30.0
+PATIENCE_SECONDS = 30.0
 """Seconds without a byte after which a request is given up."""
 
 
@@ -32,7 +32,7 @@ async def pieces(request: Request) -> AsyncIterator[bytes]:
     stream = aiter(request.stream())
     while True:
         try:
-            yield await asyncio.wait_for(anext(stream), PATIENCE)
+            yield await asyncio.wait_for(anext(stream), PATIENCE_SECONDS)
         except StopAsyncIteration:
             return
         except asyncio.TimeoutError as error:

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from medigan_hub.app.context import Context
     from medigan_hub.generation import Wishes
 
-MOST = 8
+MAX_SAMPLES = 8
 """Samples of a model that are compared."""
 BINS = 64
-MOST_READ = 50
+MAX_READ = 50
 """Images of each kind in a reading test."""
 
 
@@ -40,7 +40,7 @@ def build(context: Context, tab: gr.Tab) -> None:
     )
     with gr.Row():
         models = gr.Dropdown([], multiselect=True, label="Models, side by side", scale=3)
-        count = gr.Number(4, label="Samples of each", info=f"1 to {MOST}", min_width=120)
+        count = gr.Number(4, label="Samples of each", info=f"1 to {MAX_SAMPLES}", min_width=120)
         seed = form.seed_field()
     with gr.Row():
         given = form.files("Input for models that start from an image", context.session, height=120)
@@ -66,7 +66,7 @@ def build(context: Context, tab: gr.Tab) -> None:
         if not names and not real:
             raise RequestError("nothing is chosen to compare; choose models, or upload real images")
         number = form.whole("the number of samples", count)
-        whole_number("the number of samples", number, 1, MOST)
+        whole_number("the number of samples", number, 1, MAX_SAMPLES)
         wishes: Wishes = {"seed": form.whole("the seed", seed)}
         uploads = session.keep({"input": given or [], "real": real or []})
         rows: list[dict[str, Any]] = []
@@ -76,7 +76,7 @@ def build(context: Context, tab: gr.Tab) -> None:
             sources["real images"] = [fractions(image) for image in found]
             tiles = [
                 pictures.plain(image, "Real", [f"image {n}"])
-                for n, image in enumerate(found[: 2 * MOST], 1)
+                for n, image in enumerate(found[: 2 * MAX_SAMPLES], 1)
             ]
             rows.append(
                 {"name": "Real images", "title": "as uploaded", "tiles": tiles, "legend": []}
@@ -176,7 +176,7 @@ def _reading_test(context: Context, real: gr.File) -> None:
             count = gr.Number(
                 10,
                 label="Images of each kind",
-                info=f"1 to {MOST_READ}; as many as are real, at most",
+                info=f"1 to {MAX_READ}; as many as are real, at most",
             )
             seed = form.seed_field("", "Seed of the test")
             start = gr.Button("Start the test", min_width=140)
@@ -194,7 +194,7 @@ def _reading_test(context: Context, real: gr.File) -> None:
         session: Session, model: str, count: Any, seed: str, real: list[str] | None
     ) -> Iterator[Any]:
         number = form.whole("the number of images", count)
-        whole_number("the number of images", number, 1, MOST_READ)
+        whole_number("the number of images", number, 1, MAX_READ)
         if not real:
             raise RequestError("there are no real images; upload some above, as Real images")
         chosen = form.whole("the seed", seed) if seed.strip() else secrets.randbelow(2**32)

@@ -25,7 +25,7 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 
 from medigan_hub.app.bodies import Refused, pieces, read
 from medigan_hub.app.files import GONE
-from medigan_hub.app.settings import MOST_BYTES, MOST_HELD, MOST_HELD_IN_ALL, MOST_UPLOADS
+from medigan_hub.app.settings import MAX_UPLOAD_BYTES, MAX_UPLOADS, MOST_HELD, MOST_HELD_IN_ALL
 from medigan_hub.errors import RequestError
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ UPLOAD = API + "/upload"
 PROGRESS = API + "/upload_progress"
 FILE = API + "/file="
 
-LONGEST_EVENT = 2**19
-LONGEST_TEXT = 10_000
-LONGEST_NUMBER = 40
-LONGEST_NAME = 200
-MOST_VALUES = 1000
+MAX_EVENT_BYTES = 2**19
+MAX_TEXT_CHARACTERS = 10_000
+MAX_DIGITS = 40
+MAX_NAME_BYTES = 200
+MAX_VALUES = 1000
 """Bounds: bytes of an event, characters of a text, digits of a number, bytes of a name, values."""
 
 
@@ -128,7 +128,7 @@ class Doors:
             await self._app(scope, receive, send_on)
         except Exception as error:
             # What any client may cause as often as it likes is a line in the terminal of the app.
-            fault = f"{scope['path'][:LONGEST_NAME]!r} failed: {type(error).__name__}"
+            fault = f"{scope['path'][:MAX_NAME_BYTES]!r} failed: {type(error).__name__}"
             print(f"medigan app: {fault}", file=sys.stderr)  # noqa: T201 (where faults are said)
             if not begun:
                 raise Refused("this can't be answered", 500) from error
@@ -141,7 +141,7 @@ class Doors:
         Refused
             It is none, or names a file that is not its page's own.
         """
-        content = await read(request, LONGEST_EVENT)
+        content = await read(request, MAX_EVENT_BYTES)
         try:
             event = json.loads(
                 content, parse_int=_whole, parse_float=_finite, parse_constant=_no_number
@@ -209,12 +209,12 @@ class Doors:
 
         try:
             form = await MultiPartParser(
-                request.headers, arriving(), max_files=4 * MOST_UPLOADS, max_fields=0
+                request.headers, arriving(), max_files=4 * MAX_UPLOADS, max_fields=0
             ).parse()
             try:
                 sent = [file for _, file in form.multi_items() if isinstance(file, UploadFile)]
-                if any((file.size or 0) > MOST_BYTES for file in sent):
-                    raise Refused(f"a file has at most {MOST_BYTES >> 20} MiB", 413)
+                if any((file.size or 0) > MAX_UPLOAD_BYTES for file in sent):
+                    raise Refused(f"a file has at most {MAX_UPLOAD_BYTES >> 20} MiB", 413)
                 kept = await run_in_threadpool(
                     self._files.take, [(_file_name(file.filename), file.file) for file in sent]
                 )
@@ -255,16 +255,18 @@ def _name(name: Any) -> str:
 
 
 def _few(values: list[Any]) -> list[Any]:
-    if len(values) > MOST_VALUES:
-        raise Refused(f"{len(values)} values were sent; at most {MOST_VALUES} are taken")
+    if len(values) > MAX_VALUES:
+        raise Refused(f"{len(values)} values were sent; at most {MAX_VALUES} are taken")
     return values
 
 
 def _short(value: Any) -> Any:
     if isinstance(value, str) and not value.isascii() and re.search("[\ud800-\udfff]", value):
         raise Refused("a text has characters that there are not")
-    if isinstance(value, str) and len(value) > LONGEST_TEXT:
-        raise Refused(f"a text has {len(value)} characters; at most {LONGEST_TEXT} are taken", 413)
+    if isinstance(value, str) and len(value) > MAX_TEXT_CHARACTERS:
+        raise Refused(
+            f"a text has {len(value)} characters; at most {MAX_TEXT_CHARACTERS} are taken", 413
+        )
     return value
 
 
@@ -278,7 +280,7 @@ def _told_of(event: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _whole(digits: str) -> int:
-    if len(digits) > LONGEST_NUMBER:
+    if len(digits) > MAX_DIGITS:
         raise ValueError("too many digits")
     return int(digits)
 
@@ -302,4 +304,4 @@ def _file_name(name: str | None) -> str:
     """Return a name for an upload: the letters of its own that every system takes."""
     own = (name or "").replace("\\", "/").rpartition("/")[2]
     plain = "".join(each for each in own if each.isprintable() and each not in '<>:"|?*')
-    return plain.encode()[-LONGEST_NAME:].decode("utf-8", "ignore").strip(" .") or "file"
+    return plain.encode()[-MAX_NAME_BYTES:].decode("utf-8", "ignore").strip(" .") or "file"

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 SHOWN_FILTERS = ("modality", "organ", "task", "licence", "framework")
 NO_METRIC = "relevance"
-MOST_CARDS = 200
-LONGEST = 200
+MAX_CARDS = 200
+MAX_CHARACTERS = 200
 """Characters of a search: each word is held against all that are known."""
 
 # A click on a card's button, by mouse or keyboard, is an event that says which it was.
@@ -66,9 +66,9 @@ def build(context: Context, tab: gr.Tab) -> None:
 
     @work.in_words(status)
     def search(words: str, rank_by: str, installed: bool, *values: list[str]) -> dict[Any, Any]:
-        if len(words) > LONGEST:
+        if len(words) > MAX_CHARACTERS:
             raise RequestError(
-                f"the search has {len(words)} characters; at most {LONGEST} are taken"
+                f"the search has {len(words)} characters; at most {MAX_CHARACTERS} are taken"
             )
         chosen: dict[str, Any] = {
             name: value or None for name, value in zip(filters, values, strict=True)
@@ -78,12 +78,12 @@ def build(context: Context, tab: gr.Tab) -> None:
             words, installed=True if installed else None, rank_by=metric, **chosen
         )
         found = [
-            _card(match.entry, match.metric, match.value) for match in result.matches[:MOST_CARDS]
+            _card(match.entry, match.metric, match.value) for match in result.matches[:MAX_CARDS]
         ]
         total = len(context.hub.models())
         lines = [f"{len(result.matches)} of {total} models.", *result.advice]
-        if len(result.matches) > MOST_CARDS:
-            lines.append(f"The first {MOST_CARDS} are shown.")
+        if len(result.matches) > MAX_CARDS:
+            lines.append(f"The first {MAX_CARDS} are shown.")
         return {status: work.said(" ".join(lines)), cards: render("cards.html", cards=found)}
 
     @work.in_words(status)

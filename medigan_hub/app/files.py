@@ -25,13 +25,13 @@ from medigan_hub.app.settings import (
     MOST_FILES_IN_ALL,
     MOST_HELD,
     MOST_HELD_IN_ALL,
-    UNCLAIMED,
+    UNCLAIMED_SECONDS,
 )
 from medigan_hub.errors import RequestError
 
 GONE = "a file is not there, or no longer; upload it again"
 SHARED = "GRADIO_TEMP_DIR"
-STRAY = 60.0
+STRAY_SECONDS = 60.0
 """Seconds after which what the web framework left behind is removed."""
 
 _apps: list[ExitStack] = []
@@ -135,12 +135,12 @@ class Files:
         """Remove what nobody claimed, and what the web framework left behind."""
         with self._lock:
             for path in self._of(None):
-                if time.monotonic() - self._known[path].since > UNCLAIMED:
+                if time.monotonic() - self._known[path].since > UNCLAIMED_SECONDS:
                     self._remove(path)
         for entry in self._shared.iterdir():
             with suppress(OSError):
                 status = entry.lstat()
-                if stat.S_ISREG(status.st_mode) and time.time() - status.st_mtime > STRAY:
+                if stat.S_ISREG(status.st_mode) and time.time() - status.st_mtime > STRAY_SECONDS:
                     entry.unlink()
 
     def _place(self, name: str) -> Path:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from medigan_hub.generation import Wishes
     from medigan_hub.metadata import Input, ModelMetadata, Parameter
 
-LONGEST = 100
+MAX_CHARACTERS = 100
 """Characters of a number that a user types."""
 YES_NO = {"yes": True, "no": False}
 
@@ -137,7 +137,7 @@ def whole(what: str, text: Any) -> int:
     number = None
     typed = str(text).strip()
     try:
-        number = int(typed) if len(typed) <= LONGEST else None
+        number = int(typed) if len(typed) <= MAX_CHARACTERS else None
     except ValueError:
         if isinstance(text, float) and text.is_integer():
             number = int(text)
@@ -153,7 +153,7 @@ def shortened(value: Any) -> str:
     '7777777777777777 ...'
     """
     shown = repr(value)
-    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]} ..."
+    return shown if len(shown) <= MAX_CHARACTERS else f"{shown[:MAX_CHARACTERS]} ..."
 
 
 def _none(*values: Any) -> None:

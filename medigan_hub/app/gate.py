@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 LOGIN = "/login-with-token"
 COOKIE = "medigan-app"
-LONGEST_FORM = 4096
-PAUSE = 1.0
+MAX_FORM_BYTES = 4096
+PAUSE_SECONDS = 1.0
 """Seconds that a wrong token waits for its answer, one after the other, so that guessing takes
 for ever.
 """
-MOST_GUESSES = 8
+MAX_GUESSES = 8
 """Wrong tokens that wait at a time; further ones are sent away."""
-MOST_PASSES = 1000
+MAX_PASSES = 1000
 """Browsers that are known at a time; beyond them the one that came first has to log in again."""
 NOTEBOOKS = "'self' http://localhost:* http://127.0.0.1:* vscode-webview: vscode-file:"
 ALWAYS = {
@@ -94,22 +94,22 @@ class Gate:
 
     async def _login(self, request: Request) -> Response:
         try:
-            content = await read(request, LONGEST_FORM)
+            content = await read(request, MAX_FORM_BYTES)
         except (Refused, ClientDisconnect):
             return PlainTextResponse("this is no token", 413)
         given = parse_qs(content.decode("utf-8", "replace")).get("token", [""])[0].strip()
         if self._token is None or not secrets.compare_digest(given.encode(), self._token.encode()):
-            if self._guesses >= MOST_GUESSES:
+            if self._guesses >= MAX_GUESSES:
                 return PlainTextResponse("too many wrong tokens; try again in a while", 429)
             self._guesses += 1
             try:
                 async with self._guessing:
-                    await asyncio.sleep(PAUSE)
+                    await asyncio.sleep(PAUSE_SECONDS)
             finally:
                 self._guesses -= 1
             return HTMLResponse(render("login.html", wrong=True, to=LOGIN), 401, PRIVATE)
         new = secrets.token_urlsafe(32)
-        self._passes = [*self._passes, new][-MOST_PASSES:]
+        self._passes = [*self._passes, new][-MAX_PASSES:]
         response = RedirectResponse("/", 303, PRIVATE)
         response.set_cookie(COOKIE, new, httponly=True, samesite="strict")
         return response

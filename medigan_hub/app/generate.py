@@ -11,7 +11,7 @@ from medigan_hub import generation
 from medigan_hub.app import display, form, work
 from medigan_hub.app.context import AT_ONCE, QUIETLY
 from medigan_hub.app.session import Made, Session
-from medigan_hub.app.settings import MOST_SHOWN
+from medigan_hub.app.settings import MAX_SHOWN
 from medigan_hub.errors import whole_number
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _fields(context: Context, model: ModelMetadata) -> None:
             count = gr.Number(
                 4,
                 label="Number of samples",
-                info=f"1 to {MOST_SHOWN}{unless}",
+                info=f"1 to {MAX_SHOWN}{unless}",
                 interactive=True,
             )
             seed = form.seed_field()
@@ -62,7 +62,7 @@ def _fields(context: Context, model: ModelMetadata) -> None:
         number = None  # as many as there are images
         if "inputs" not in wishes:
             number = form.whole("the number of samples", count)
-            whole_number("the number of samples", number, 1, MOST_SHOWN)
+            whole_number("the number of samples", number, 1, MAX_SHOWN)
         yield {status: work.loading(model), grid: ""}
         with work.job(session) as stop:
             plugin, request = context.request(model.name, number, wishes)

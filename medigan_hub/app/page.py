@@ -12,7 +12,7 @@ from medigan_hub._version import __version__
 from medigan_hub.app import compare, display, explore, generate, steer, takeaway, work
 from medigan_hub.app.context import AT_ONCE, Context
 from medigan_hub.app.session import Session, Sessions
-from medigan_hub.app.settings import MOST_WAITING, USERS_AT_A_TIME, Settings
+from medigan_hub.app.settings import MAX_AT_A_TIME, MAX_WAITING, Settings
 from medigan_hub.errors import HubError
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def build(hub: Hub, settings: Settings, sessions: Sessions) -> gr.Blocks:
     for event in page.fns.values():
         if event.renderable is not None:
             event.fn = _one_at_a_time(event.fn)
-    page.queue(default_concurrency_limit=USERS_AT_A_TIME, api_open=False, max_size=MOST_WAITING)
+    page.queue(default_concurrency_limit=MAX_AT_A_TIME, api_open=False, max_size=MAX_WAITING)
     return page
 
 

@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from medigan_hub.app.settings import MOST_BYTES, MOST_SESSIONS, Settings
+from medigan_hub.app.settings import MAX_SESSIONS, MAX_UPLOAD_BYTES, Settings
 from medigan_hub.errors import HubError, RequestError, named, require
 
 if TYPE_CHECKING:
@@ -41,13 +41,13 @@ SILENT = {
     "OTEL_SDK_DISABLED": "true",
 }
 """What keeps the web framework, and what it imports, from calling anybody."""
-LEAST_TOKEN = 16
+MIN_TOKEN_CHARACTERS = 16
 """Characters of a token that a user chooses."""
 FIRST_PORT = 7860
-MOST_CONNECTIONS = 16 * MOST_SESSIONS
-SWEEP = 30.0
+MAX_CONNECTIONS = 16 * MAX_SESSIONS
+SWEEP_SECONDS = 30.0
 """Seconds between two looks for what was left behind."""
-PORTS = 100
+MAX_PORTS = 100
 """How many ports are tried where none is named."""
 LOOPBACK_NAMES = ["127.0.0.1", "localhost", "[::1]"]
 
@@ -153,7 +153,7 @@ def serve(
             server_port=bound,
             footer_links=[],
             run_history=False,
-            max_file_size=MOST_BYTES,
+            max_file_size=MAX_UPLOAD_BYTES,
             allowed_paths=[],
             show_error=False,
             ssr_mode=False,
@@ -164,7 +164,7 @@ def serve(
         )
         # Where it records the screen, which nobody asks it to; else a folder that all share.
         gradio.routes.DEFAULT_TEMP_DIR = str(shared)
-        blocks.state_session_capacity = 2 * MOST_SESSIONS
+        blocks.state_session_capacity = 2 * MAX_SESSIONS
         _beside_a_loop(mount)
         # Only an app that has launched is held to its own folder by the web framework, which
         # takes one for launched that it starts by itself. The doors do it before.
@@ -173,7 +173,7 @@ def serve(
             uvicorn.Config(
                 app,
                 ws="none",
-                limit_concurrency=MOST_CONNECTIONS,
+                limit_concurrency=MAX_CONNECTIONS,
                 log_level="warning",
                 access_log=False,
                 server_header=False,
@@ -238,7 +238,7 @@ async def _swept(sessions: Sessions, files: Files, app: object) -> AsyncIterator
 
     async def sweep() -> None:
         while True:
-            await asyncio.sleep(SWEEP)
+            await asyncio.sleep(SWEEP_SECONDS)
             await asyncio.to_thread(sessions.sweep)
             await asyncio.to_thread(files.sweep)
 
@@ -266,9 +266,9 @@ def _token(host: str) -> str | None:
     given = os.environ.get(TOKEN)
     if given is None:
         return None if is_loopback(host) else secrets.token_urlsafe(24)
-    if len(given) < LEAST_TOKEN:
+    if len(given) < MIN_TOKEN_CHARACTERS:
         raise RequestError(
-            f"the token in {TOKEN} has {len(given)} characters; take {LEAST_TOKEN} or more"
+            f"the token in {TOKEN} has {len(given)} characters; take {MIN_TOKEN_CHARACTERS} or more"
         )
     return given
 
@@ -277,7 +277,7 @@ def _listen(host: str, port: int | None) -> socket.socket:
     """Return a socket that listens at an address."""
     if port is not None and not 0 <= port <= 65535:
         raise RequestError(f"there is no port {port}; use 1 to 65535, or 0 for any free one")
-    ports = range(FIRST_PORT, FIRST_PORT + PORTS) if port is None else [port]
+    ports = range(FIRST_PORT, FIRST_PORT + MAX_PORTS) if port is None else [port]
     problem: OSError | None = None
     for each in ports:
         try:
@@ -295,7 +295,7 @@ def _listen(host: str, port: int | None) -> socket.socket:
         except OSError as error:
             problem = error
     reason = problem.strerror if problem is not None else "no port is free"
-    where = port if port is not None else f"{FIRST_PORT} to {FIRST_PORT + PORTS - 1}"
+    where = port if port is not None else f"{FIRST_PORT} to {FIRST_PORT + MAX_PORTS - 1}"
     raise RequestError(
         f"the app can't listen at {host}, port {where}: {reason}; "
         f"name others with {named('host')} and {named('port')}"

@@ -18,12 +18,12 @@ import numpy as np
 from medigan_hub import inputs
 from medigan_hub.app.files import Files
 from medigan_hub.app.settings import (
-    IDLE,
-    MOST_FOLDERS,
+    IDLE_SECONDS,
+    MAX_FOLDERS,
+    MAX_PIXELS,
+    MAX_SESSIONS,
+    MAX_UPLOADS,
     MOST_HELD,
-    MOST_PIXELS,
-    MOST_SESSIONS,
-    MOST_UPLOADS,
 )
 from medigan_hub.errors import RequestError
 
@@ -88,7 +88,7 @@ class Session:
             The session is over, or the disk is full.
         """
         place, _ = self._open()
-        while len(self._folders) >= MOST_FOLDERS or sum(map(_size, self._folders)) > MOST_HELD:
+        while len(self._folders) >= MAX_FOLDERS or sum(map(_size, self._folders)) > MOST_HELD:
             shutil.rmtree(self._folders.pop(0), ignore_errors=True)
         with _full_disk_in_words():
             self._folders.append(Path(mkdtemp(dir=place)))
@@ -138,9 +138,9 @@ class Session:
         for name, paths in uploads.items():
             if not paths:
                 continue
-            if len(paths) > MOST_UPLOADS:
+            if len(paths) > MAX_UPLOADS:
                 raise RequestError(
-                    f"{len(paths)} files were uploaded; the app takes {MOST_UPLOADS} at a time"
+                    f"{len(paths)} files were uploaded; the app takes {MAX_UPLOADS} at a time"
                 )
             place = folder / name
             place.mkdir()
@@ -150,7 +150,7 @@ class Session:
                     raise RequestError(f"two files are named {path.name}; rename one")
                 with _full_disk_in_words():
                     shutil.copyfile(path, target)
-                inputs.check_size(target, MOST_PIXELS)
+                inputs.check_size(target, MAX_PIXELS)
             kept[name] = place if len(paths) > 1 else next(place.iterdir())
         return kept
 
@@ -186,7 +186,7 @@ class Sessions:
         """Return a new session; the one of another page goes where there are too many."""
         with self._lock:
             self.end(name)
-            while len(self._open) >= MOST_SESSIONS:
+            while len(self._open) >= MAX_SESSIONS:
                 self.end(min(self._open, key=lambda each: self._watched[each] > 0))
             self._open[name] = Session(self._place, self._files)
             self._used[name] = time.monotonic()
@@ -228,7 +228,7 @@ class Sessions:
         with self._lock:
             now = time.monotonic()
             for name, used in list(self._used.items()):
-                if not self._watched[name] and now - used > IDLE:
+                if not self._watched[name] and now - used > IDLE_SECONDS:
                     self.end(name)
 
 

@@ -10,31 +10,31 @@ from medigan_hub.execution import Execution
 if TYPE_CHECKING:
     from medigan_hub.generation import Wishes
 
-MOST_SHOWN = 64
+MAX_SHOWN = 64
 """Samples that the page shows at a time."""
-MOST_SAVED = 1000
+MAX_SAVED = 1000
 """Samples in a data set that the page makes; the command that it shows makes any number."""
-MOST_PIXELS = 4_194_304
+MAX_PIXELS = 4_194_304
 """Pixels of an uploaded image, 2048 x 2048: a network needs some hundred bytes for each."""
-MOST_BYTES = 64 * 2**20
+MAX_UPLOAD_BYTES = 64 * 2**20
 """Size of an uploaded file."""
-MOST_UPLOADS = 64
+MAX_UPLOADS = 64
 """Files uploaded for one input."""
 MOST_FILES, MOST_HELD = 512, 2**30
 """Files of one page that are kept, and their bytes: beyond them the oldest goes."""
 MOST_FILES_IN_ALL, MOST_HELD_IN_ALL = 4096, 4 * 2**30
 """The same of all pages together."""
-UNCLAIMED = 600.0
+UNCLAIMED_SECONDS = 600.0
 """Seconds that an upload is kept which no page has named."""
-MOST_SESSIONS = 64
+MAX_SESSIONS = 64
 """Pages that are open at a time: beyond them the one goes that was used longest ago."""
-IDLE = 600.0
+IDLE_SECONDS = 600.0
 """Seconds that a page is kept which no browser has open."""
-MOST_WAITING = 64
+MAX_WAITING = 64
 """Jobs that wait for their turn; further ones are refused."""
-MOST_FOLDERS = 8
+MAX_FOLDERS = 8
 """Folders with uploads and data sets that are kept for a user: those of the last jobs."""
-USERS_AT_A_TIME = 8
+MAX_AT_A_TIME = 8
 """Jobs of one kind that run side by side; further ones wait for their turn."""
 
 

@@ -14,7 +14,7 @@ from medigan_hub import recipe, writers
 from medigan_hub.app import form, work
 from medigan_hub.app.context import AT_ONCE, QUIETLY
 from medigan_hub.app.session import Made, Session
-from medigan_hub.app.settings import MOST_SAVED
+from medigan_hub.app.settings import MAX_SAVED
 from medigan_hub.errors import RequestError, whole_number
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def build(context: Context, tab: gr.Tab) -> None:
     status = work.status("takeaway-status")
     with gr.Row():
         count = gr.Number(
-            1, label="Number of samples", info=f"1 to {MOST_SAVED}; the command makes any number"
+            1, label="Number of samples", info=f"1 to {MAX_SAVED}; the command makes any number"
         )
         format_name = gr.Dropdown(["png"], value="png", label="Format")
     with gr.Row():
@@ -138,7 +138,7 @@ def _made(session: Session) -> Made:
 
 def _number(made: Made, count: Any) -> int:
     number = whole_number(
-        "the number of samples", form.whole("the number of samples", count), 1, MOST_SAVED
+        "the number of samples", form.whole("the number of samples", count), 1, MAX_SAVED
     )
     for what in ("inputs", "given_latents"):
         given = getattr(made.request, what)

@@ -32,7 +32,7 @@ UPLOADED = re.compile(
     r"(?<!\S)\S*?medigan-(app|passing)-[^\s/\\]{1,40}([/\\][^\s/\\]{1,99}){2,3}[/\\]"
 )
 """Where an uploaded file lies, which is nobody's business; tried once for each word."""
-LONGEST = 500
+MAX_CHARACTERS = 500
 """Characters of what is said of an error."""
 
 
@@ -118,7 +118,7 @@ def shown(error: Exception) -> str:
     with suppress(RuntimeError):  # of a user who has none
         home = str(Path.home())
         words = words.replace(home, "~") if len(home) > 1 else words
-    return words if len(words) <= LONGEST else f"{words[:LONGEST]} ..."
+    return words if len(words) <= MAX_CHARACTERS else f"{words[:MAX_CHARACTERS]} ..."
 
 
 def in_words(status: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -28,9 +28,9 @@ from medigan_hub.metadata import ModelMetadata
 ENVIRONMENT = "MEDIGAN_CATALOGUE"
 SHIPPED = Path(__file__).parent
 SHIPPED_ORIGIN = "medigan-hub"
-MOST_NAMED = 100
+MAX_NAMED = 100
 """URLs that one answer may name."""
-MOST_INVALID = 50
+MAX_INVALID = 50
 """Documents of one file or answer that may be none, before the others are left out, too."""
 
 SCHEME = r"(?:https?|ftps?|file|s3|gs):/"
@@ -101,7 +101,7 @@ def _in_file(path: Path) -> Iterator[Document]:
         found = _valid(document, where)
         if found is not None:
             yield found
-        elif (invalid := invalid + 1) == MOST_INVALID:
+        elif (invalid := invalid + 1) == MAX_INVALID:
             _give_up(str(path))
             return
 
@@ -124,13 +124,13 @@ def _at_url(url: str, *, may_name_others: bool) -> Iterator[Document]:
                 found = None
             if found is not None:
                 yield found
-            elif (invalid := invalid + 1) == MOST_INVALID:
+            elif (invalid := invalid + 1) == MAX_INVALID:
                 _give_up(web.shown(url))
                 return
             continue
         named += 1
-        if named > MOST_NAMED:
-            _warn(f"{web.shown(url)} names over {MOST_NAMED} URLs; the others are left out")
+        if named > MAX_NAMED:
+            _warn(f"{web.shown(url)} names over {MAX_NAMED} URLs; the others are left out")
             return
         try:
             other = urljoin(base, document)
@@ -183,7 +183,7 @@ def _valid(document: Any, where: str) -> Document | None:
 
 
 def _give_up(where: str) -> None:
-    _warn(f"{where} holds {MOST_INVALID} documents that are not valid; the rest is left out")
+    _warn(f"{where} holds {MAX_INVALID} documents that are not valid; the rest is left out")
 
 
 def _fetched(url: str) -> tuple[str, Any] | None:

@@ -14,11 +14,11 @@ from medigan_hub import variables
 from medigan_hub.errors import PluginError, require
 from medigan_hub.processes import groups, logs
 
-LIMIT = 600.0
+LIMIT_SECONDS = 600.0
 """Seconds that a build may take."""
-LOUD = 2**26
+MAX_PRINTED_BYTES = 2**26
 """Bytes that it may print."""
-INTERVAL = 0.1
+INTERVAL_SECONDS = 0.1
 """Seconds between two looks."""
 
 
@@ -90,7 +90,7 @@ def _run(
     PluginError
         It takes too long, or prints too much.
     """
-    end = time.monotonic() + LIMIT
+    end = time.monotonic() + LIMIT_SECONDS
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log.txt"
         with log.open("wb") as output:
@@ -104,11 +104,11 @@ def _run(
             )
         try:
             while process.poll() is None:
-                time.sleep(INTERVAL)
+                time.sleep(INTERVAL_SECONDS)
                 if time.monotonic() > end:
-                    raise PluginError(f"the build takes over {LIMIT:g} seconds")
-                if log.stat().st_size > LOUD:
-                    raise PluginError(f"the build prints over {LOUD // 2**20} MiB")
+                    raise PluginError(f"the build takes over {LIMIT_SECONDS:g} seconds")
+                if log.stat().st_size > MAX_PRINTED_BYTES:
+                    raise PluginError(f"the build prints over {MAX_PRINTED_BYTES // 2**20} MiB")
         finally:
             groups.end(process)
         return process.returncode, logs.lines(log)

@@ -25,9 +25,9 @@ OTHER = re.compile(
     r"d|d_[ab]|net_?d\w*|dis|discriminator\w*|critic\w*|opt\w*|\w*sched\w*", re.IGNORECASE
 )
 """What checkpoints call the parts that make no images."""
-DEEPEST = 3
+MAX_DEPTH = 3
 """How many names may stand above the tensors of a network."""
-MOST_GROUPS = 200
+MAX_GROUPS = 200
 """Groups of tensors that are looked at."""
 
 
@@ -54,7 +54,7 @@ def read(path: Path) -> list[tuple[str, dict[str, Tensor]]]:
     """
     if not path.is_file():
         raise WeightsError(f"{path} is no file; name a checkpoint of PyTorch or safetensors")
-    found = list(islice(_groups(read_checkpoint(path), (), DEEPEST, {}), MOST_GROUPS))
+    found = list(islice(_groups(read_checkpoint(path), (), MAX_DEPTH, {}), MAX_GROUPS))
     if not found:
         raise WeightsError(
             f"{path} holds no tensors by name; save the network's own: "

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 DEVICES = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
-MOST = 2**63 - 1
+MAX_SAMPLES = 2**63 - 1
 """Samples that a job can have: their indices are of 64 bits."""
 PRECISIONS = ("float32", "bfloat16")
 
@@ -89,7 +89,7 @@ def request(
     execution = _execution(model, knobs)
     count = None
     if num_samples is not None:
-        count = whole_number("the number of samples", num_samples, 1, MOST)
+        count = whole_number("the number of samples", num_samples, 1, MAX_SAMPLES)
     seed = whole_number("the seed", seed, 0, 2**64 - 1)
     wanted = _conditions(model, conditions or {}, balance)
     checked_options = parse_parameters("option", model.options, options or {}, model.name)
@@ -145,7 +145,7 @@ def _execution(model: ModelMetadata, knobs: Knobs) -> Execution:
         raise RequestError(f"there is no precision {precision!r}; use {' or '.join(PRECISIONS)}")
     if execution.runtime != "auto":
         model.weights_for(execution.runtime)
-    size = whole_number("the batch size", execution.batch_size, 1, MOST)
+    size = whole_number("the batch size", execution.batch_size, 1, MAX_SAMPLES)
     return replace(execution, batch_size=size)
 
 

@@ -14,11 +14,11 @@ from medigan_hub._version import __version__
 from medigan_hub.errors import MetadataError, listed, shortened
 from medigan_hub.files import cache_folder, read_own, read_regular, write_atomically
 from medigan_hub.metadata.model import ModelMetadata
-from medigan_hub.metadata.validation import FAULT, schema_text, validate
+from medigan_hub.metadata.validation import MAX_FAULT_CHARACTERS, schema_text, validate
 
-LARGEST = 16 * 2**20
+MAX_FILE_BYTES = 16 * 2**20
 """Bytes that a file of documents may have."""
-LONGEST = 2**20
+MAX_CHARACTERS = 2**20
 """Characters that one document may have; its file has at most twice as many bytes."""
 
 
@@ -34,10 +34,10 @@ def load(path: Path) -> ModelMetadata:
         The file is missing, is not JSON, or does not fit the schema; the
         message names the first faults.
     """
-    return checked(read(path, 2 * LONGEST), str(path))
+    return checked(read(path, 2 * MAX_CHARACTERS), str(path))
 
 
-def read(path: Path, most: int = LARGEST) -> Any:
+def read(path: Path, most: int = MAX_FILE_BYTES) -> Any:
     """Return the JSON value in a file of at most ``most`` bytes.
 
     Raises
@@ -87,7 +87,9 @@ def checked(document: Any, where: str) -> ModelMetadata:
     """
     faults = _faults_remembered(document)
     if faults:
-        raise MetadataError(f"{where} is not valid: {listed(faults, '; ', length=FAULT)}")
+        raise MetadataError(
+            f"{where} is not valid: {listed(faults, '; ', length=MAX_FAULT_CHARACTERS)}"
+        )
     return ModelMetadata.from_document(document)
 
 
@@ -96,8 +98,8 @@ def _faults_remembered(document: Any) -> list[str]:
         text = json.dumps(document)
     except RecursionError:
         return validate(document)
-    if len(text) > LONGEST:
-        return [f"it has {len(text)} characters; a document has at most {LONGEST}"]
+    if len(text) > MAX_CHARACTERS:
+        return [f"it has {len(text)} characters; a document has at most {MAX_CHARACTERS}"]
     key = hashlib.sha256(text.encode())
     key.update(schema_text().encode())
     key.update(__version__.encode())

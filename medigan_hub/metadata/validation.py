@@ -15,20 +15,20 @@ from medigan_hub.metadata.parameters import parameters_of
 
 SCHEMA_NAME = "model-metadata.schema.json"
 OPPOSITE = {"R": "L", "A": "P", "I": "S"}
-DEEPEST = 32
+MAX_DEPTH = 32
 """Arrays and objects that may lie in one another."""
-MOST_VALUES = 20_000
+MAX_VALUES = 20_000
 """Values, and keys, that a document may hold; those of this project have some hundred."""
-LONGEST = 10_000
+MAX_CHARACTERS = 10_000
 """Characters of a text or a key; the longest that the schema allows has 8,000."""
-MOST_FAULTS = 100
+MAX_FAULTS = 100
 """Faults after which a document is not looked at any further."""
-FAULT = 500
+MAX_FAULT_CHARACTERS = 500
 """Characters that are told of one fault."""
 
 
 def validate(document: Any) -> list[str]:
-    """Return the faults of a metadata document, ``MOST_FAULTS`` at most, or an empty list.
+    """Return the faults of a metadata document, ``MAX_FAULTS`` at most, or an empty list.
 
     A fault names the path in the document, the value there, and what is
     allowed. What would take long to validate is a fault of its own.
@@ -37,36 +37,36 @@ def validate(document: Any) -> list[str]:
     if excess is not None:
         return [excess]
     errors = sorted(
-        islice(_validator().iter_errors(document), MOST_FAULTS),
+        islice(_validator().iter_errors(document), MAX_FAULTS),
         key=lambda error: list(map(str, error.path)),
     )
     faults = dict.fromkeys(_explain(error) for error in errors)
     # Of faults that were not looked for, nothing is known: then no part counts as sound.
-    if isinstance(document, dict) and len(errors) < MOST_FAULTS:
+    if isinstance(document, dict) and len(errors) < MAX_FAULTS:
         broken = {error.absolute_path[0] for error in errors if error.absolute_path}
         for sections, check in _CONSISTENCY:
             if not broken.intersection(sections) and all(name in document for name in sections[:1]):
-                faults.update(dict.fromkeys(islice(check(document), MOST_FAULTS)))
-    return [shortened(fault, FAULT) for fault in islice(faults, MOST_FAULTS)]
+                faults.update(dict.fromkeys(islice(check(document), MAX_FAULTS)))
+    return [shortened(fault, MAX_FAULT_CHARACTERS) for fault in islice(faults, MAX_FAULTS)]
 
 
 def _excess(document: Any) -> str | None:
     """Say in what a document is beyond all measure, before anything is done with it."""
     level, values = [document], 0
-    for _ in range(DEEPEST + 1):
+    for _ in range(MAX_DEPTH + 1):
         texts = [value for value in level if isinstance(value, str)]
-        if any(len(text) > LONGEST for text in texts):
+        if any(len(text) > MAX_CHARACTERS for text in texts):
             longest = max(texts, key=len)
-            return f"the document: {_shown(longest)} is longer than {LONGEST} characters"
+            return f"the document: {_shown(longest)} is longer than {MAX_CHARACTERS} characters"
         values += len(level)
-        if values > MOST_VALUES:
-            return f"the document: it holds over {MOST_VALUES} values"
+        if values > MAX_VALUES:
+            return f"the document: it holds over {MAX_VALUES} values"
         inner = [value for value in level if isinstance(value, (dict, list))]
         level = [each for value in inner for each in value]
         level += [each for value in inner if isinstance(value, dict) for each in value.values()]
         if not level:
             return None
-    return f"the document: it is nested over {DEEPEST} deep"
+    return f"the document: it is nested over {MAX_DEPTH} deep"
 
 
 @cache

@@ -29,7 +29,7 @@ GAP = 6
 CAPTION = 24
 LABEL = 16
 BACKGROUND = (32, 32, 32)
-FRAME = 100
+FRAME_MILLISECONDS = 100
 """Time for which a picture of an animation is shown, in milliseconds."""
 
 
@@ -197,7 +197,7 @@ def animation(frames: Sequence[NDArray[np.uint8]], words: Mapping[str, str]) -> 
         "PNG",
         save_all=True,
         append_images=[*there[1:], *there[-2:0:-1]],
-        duration=FRAME,
+        duration=FRAME_MILLISECONDS,
         loop=0,
         pnginfo=chunks,
     )

@@ -16,9 +16,9 @@ from typing import Any
 
 from medigan_hub.errors import PluginError
 
-GRACE = 2.0
+GRACE_SECONDS = 2.0
 """Seconds between asking a process to end and ending it."""
-LAST = 10.0
+LAST_SECONDS = 10.0
 """Seconds that ending all that it started may take."""
 KEEPER = Path(__file__).with_name("keeper.py")
 
@@ -70,7 +70,7 @@ def start(
         raise PluginError(f"{arguments[0]} can't be run: {error.strerror or error}") from error
 
 
-def end(process: subprocess.Popen[bytes], grace: float = GRACE) -> None:
+def end(process: subprocess.Popen[bytes], grace: float = GRACE_SECONDS) -> None:
     """End a process of ``start``, and all that it started: SIGTERM, and after a while SIGKILL."""
     if grace:
         _signal(process, "SIGTERM")
@@ -80,7 +80,7 @@ def end(process: subprocess.Popen[bytes], grace: float = GRACE) -> None:
         # The keeper ends what is left, also what went into a group of its own.
         process.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(LAST)
+            process.wait(LAST_SECONDS)
     _signal(process, "SIGKILL")  # also when it has ended, for what it left behind
     process.wait()
 

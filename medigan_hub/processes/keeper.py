@@ -31,11 +31,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-INTERVAL = 0.2
+INTERVAL_SECONDS = 0.2
 """Seconds between two looks at whether the hub is still there."""
-GRACE = 2.0
+GRACE_SECONDS = 2.0
 """Seconds that a command has to clean up after a hub that is gone."""
-LONGEST = 5.0
+GIVE_UP_SECONDS = 5.0
 """Seconds after which what can't be ended, being another user's, is left."""
 WATCHED = (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
@@ -119,12 +119,12 @@ def _keep(child: int, gone: Callable[[], bool]) -> int:
     """
     end = float("inf")
     while True:
-        told = signal.sigtimedwait(WATCHED, INTERVAL)
+        told = signal.sigtimedwait(WATCHED, INTERVAL_SECONDS)
         status = _reaped(child)
         if status is not None:
             return status
         if end == float("inf") and gone():
-            end = time.monotonic() + GRACE
+            end = time.monotonic() + GRACE_SECONDS
         if (told is not None and told.si_signo == signal.SIGINT) or time.monotonic() > end:
             os.kill(child, signal.SIGKILL)
             return os.waitpid(child, 0)[1]
@@ -142,7 +142,7 @@ def _reaped(child: int) -> int | None:
 
 def _end_children() -> None:
     """End what the command left behind: orphans, which have come to this process."""
-    end = time.monotonic() + LONGEST
+    end = time.monotonic() + GIVE_UP_SECONDS
     while time.monotonic() < end:
         for child in _children():
             with suppress(OSError):

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from medigan_hub.files import cache_folder, write_atomically
 
-MOST = 20
+MAX_LOGS = 20
 """Logs that are kept."""
-TAIL = 2**20
+TAIL_BYTES = 2**20
 """Bytes of a log that are kept: its end."""
-LONGEST = 300
+MAX_CHARACTERS = 300
 """Characters of a message that is not the hub's own."""
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -34,7 +34,7 @@ def keep(log: Path, name: str) -> str:
     except OSError as error:
         return f"the log could not be kept: {error.strerror or error}"
     with suppress(OSError):  # another process may drop them, too
-        for old in sorted(folder.glob("*.log"), key=lambda log: log.stat().st_mtime_ns)[:-MOST]:
+        for old in sorted(folder.glob("*.log"), key=lambda log: log.stat().st_mtime_ns)[:-MAX_LOGS]:
             old.unlink()
     return f"its messages are in {path}"
 
@@ -43,7 +43,7 @@ def tail(log: Path) -> bytes:
     """Return the end of a log; nothing where there is none."""
     try:
         with log.open("rb") as stream:
-            stream.seek(max(0, log.stat().st_size - TAIL))
+            stream.seek(max(0, log.stat().st_size - TAIL_BYTES))
             return stream.read()
     except OSError:
         return b""
@@ -62,4 +62,4 @@ def one_line(text: str) -> str:
     'no such file'
     """
     words = " ".join(CONTROL.sub(" ", text).split())
-    return words if len(words) <= LONGEST else words[: LONGEST - 3] + "..."
+    return words if len(words) <= MAX_CHARACTERS else words[: MAX_CHARACTERS - 3] + "..."

@@ -12,7 +12,7 @@ from medigan_hub.errors import RequestError
 from medigan_hub.search import synonyms
 
 OPERATORS = ("and", "or", "xor")
-MOST_WORDS = 32
+MAX_WORDS = 32
 FILLERS = frozenset(["a", "an", "the", "of", "with", "for", "from", "in", "on", "by"])
 
 
@@ -82,8 +82,8 @@ def parse(words: str | Sequence[str], operator: str | None, *, case_sensitive: b
     count = sum(map(len, runs))
     if count == 0:
         return Query((), "and", case_sensitive)
-    if count > MOST_WORDS:
-        raise RequestError(f"{count} words are too many; use at most {MOST_WORDS}")
+    if count > MAX_WORDS:
+        raise RequestError(f"{count} words are too many; use at most {MAX_WORDS}")
     if len(operators) > 1:
         raise RequestError(f"{' and '.join(sorted(operators))} contradict each other; use one")
     join = operators.pop() if operators else "and"

@@ -18,7 +18,7 @@ from medigan_hub.unpickling.confinement import confine
 from medigan_hub.unpickling.formats import describe
 from medigan_hub.unpickling.machine import RefusedError, UnreadableError
 
-SECONDS = 10
+MAX_PROCESSOR_SECONDS = 10
 """Time of the processor; a pickle with all the steps that it may have takes less."""
 
 
@@ -39,7 +39,12 @@ def main() -> None:
     stream = open(0, "rb", closefd=False)  # noqa: SIM115 (no path; open to the end)
     size = os.fstat(0).st_size
     codecs.lookup("cp437")  # of names in zip archives; later, no module can be imported
-    confine(int(parent), memory=memory_for(size), seconds=SECONDS, written=longest_answer(size))
+    confine(
+        int(parent),
+        memory=memory_for(size),
+        seconds=MAX_PROCESSOR_SECONDS,
+        written=longest_answer(size),
+    )
     left = memoryview(_answer(stream, size, classes))
     while left:
         left = left[os.write(1, left) :]

@@ -40,11 +40,11 @@ from collections.abc import Callable, Iterable
 from re import compile as pattern
 from typing import Any, BinaryIO
 
-MOST_OPCODES = 1_000_000
+MAX_STEPS = 1_000_000
 """Steps of a pickle; those of the largest networks have some hundred thousand."""
-LONGEST_NAME = 500
-MOST_AXES = 64
-LONGEST_NUMBER = 32
+MAX_NAME_BYTES = 500
+MAX_AXES = 64
+MAX_NUMBER_BYTES = 32
 """Bytes of one number."""
 PROTOCOL = 2
 
@@ -133,7 +133,7 @@ class Source:
 
     def line(self) -> str:
         """Return a name: what stands before the end of the line."""
-        found = self._stream.readline(min(LONGEST_NAME, self.left))
+        found = self._stream.readline(min(MAX_NAME_BYTES, self.left))
         self.left -= len(found)
         if not found.endswith(b"\n"):
             raise UnreadableError("it has a name without an end")
@@ -162,7 +162,7 @@ class Machine:
         self._source = source
         self._classes = set(classes)
         self._storage = storage
-        self._opcodes = MOST_OPCODES
+        self._opcodes = MAX_STEPS
         self._room = 4 * source.left
         self.nodes: list[Node] = []
 
@@ -181,7 +181,7 @@ class Machine:
         while True:
             self._opcodes -= 1
             if self._opcodes < 0:
-                raise UnreadableError(f"it has over {MOST_OPCODES} steps")
+                raise UnreadableError(f"it has over {MAX_STEPS} steps")
             code = read(1)
             if code == b".":
                 return self.pop()
@@ -343,7 +343,7 @@ class Machine:
     def word(self, value: Any) -> str:
         """Return a short text, whichever of the two ways of Python 2 it is written in."""
         content = self._check(value, "text", "bytes").parts[0]
-        if len(content) > LONGEST_NAME:
+        if len(content) > MAX_NAME_BYTES:
             raise UnreadableError("it has a name without an end")
         return content.decode("latin-1") if isinstance(content, bytes) else str(content)
 
@@ -363,7 +363,7 @@ class Machine:
     def numbers(self, value: Any) -> list[int]:
         """Return a shape."""
         node = self._check(value, "tuple", "size", "list")
-        if len(node.parts) > MOST_AXES:
+        if len(node.parts) > MAX_AXES:
             raise UnreadableError(f"it has a tensor of {len(node.parts)} axes")
         return [self.number(item) for item in node.parts]
 
@@ -482,7 +482,7 @@ class Machine:
         """Return one number of NumPy's."""
         word, order = self._check(dtype, "numpy dtype").parts
         raw = self.octets(content)
-        if len(raw) > LONGEST_NUMBER:
+        if len(raw) > MAX_NUMBER_BYTES:
             raise UnreadableError(f"it has a number of {len(raw)} bytes")
         return self.node("number", word, order, raw)
 
@@ -555,7 +555,7 @@ def _protocol(machine: Machine) -> None:
 
 def _long_number(machine: Machine) -> int:
     count = _byte(machine)
-    if count > LONGEST_NUMBER:
+    if count > MAX_NUMBER_BYTES:
         raise UnreadableError(f"it has a whole number of {count} bytes")
     return int.from_bytes(machine._source.read(count), "little", signed=True)
 

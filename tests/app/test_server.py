@@ -119,7 +119,7 @@ def test_beyond_this_machine_nothing_is_answered_without_the_token(guarded, clie
 
 
 def test_the_token_opens_the_page_and_a_wrong_one_does_not(guarded, client, monkeypatch):
-    monkeypatch.setattr(gate, "PAUSE", 0)
+    monkeypatch.setattr(gate, "PAUSE_SECONDS", 0)
     first = client.get(guarded.url)
     assert first.status_code == 401
     assert '<input id="token" name="token" type="password"' in first.text

@@ -572,7 +572,7 @@ def test_headers_and_addresses_without_end_are_refused(app):
 
 
 def test_a_request_that_stops_to_come_is_given_up(app, monkeypatch):
-    monkeypatch.setattr(bodies, "PATIENCE", 0.3)
+    monkeypatch.setattr(bodies, "PATIENCE_SECONDS", 0.3)
     for route in ("run/predict", "queue/join", "upload"):
         kind = "multipart/form-data; boundary=x" if route == "upload" else "application/json"
         head = (f"POST /gradio_api/{route} HTTP/1.1", "Content-Length: 1000")
@@ -659,10 +659,10 @@ def test_uploads_of_all_are_bounded_and_those_without_a_page_go_first(app, scan,
 
 
 def test_what_nobody_claims_is_removed_after_a_while(place, scan, monkeypatch):
-    monkeypatch.setattr(server, "SWEEP", 0.1)
-    monkeypatch.setattr(files, "UNCLAIMED", 0.2)
-    monkeypatch.setattr(files, "STRAY", 0.2)
-    monkeypatch.setattr(session, "IDLE", 0.5)
+    monkeypatch.setattr(server, "SWEEP_SECONDS", 0.1)
+    monkeypatch.setattr(files, "UNCLAIMED_SECONDS", 0.2)
+    monkeypatch.setattr(files, "STRAY_SECONDS", 0.2)
+    monkeypatch.setattr(session, "IDLE_SECONDS", 0.5)
     with started() as running:
         page = Client(running)
         (loose,) = page.upload(scan).json()
@@ -685,14 +685,14 @@ def until(true):
 
 
 def test_a_page_that_a_browser_has_open_stays(scan, monkeypatch):
-    monkeypatch.setattr(server, "SWEEP", 0.05)
+    monkeypatch.setattr(server, "SWEEP_SECONDS", 0.05)
     with started() as running:
         page = Client(running).open()
         beat = f"{page.url}/gradio_api/heartbeat/{page.name}"
         with requests.get(beat, stream=True, timeout=60) as stream:
             lines = stream.iter_lines()
             next(lines)
-            monkeypatch.setattr(session, "IDLE", 0.2)
+            monkeypatch.setattr(session, "IDLE_SECONDS", 0.2)
             (mine,) = page.upload(scan).json()
             assert "Real images" in compare(page, [named(mine)])
             time.sleep(1)
@@ -701,7 +701,7 @@ def test_a_page_that_a_browser_has_open_stays(scan, monkeypatch):
 
 
 def test_open_pages_are_bounded(scan, monkeypatch):
-    monkeypatch.setattr(session, "MOST_SESSIONS", 3)
+    monkeypatch.setattr(session, "MAX_SESSIONS", 3)
     with started() as running:
         pages = [Client(running).open() for _ in range(3)]
         (mine,) = pages[0].upload(scan).json()
@@ -783,7 +783,7 @@ def test_whatever_an_upload_is_called_it_lies_in_a_folder_of_its_own(page):
 
 
 def test_a_file_that_is_too_large_is_refused_and_not_kept(page, place, tmp_path, monkeypatch):
-    monkeypatch.setattr(doors, "MOST_BYTES", 2**20)
+    monkeypatch.setattr(doors, "MAX_UPLOAD_BYTES", 2**20)
     large = tmp_path / "large.png"
     large.write_bytes(MARK + bytes(2**20))
     assert page.upload(large).status_code == 413
@@ -912,8 +912,8 @@ def test_a_link_of_another_site_leads_to_the_page_and_no_site_frames_it(app):
 
 
 def test_wrong_tokens_wait_one_after_the_other_and_few_at_a_time(guarded, monkeypatch):
-    monkeypatch.setattr(gate, "PAUSE", 0.2)
-    monkeypatch.setattr(gate, "MOST_GUESSES", 3)
+    monkeypatch.setattr(gate, "PAUSE_SECONDS", 0.2)
+    monkeypatch.setattr(gate, "MAX_GUESSES", 3)
     login = guarded.url + gate.LOGIN.lstrip("/")
     answers = []
     guess = lambda: answers.append(requests.post(login, {"token": "wrong"}, timeout=60))  # noqa: E731
@@ -928,7 +928,7 @@ def test_wrong_tokens_wait_one_after_the_other_and_few_at_a_time(guarded, monkey
 
 
 def test_the_browsers_that_are_known_are_bounded(guarded, monkeypatch):
-    monkeypatch.setattr(gate, "MOST_PASSES", 2)
+    monkeypatch.setattr(gate, "MAX_PASSES", 2)
     login = guarded.url + gate.LOGIN.lstrip("/")
     browsers = [requests.Session() for _ in range(3)]
     for browser in browsers:

@@ -319,7 +319,7 @@ def test_a_wheel_with_a_million_files_is_refused_before_they_are_read(tmp_path):
     path.write_bytes(directory + end)
     begin = time.monotonic()
     (finding,) = check(path).findings
-    assert f"over {package.MOST} files" in finding.message
+    assert f"over {package.MAX_FILES} files" in finding.message
     assert time.monotonic() - begin < 30
 
 
@@ -437,12 +437,12 @@ def test_a_source_distribution_is_read_within_bounds(kind, tmp_path, monkeypatch
         elif kind == "loop":
             info.type, info.linkname = tarfile.LNKTYPE, "x-1.0/a"
         elif kind == "large":
-            info.size = static.LARGEST + 1
+            info.size = static.MAX_UNPACKED_BYTES + 1
             archive.fileobj.write(info.tobuf())
             info = tarfile.TarInfo("b")
         archive.addfile(info)
         if kind == "many":
-            monkeypatch.setattr(static, "MOST", 10)
+            monkeypatch.setattr(static, "MAX_FILES", 10)
             for number in range(20):
                 archive.addfile(tarfile.TarInfo(str(number)))
     if kind == "sparse":

@@ -63,8 +63,8 @@ def waits(monkeypatch):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(pace, "WINDOW", 0.5)
-    monkeypatch.setattr(pace, "HEAD", 0.5)
+    monkeypatch.setattr(pace, "WINDOW_SECONDS", 0.5)
+    monkeypatch.setattr(pace, "HEAD_SECONDS", 0.5)
 
 
 @contextmanager
@@ -165,7 +165,7 @@ def test_a_download_that_dawdles_ends_in_one_line(impatient, waits, published):
 
 
 def test_a_modem_is_fast_enough(monkeypatch, waits, published):
-    monkeypatch.setattr(pace, "WINDOW", 2)
+    monkeypatch.setattr(pace, "WINDOW_SECONDS", 2)
     content = os.urandom(16384)
 
     def answer() -> Iterator[bytes]:

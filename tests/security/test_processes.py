@@ -201,8 +201,8 @@ def test_published_code_sees_no_secrets(secrets, tmp_path):
 
 
 def test_a_build_that_never_ends_or_never_stops_talking_is_ended(tmp_path, monkeypatch):
-    monkeypatch.setattr(building, "LIMIT", 3.0)
-    monkeypatch.setattr(building, "LOUD", 2**16)
+    monkeypatch.setattr(building, "LIMIT_SECONDS", 3.0)
+    monkeypatch.setattr(building, "MAX_PRINTED_BYTES", 2**16)
     for code, words in (
         ("import time; time.sleep(60)", "takes over 3 seconds"),
         ("while True: print('x' * 10**4)", "prints over 0 MiB"),

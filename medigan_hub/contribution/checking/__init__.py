@@ -24,8 +24,8 @@ BUILDS = "package builds"
 def check(
     source: str | Path,
     *,
-    timeout: float = behaviour.TIMEOUT,
-    memory: float = behaviour.MEMORY,
+    timeout: float = behaviour.TIMEOUT_SECONDS,
+    memory: float = behaviour.MEMORY_GIB,
     allow_archive_code: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> Report:

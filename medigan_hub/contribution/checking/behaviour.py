@@ -21,7 +21,14 @@ from medigan_hub.contribution.checking import fence
 from medigan_hub.contribution.checking.lending import lend
 from medigan_hub.contribution.checking.package import Package
 from medigan_hub.contribution.checking.report import FAILED, PASSED, SKIPPED, Fault, Finding
-from medigan_hub.contribution.checking.runner import CHATTY, Ended, Failed, Refused, Runner, size
+from medigan_hub.contribution.checking.runner import (
+    CHATTY_BYTES,
+    Ended,
+    Failed,
+    Refused,
+    Runner,
+    size,
+)
 from medigan_hub.errors import HubError, PluginError
 from medigan_hub.hashes import sha256_of
 from medigan_hub.inputs import resized
@@ -29,21 +36,21 @@ from medigan_hub.metadata import Input, ModelMetadata, Output, Parameter
 from medigan_hub.reference import MAX_SHARE, Reference, share, span
 from medigan_hub.samples import GenerationRequest, SampleBatch
 
-TIMEOUT = 300.0
+TIMEOUT_SECONDS = 300.0
 """Seconds that a check may take."""
-MEMORY = 8.0
+MEMORY_GIB = 8.0
 """GiB."""
-COUNT = 4
+NUM_SAMPLES = 4
 """Samples to look at."""
-MANY = 16
+MAX_VALUES = 16
 """Values of a condition that are all tried; of more, the first and the last."""
-SIDE = 128
+SIDE_PIXELS = 128
 """Height and width of an input where the metadata fixes none."""
-FREE = 4096
+MAX_SIDE_PIXELS = 4096
 """The most of a height, width or depth that the metadata leaves open."""
-SLACK = 2**26
+SLACK_BYTES = 2**26
 """Bytes that an answer may have in any case, so that what is wrong with it can be told."""
-MUCH = 2**30
+MAX_ANSWER_BYTES = 2**30
 """Bytes that it may have where the metadata leaves sizes open."""
 QUIET = "model is quiet"
 FETCHED = "remote weights can be had"
@@ -112,7 +119,7 @@ def findings(
         found.append(
             Finding(fence.WRITES, FAILED, f"the model changed {', '.join(changed[:5])}", remedy)
         )
-    if runner.printed > CHATTY:
+    if runner.printed > CHATTY_BYTES:
         words = f"the model prints {size(runner.printed)}, such as: {runner.last_line()}"
         remedy = "print nothing; Python's logging is for what a developer may want to know"
         return [*found, Finding(QUIET, FAILED, words, remedy)]
@@ -210,8 +217,8 @@ class Judge:
                 yield Fault(f"a batch {fault}", MEND)
                 return
             done += len(batch)
-        if done != COUNT:
-            yield Fault(f"{done} samples came, and {COUNT} were asked for", MEND)
+        if done != NUM_SAMPLES:
+            yield Fault(f"{done} samples came, and {NUM_SAMPLES} were asked for", MEND)
             return
         self.samples = _joined(self.batches)
 
@@ -230,9 +237,9 @@ class Judge:
         """Look for samples that are the same."""
         image = self._images()[0]
         different = {sample.tobytes() for sample in self._made(image)}
-        if len(different) < COUNT:
+        if len(different) < NUM_SAMPLES:
             yield Fault(
-                f"{COUNT} samples of seed 0 are {len(different)} different ones",
+                f"{NUM_SAMPLES} samples of seed 0 are {len(different)} different ones",
                 "draw what is random for each sample: request.latents, request.rng",
             )
 
@@ -252,7 +259,7 @@ class Judge:
                 if worst > MAX_SHARE:
                     yield Fault(
                         f"{name} of the same seed is another in batches of {batch_size} than of "
-                        f"{COUNT}: {worst:.1%} of its values differ",
+                        f"{NUM_SAMPLES}: {worst:.1%} of its values differ",
                         remedy,
                     )
 
@@ -330,8 +337,8 @@ class Judge:
 
     def _request(
         self,
-        count: int = COUNT,
-        batch_size: int = COUNT,
+        count: int = NUM_SAMPLES,
+        batch_size: int = NUM_SAMPLES,
         *,
         with_inputs: bool = True,
         **wishes: Any,
@@ -369,13 +376,17 @@ class Judge:
     def _most(self, request: GenerationRequest) -> int:
         """Return how many bytes the samples of a job may have that are as declared."""
         one = sum(
-            math.prod(length or FREE for length in output.shape) * np.dtype(output.dtype).itemsize
+            math.prod(length or MAX_SIDE_PIXELS for length in output.shape)
+            * np.dtype(output.dtype).itemsize
             for output in self.model.outputs
         )
-        one += sum(FREE * FREE * 2 * len(entry.channels) for entry in self.model.inputs)
-        most = max(len(request.indices) * one, SLACK)
+        one += sum(
+            MAX_SIDE_PIXELS * MAX_SIDE_PIXELS * 2 * len(entry.channels)
+            for entry in self.model.inputs
+        )
+        most = max(len(request.indices) * one, SLACK_BYTES)
         free = self.model.inputs or any(None in output.shape for output in self.model.outputs)
-        return min(most, MUCH) if free else most
+        return min(most, MAX_ANSWER_BYTES) if free else most
 
     def _given(self) -> dict[str, np.ndarray]:
         """Return inputs to start from, where the model has none of its own."""
@@ -389,9 +400,9 @@ class Judge:
     def _input(self, entry: Input, position: int) -> np.ndarray:
         """Return smooth random images of one input; of a mask, what is bright in them."""
         sizes = self._images()[0].shape[-3:-1]
-        height, width = (size or SIDE for size in sizes)
+        height, width = (size or SIDE_PIXELS for size in sizes)
         rng = np.random.Generator(np.random.Philox(key=position))
-        coarse = rng.integers(0, 256, (COUNT, 8, 8, len(entry.channels)), np.uint8)
+        coarse = rng.integers(0, 256, (NUM_SAMPLES, 8, 8, len(entry.channels)), np.uint8)
         images = np.stack([resized(image, (height, width)) for image in coarse])
         return np.where(images > 127, 255, 0).astype(np.uint8) if entry.kind == "mask" else images
 
@@ -431,7 +442,7 @@ def _values(parameter: Parameter) -> list[Any]:
     """Return the values of a condition to try."""
     values = list(parameter.values or parameter.turns)
     if values:
-        return values if len(values) <= MANY else [values[0], values[-1]]
+        return values if len(values) <= MAX_VALUES else [values[0], values[-1]]
     ends = [end for end in (parameter.minimum, parameter.maximum) if end is not None]
     default = [] if parameter.default is None else [parameter.default]
     typed = [int(end) if parameter.type == "integer" else end for end in ends]
@@ -449,7 +460,7 @@ def _faults_of(report: Any) -> list[list[Fault]]:
         seen = [[Fault(str(words), str(remedy)) for words, remedy in each] for each in report]
     except (TypeError, ValueError):
         seen = []
-    if len(seen) != 2 or any(len(faults) > fence.MOST for faults in seen):
+    if len(seen) != 2 or any(len(faults) > fence.MAX_FAULTS for faults in seen):
         raise Ended("what it reports is no report")
     return seen
 

@@ -16,7 +16,7 @@ from typing import Any
 from medigan_hub.contribution.checking.report import Fault
 
 WRITES, ASKS = "writes nothing elsewhere", "asks no network"
-MOST = 10
+MAX_FAULTS = 10
 """Faults of a kind that are kept."""
 PATHS = {
     **{"os.mkdir": 1, "os.remove": 1, "os.rmdir": 1, "os.truncate": 1, "os.chmod": 1},
@@ -56,7 +56,7 @@ class Fence:
         place = os.path.realpath(os.fsdecode(path))
         if any(place == root or place.startswith(root + os.sep) for root in self.writable):
             return
-        if len(self.writes) < MOST:
+        if len(self.writes) < MAX_FAULTS:
             self.writes.append(
                 Fault(
                     f"the plugin writes to {place}",
@@ -67,7 +67,7 @@ class Fence:
 
     def _refuse_network(self, host: Any) -> None:
         name = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)
-        if len(self.asks) < MOST:
+        if len(self.asks) < MAX_FAULTS:
             self.asks.append(
                 Fault(
                     f"the plugin asks the network for {name}",

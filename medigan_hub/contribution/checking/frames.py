@@ -13,13 +13,13 @@ from typing import IO, Any
 
 import numpy as np
 
-LONGEST = 2**20
+MAX_LINE_BYTES = 2**20
 """Bytes of the line."""
 DTYPES = (
     *("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"),
     *("float16", "float32", "float64"),
 )
-AXES = 8
+MAX_AXES = 8
 
 
 def write(stream: IO[bytes], words: Any, arrays: Sequence[np.ndarray] = ()) -> None:
@@ -46,7 +46,7 @@ def read(stream: IO[bytes], most: int) -> tuple[Any, list[np.ndarray]]:
     ValueError
         It is no frame, or too large.
     """
-    line = stream.readline(LONGEST)
+    line = stream.readline(MAX_LINE_BYTES)
     if not line:
         raise EOFError("there is no answer")
     if not line.endswith(b"\n"):
@@ -69,7 +69,7 @@ def read(stream: IO[bytes], most: int) -> tuple[Any, list[np.ndarray]]:
 
 def _size(dtype: Any, shape: Any) -> int:
     """Return the bytes of an array."""
-    whole = isinstance(shape, list) and len(shape) <= AXES
+    whole = isinstance(shape, list) and len(shape) <= MAX_AXES
     if dtype not in DTYPES or not whole or any(type(n) is not int or n < 0 for n in shape):
         raise ValueError("no array")
     size: int = math.prod(shape) * np.dtype(dtype).itemsize

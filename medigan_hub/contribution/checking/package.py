@@ -25,15 +25,15 @@ from medigan_hub.errors import HubError, MetadataError, PluginError, RequestErro
 from medigan_hub.metadata import ModelMetadata, parse, validate
 from medigan_hub.plugins import MODELS
 
-LARGEST = 2**30
+MAX_UNPACKED_BYTES = 2**30
 """Bytes that a wheel may unpack to."""
-MOST = 50_000
+MAX_FILES = 50_000
 """Files that it may have."""
 ENTRY = b"PK\x01\x02"
 """With which the entry of a file begins in a zip archive's directory."""
-DOCUMENT = 2**24
+MAX_DOCUMENT_BYTES = 2**24
 """Bytes that metadata.json may have."""
-DEEPEST = 100
+MAX_DEPTH = 100
 """Levels that it may be nested."""
 FAULTS = (
     *(OSError, EOFError, ValueError, LookupError, RuntimeError, NotImplementedError, OverflowError),
@@ -91,11 +91,11 @@ class Package:
         path = self.folder / "metadata.json"
         if not path.is_file():
             return None
-        if path.stat().st_size > DOCUMENT:
-            raise MetadataError(f"{path.name} has over {DOCUMENT // 2**20} MiB")
+        if path.stat().st_size > MAX_DOCUMENT_BYTES:
+            raise MetadataError(f"{path.name} has over {MAX_DOCUMENT_BYTES // 2**20} MiB")
         document = parse(path.read_bytes(), path.name)
-        if _is_deeper(document, DEEPEST):
-            raise MetadataError(f"{path.name} is nested over {DEEPEST} levels deep")
+        if _is_deeper(document, MAX_DEPTH):
+            raise MetadataError(f"{path.name} is nested over {MAX_DEPTH} levels deep")
         return document
 
     @cached_property
@@ -168,8 +168,8 @@ def _of_model(name: str, scratch: Path) -> Package:
         if not found.is_file():
             continue
         total += found.stat().st_size
-        if total > LARGEST:
-            raise PluginError(f"{name} has over {LARGEST // 2**30} GiB of files")
+        if total > MAX_UNPACKED_BYTES:
+            raise PluginError(f"{name} has over {MAX_UNPACKED_BYTES // 2**30} GiB of files")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(found, target)
@@ -192,11 +192,11 @@ def _edited_in(direct_url: str | None) -> Path | None:
 
 def _unpacked(wheel: Path, site: Path) -> Path:
     try:
-        if _entries(wheel) > MOST:  # before all of them are read
-            raise PluginError(f"{wheel} has over {MOST} files")
+        if _entries(wheel) > MAX_FILES:  # before all of them are read
+            raise PluginError(f"{wheel} has over {MAX_FILES} files")
         with zipfile.ZipFile(wheel) as archive:
-            if sum(member.file_size for member in archive.infolist()) > LARGEST:
-                raise PluginError(f"{wheel} unpacks to over {LARGEST // 2**30} GiB")
+            if sum(member.file_size for member in archive.infolist()) > MAX_UNPACKED_BYTES:
+                raise PluginError(f"{wheel} unpacks to over {MAX_UNPACKED_BYTES // 2**30} GiB")
             # Which drops what leads out of the folder, makes no links, and writes no more of
             # a file than it claims to have.
             archive.extractall(site)

@@ -25,7 +25,7 @@ from medigan_hub.samples import SampleBatch
 from medigan_hub.weights.download import pin
 from medigan_hub.weights.places import place_of
 
-LONGEST = 1000
+MAX_CHARACTERS = 1000
 """Characters of a message."""
 
 Answer = tuple[Any, list[np.ndarray]]
@@ -126,7 +126,7 @@ def _done(
         words, kind = f"the plugin raises {type(error).__name__}: {error}", "failed"
     else:
         return {"answer": answer}, made
-    return {kind: " ".join(words.split())[:LONGEST], "remedy": remedy}, []
+    return {kind: " ".join(words.split())[:MAX_CHARACTERS], "remedy": remedy}, []
 
 
 if __name__ == "__main__":

@@ -28,19 +28,19 @@ from medigan_hub.processes import groups, logs
 if TYPE_CHECKING:
     import psutil
 
-CHATTY = 2**16
+CHATTY_BYTES = 2**16
 """Bytes that a model may print; frameworks have a few words to say."""
-LOUD = 2**26
+MAX_PRINTED_BYTES = 2**26
 """Bytes that it may print in one check, after which it is ended."""
-KEPT = 2**16
+KEPT_BYTES = 2**16
 """Bytes of its last words that are kept."""
-INTERVAL = 0.05
+INTERVAL_SECONDS = 0.05
 """Seconds between two looks."""
-STARTING = 120.0
+START_SECONDS = 120.0
 """Seconds that its Python may take to start."""
-LAST = 2.0
+LAST_SECONDS = 2.0
 """Seconds that the last answer of a process may be on its way."""
-SMALL = 2**20
+SMALL_BYTES = 2**20
 """Bytes that an answer may have which is no samples."""
 
 
@@ -131,7 +131,7 @@ class Runner:
         for each in started:  # also those that left the group, on other systems than Linux
             with suppress(psutil.NoSuchProcess):
                 each.kill()
-        self._hearing.join(groups.GRACE)
+        self._hearing.join(groups.GRACE_SECONDS)
         if self._exchanging is None or not self._exchanging.is_alive():
             for stream in (self._process.stdin, self._process.stdout):
                 with suppress(OSError):
@@ -140,11 +140,11 @@ class Runner:
     def begin(self) -> None:
         """Give it the whole time from now on, and let it print as much as before."""
         self._limit = time.monotonic() + self._timeout
-        self._loud = self.printed + LOUD
+        self._loud = self.printed + MAX_PRINTED_BYTES
 
     def load(self) -> None:
         """Import the plugin; raises as ``generate``."""
-        self._limit = time.monotonic() + STARTING
+        self._limit = time.monotonic() + START_SECONDS
         self._done({"task": "start"})  # in which no code runs but the hub's
         self.begin()
         self._done({"task": "load"})
@@ -203,7 +203,7 @@ class Runner:
         return said[-1] if said else "it said nothing"
 
     def _done(
-        self, task: dict[str, Any], arrays: Sequence[np.ndarray] = (), most: int = SMALL
+        self, task: dict[str, Any], arrays: Sequence[np.ndarray] = (), most: int = SMALL_BYTES
     ) -> tuple[Any, list[np.ndarray]]:
         self._number += 1
         words, made = self._answer({**task, "number": self._number}, arrays, most)
@@ -217,7 +217,7 @@ class Runner:
 
     def _cleaned(self, text: Any) -> str:
         """Return a message without the folder that the package lies in for a while."""
-        return str(text).replace(f"{self._site}{os.sep}", "")[: probe.LONGEST]
+        return str(text).replace(f"{self._site}{os.sep}", "")[: probe.MAX_CHARACTERS]
 
     def _answer(
         self, task: Any, arrays: Sequence[np.ndarray], most: int
@@ -231,7 +231,7 @@ class Runner:
         while True:
             ended = self._process.poll() is not None  # first, so that a last answer counts
             try:
-                answer = found.get(timeout=LAST if ended else INTERVAL)
+                answer = found.get(timeout=LAST_SECONDS if ended else INTERVAL_SECONDS)
             except queue.Empty:
                 if ended:
                     raise self._gone() from None
@@ -273,14 +273,14 @@ class Runner:
                 "let the memory depend on the batch alone, or raise the bound on memory",
             )
         if self.printed > self._loud:
-            raise Ended(f"it prints over {size(LOUD)}", "print nothing")
+            raise Ended(f"it prints over {size(MAX_PRINTED_BYTES)}", "print nothing")
 
     def _gone(self) -> Ended:
         try:
-            code = self._process.wait(LAST)
+            code = self._process.wait(LAST_SECONDS)
         except subprocess.TimeoutExpired:
             return Ended("it answers no more", "see what the model does there")
-        self._hearing.join(groups.GRACE)
+        self._hearing.join(groups.GRACE_SECONDS)
         how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
         words = f"its process ended {how}: {self.last_line()}"
         return Ended(words, "see what the model does there")
@@ -289,7 +289,7 @@ class Runner:
         with suppress(OSError, ValueError), stream:
             while part := stream.read1(2**16):  # type: ignore[attr-defined]
                 self.printed += len(part)
-                self._words = (self._words + part)[-KEPT:]
+                self._words = (self._words + part)[-KEPT_BYTES:]
 
 
 def size(count: int) -> str:

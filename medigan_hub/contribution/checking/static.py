@@ -13,7 +13,7 @@ from importlib_metadata import PackageNotFoundError, distribution
 
 from medigan_hub import installation, metadata
 from medigan_hub.contribution.checking import contents
-from medigan_hub.contribution.checking.package import LARGEST, MOST, Package
+from medigan_hub.contribution.checking.package import MAX_FILES, MAX_UNPACKED_BYTES, Package
 from medigan_hub.contribution.checking.report import FAILED, PASSED, SKIPPED, Fault, Finding
 from medigan_hub.errors import HubError, MetadataError, PluginError
 from medigan_hub.files import inside
@@ -21,9 +21,9 @@ from medigan_hub.hashes import sha256_of
 from medigan_hub.metadata import WeightsFile
 from medigan_hub.plugins import MODELS
 
-LARGEST_WHEEL = 100 * 2**20
+MAX_WHEEL_BYTES = 100 * 2**20
 """Bytes. PyPI's limit for a file, unless one asks for more."""
-SCANNED = 64 * 2**20
+SCANNED_BYTES = 64 * 2**20
 """Bytes of a file that are searched for what is private: beyond, there are weights."""
 SUFFIXES = {
     "safetensors": (".safetensors",),
@@ -201,9 +201,9 @@ def _pickles(package: Package) -> Iterator[Fault]:
 
 def _size(package: Package) -> Iterator[Fault]:
     size = package.wheel.stat().st_size if package.wheel else 0
-    if size > LARGEST_WHEEL:
+    if size > MAX_WHEEL_BYTES:
         yield Fault(
-            f"the wheel has {size / 2**20:.0f} MiB; PyPI takes {LARGEST_WHEEL // 2**20}",
+            f"the wheel has {size / 2**20:.0f} MiB; PyPI takes {MAX_WHEEL_BYTES // 2**20}",
             "leave the weights to a Zenodo record: a url in weights of metadata.json",
         )
 
@@ -298,7 +298,7 @@ def _texts(package: Package) -> Iterator[tuple[str, str, bytes]]:
     """Yield the files of the wheel and of the source distribution: where, name, content."""
     for path in _files(package.site):
         with path.open("rb") as wheel_file:
-            yield "wheel", path.relative_to(package.site).as_posix(), wheel_file.read(SCANNED)
+            yield "wheel", path.relative_to(package.site).as_posix(), wheel_file.read(SCANNED_BYTES)
     if package.sdist is not None:
         for name, content in _members(package.sdist):
             yield "source distribution", name, content
@@ -315,13 +315,13 @@ def _members(sdist: Path) -> Iterator[tuple[str, bytes]]:
     try:
         with tarfile.open(sdist) as archive:
             for number, member in enumerate(archive):
-                if number >= MOST or member.offset_data + member.size > LARGEST:
+                if number >= MAX_FILES or member.offset_data + member.size > MAX_UNPACKED_BYTES:
                     raise PluginError(f"{sdist.name} unpacks to too much")
                 # A link leads to another file, and what is sparse holds less than it says.
                 if member.isreg() and not member.issparse():
                     stream = archive.extractfile(member)
                     if stream is not None:
-                        yield member.name, stream.read(SCANNED)
+                        yield member.name, stream.read(SCANNED_BYTES)
     except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error) as error:
         raise PluginError(f"{sdist.name} can't be read: {error}") from error
 

@@ -15,7 +15,7 @@ from medigan_hub.errors import NetworkError
 from medigan_hub.secrecy import STRUCK
 from medigan_hub.web import Refused, Reply, Unavailable, shown
 
-MOST_WORDS = 400
+MAX_CHARACTERS = 400
 """Characters that are shown of what a server says."""
 
 
@@ -140,7 +140,7 @@ class Connection:
         said = _said(error.reply.json())
         if self.token.is_repeated(said):
             said = "its words are left out: they repeat the token"
-        said = said[:MOST_WORDS]
+        said = said[:MAX_CHARACTERS]
         words = f"{error}" + (f" ({said})" if said and code not in (401, 403) else "")
         remedy = self.remedies.get(code, "").format(source=self.token.source)
         return f"{words}; {remedy}" if remedy else words

@@ -37,11 +37,11 @@ from medigan_hub.errors import NetworkError, named, require
 from medigan_hub.hashes import Digests
 from medigan_hub.web import Refused, Unavailable
 
-PAGE = 100
-PAGES = 50
-SETTLING = 2.0
+DEPOSITS_PER_PAGE = 100
+MAX_PAGES = 50
+SETTLING_SECONDS = 2.0
 """Seconds until a list of deposits, which comes from a search index, shows a new one."""
-SLOW = 300.0
+SLOW_SECONDS = 300.0
 """Seconds that the server may take over an uploaded file, or over publishing."""
 
 DOI = re.compile(r"10\.[0-9.]{4,20}/[-._;()/:0-9A-Za-z]{1,200}")
@@ -240,14 +240,14 @@ class Deposits:
 
     def _all(self) -> Iterator[Deposit]:
         """Yield the user's deposits, those that were changed last first."""
-        for page in range(1, PAGES + 1):
+        for page in range(1, MAX_PAGES + 1):
             # No order is asked for: Zenodo's former and current software have other words for it.
-            url = f"{self._client.depositions_base}?size={PAGE}&page={page}"
+            url = f"{self._client.depositions_base}?size={DEPOSITS_PER_PAGE}&page={page}"
             entries = self._connection.value(self._connection.once("GET", url))
             for entry in entries:
                 with suppress(NetworkError):  # another program's, of which nothing is wanted
                     yield self._deposit(entry)
-            if len(entries) < PAGE:
+            if len(entries) < DEPOSITS_PER_PAGE:
                 return
 
     def _marked(self, marker: str) -> list[Deposit]:
@@ -265,7 +265,7 @@ class Deposits:
         """Look, and where nothing is found, again once the list has had time to show it."""
         found = look()
         if not found:
-            web.pause(SETTLING)
+            web.pause(SETTLING_SECONDS)
             found = look()
         return found
 
@@ -354,7 +354,7 @@ def _client(connection: Connection) -> Any:
 
         def _action(self, deposition_id: str, action: str, sleep: bool = True) -> Any:
             url = f"{self.depositions_base}/{deposition_id}/actions/{action}"
-            return connection.once("POST", url, timeout=SLOW)
+            return connection.once("POST", url, timeout=SLOW_SECONDS)
 
         def _get_deposition(self, deposition_id: str) -> Any:
             return connection.once("GET", f"{self.depositions_base}/{deposition_id}")
@@ -374,7 +374,7 @@ def _client(connection: Connection) -> Any:
             with path.open("rb") as stream:
                 # Without a length, or with none, requests would send it in chunks.
                 content = _Read(stream, size, progress) if size else b""
-                return connection.once("PUT", url, content=content, timeout=SLOW)
+                return connection.once("PUT", url, content=content, timeout=SLOW_SECONDS)
 
     return Client()
 

@@ -34,10 +34,10 @@ REMEDIES = {
 IMPOSSIBLE = (403, 404, 422)
 """What GitHub answers where a fork, a branch or a pull request can't be made."""
 FOLDER = "medigan_hub/catalogue"
-FORK_LOOKS = 10
-FORK_WAIT = 3.0
+MAX_FORK_LOOKS = 10
+FORK_WAIT_SECONDS = 3.0
 """Seconds between looks at a fork that GitHub is making."""
-LARGEST_ISSUE = 60_000
+MAX_ISSUE_CHARACTERS = 60_000
 """Characters of a document that an issue can hold: GitHub takes 65,536 in all."""
 
 
@@ -169,10 +169,10 @@ class _Repository:
     def _fork(self, login: str, base: str) -> str:
         """Return the user's fork, made or brought up to date."""
         made = str(self._post(f"repos/{self._name}/forks", {})["full_name"])
-        for _ in range(FORK_LOOKS):
+        for _ in range(MAX_FORK_LOOKS):
             if self._about(made) is not None:
                 break
-            web.pause(FORK_WAIT)
+            web.pause(FORK_WAIT_SECONDS)
         else:
             raise NetworkError(
                 f"GitHub is still making the fork {made}; run this again in some minutes"
@@ -228,7 +228,7 @@ class _Repository:
         text = entry.document.decode()
         held = (
             f"```json\n{text}```"
-            if len(text) <= LARGEST_ISSUE
+            if len(text) <= MAX_ISSUE_CHARACTERS
             else f"The document is too long for an issue: it is `metadata.json` in {entry.record}."
         )
         value = {"title": entry.title, "body": f"{entry.words}\n\n`{entry.path}`:\n\n{held}"}

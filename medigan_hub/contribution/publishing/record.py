@@ -13,7 +13,7 @@ from medigan_hub.errors import MetadataError
 from medigan_hub.metadata import ModelMetadata
 
 KEYWORDS = ("synthetic data", "medical imaging", "generative model", "medigan-hub")
-MOST_KEYWORDS = 60
+MAX_KEYWORDS = 60
 PARTICLES = frozenset(
     (
         *("af", "al", "bin", "da", "das", "de", "del", "della", "den", "der", "des", "di", "do"),
@@ -135,7 +135,7 @@ def keywords(model: ModelMetadata) -> list[str]:
     for word in words:
         if word.casefold() not in ("none", "unknown"):
             found.setdefault(word.casefold(), word)
-    return list(found.values())[:MOST_KEYWORDS]
+    return list(found.values())[:MAX_KEYWORDS]
 
 
 def related(model: ModelMetadata) -> list[dict[str, str]]:

@@ -22,7 +22,7 @@ from medigan_hub.hashes import Digests, digests_of, hashed
 from medigan_hub.metadata import checked
 from medigan_hub.reference import FOLDER as REFERENCE
 
-PICTURES = 4
+MAX_PICTURES = 4
 """Reference samples that are shown on the record's page."""
 
 
@@ -158,7 +158,7 @@ def _pictures(project: Project) -> list[Path]:
     """Return some of the reference samples, those of the main image first."""
     main = project.model.outputs[0].name
     found = (project.package / REFERENCE).rglob("*.png")
-    return sorted(found, key=lambda path: (path.parent.name != main, path))[:PICTURES]
+    return sorted(found, key=lambda path: (path.parent.name != main, path))[:MAX_PICTURES]
 
 
 def _put(path: Path, target: Path) -> Path:

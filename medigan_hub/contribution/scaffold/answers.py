@@ -21,8 +21,8 @@ from medigan_hub.contribution.scaffold.template import settings
 from medigan_hub.errors import RequestError, close_to
 
 NAME = re.compile("[a-z][a-z0-9]*(-[a-z0-9]+)*")
-LONGEST_NAME = 64
-LONGEST = 200
+MAX_NAME_CHARACTERS = 64
+MAX_CHARACTERS = 200
 """Characters of an answer."""
 DEVICES = {
     *("con", "prn", "aux", "nul"),
@@ -81,8 +81,8 @@ def check(key: str, value: str, answers: Mapping[str, str], start: Start) -> str
         )
     if not value.isprintable():
         raise RequestError(f"the {key} {value!r} holds characters that can't be printed")
-    if len(value) > LONGEST:
-        raise RequestError(f"the {key} has {len(value)} characters; {LONGEST} are the most")
+    if len(value) > MAX_CHARACTERS:
+        raise RequestError(f"the {key} has {len(value)} characters; {MAX_CHARACTERS} are the most")
     if not value and key not in OPTIONAL:
         raise RequestError(f"the {key} is empty; give one: {known[key].words}")
     choices = known[key].choices
@@ -114,13 +114,13 @@ def check_digit(orcid: str) -> str:
 
 
 def _check_name(name: str, answers: Mapping[str, str], start: Start) -> str:
-    if not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+    if not NAME.fullmatch(name) or len(name) > MAX_NAME_CHARACTERS:
         better = re.sub("[^a-z0-9]+", "-", name.lower()).lstrip("-0123456789").rstrip("-")
-        better = better[:LONGEST_NAME].rstrip("-")
+        better = better[:MAX_NAME_CHARACTERS].rstrip("-")
         offer = f", such as {better}" if NAME.fullmatch(better) else ""
         raise RequestError(
             f"the name {name!r} is not possible; use lower case, digits and hyphens, at most "
-            f"{LONGEST_NAME} characters, the first a letter{offer}"
+            f"{MAX_NAME_CHARACTERS} characters, the first a letter{offer}"
         )
     if name.startswith(PREFIX):
         raise RequestError(

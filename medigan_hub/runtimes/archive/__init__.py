@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ArchiveRuntime", "Call", "outputs_of", "run"]
 
-BLOCK = 8
+BLOCK_SAMPLES = 8
 """Samples that one call of published code makes. Blocks begin at multiples of it, whatever
 is asked for, so that a sample stays the same however a job is split."""
 
@@ -94,7 +94,7 @@ class ArchiveRuntime(Runtime):
                 "called; it must build on a class for published models"
             )
         # Of several images in a folder, the code may take any for any sample.
-        size = 1 if request.inputs else BLOCK
+        size = 1 if request.inputs else BLOCK_SAMPLES
         blocks = _blocks(request, size)
         first = list(plugin.archive_calls(request, next(blocks)))  # what can't be asked is told now
         rest = chain.from_iterable(plugin.archive_calls(request, each) for each in blocks)

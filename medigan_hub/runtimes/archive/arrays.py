@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-HEADER = 2**16
+MAX_HEADER_BYTES = 2**16
 """Bytes that the header of a .npy file may have."""
 
 
@@ -30,7 +30,7 @@ def read(path: Path) -> np.ndarray:
         about = os.fstat(descriptor)
         if not stat.S_ISREG(about.st_mode):
             raise ValueError("not a file in its folder")
-        head = io.BytesIO(stream.read(HEADER))
+        head = io.BytesIO(stream.read(MAX_HEADER_BYTES))
         try:
             version = np.lib.format.read_magic(head)
             read_header = {

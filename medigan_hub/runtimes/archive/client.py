@@ -25,11 +25,11 @@ from medigan_hub.processes import groups, logs
 from medigan_hub.runtimes.archive import arrays
 from medigan_hub.runtimes.archive.results import Item, fault
 
-LONGEST = 2**24
+MAX_ANSWER_BYTES = 2**24
 """Bytes that an answer may have; what it holds beside the arrays is short."""
-INTERVAL = 0.2
+INTERVAL_SECONDS = 0.2
 """Seconds between two looks at whether a silent worker is still there."""
-LAST = 5.0
+LAST_SECONDS = 5.0
 """Seconds that the last answer of a worker may be on its way."""
 
 
@@ -144,7 +144,10 @@ class Worker:
         while True:
             ended = self._process.poll() is not None  # first, so that a last answer is not missed
             with suppress(queue.Empty):
-                return self._answers.get(timeout=LAST if ended else INTERVAL) or self._gone()
+                return (
+                    self._answers.get(timeout=LAST_SECONDS if ended else INTERVAL_SECONDS)
+                    or self._gone()
+                )
             if ended:
                 return self._gone()
             if time.monotonic() > end:
@@ -156,7 +159,7 @@ class Worker:
     def _gone(self) -> bytes:
         """Raise the error for a worker that ended, or that sends no more answers."""
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(groups.GRACE)
+            self._process.wait(groups.GRACE_SECONDS)
         groups.end(self._process)
         code = self._process.returncode
         how = f"its process with exit code {code}"
@@ -224,7 +227,7 @@ def time_limit() -> float:
 def _listen(stream: IO[bytes], answers: queue.Queue[bytes]) -> None:
     """Hand on the worker's answers, and b"" when there are no more."""
     with stream:
-        while (line := stream.readline(LONGEST)).endswith(b"\n"):
+        while (line := stream.readline(MAX_ANSWER_BYTES)).endswith(b"\n"):
             answers.put(line)
         answers.put(line)  # cut short, or none
 

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-LONGEST = 500
+MAX_CHARACTERS = 500
 """Characters of a message."""
 
 
@@ -214,7 +214,7 @@ def _kind(value: Any) -> str:
 def _described(error: BaseException) -> str:
     traceback.print_exc()
     text = re.sub(r"\s+", " ", str(error)).strip()
-    return (type(error).__name__ + ": " + text)[:LONGEST]
+    return (type(error).__name__ + ": " + text)[:MAX_CHARACTERS]
 
 
 if __name__ == "__main__":

@@ -321,7 +321,7 @@ def test_what_is_wrong_with_what_it_makes_is_told(project, name):
 
 
 def test_a_wheel_that_is_too_large_for_pypi_is_told(project, monkeypatch):
-    monkeypatch.setattr(static, "LARGEST_WHEEL", 2**10)
+    monkeypatch.setattr(static, "MAX_WHEEL_BYTES", 2**10)
     found = failures(check(project))
     assert list(found) == ["wheel is of a fitting size"]
 
