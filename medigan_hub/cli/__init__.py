@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import typer
 
 from medigan_hub import secrecy, terminal
 from medigan_hub._version import __version__
-from medigan_hub.cli import app as page
-from medigan_hub.cli import (
-    catalogue,
-    check,
-    dataset,
-    generate,
-    new,
-    publish,
-    weights,
-)
 from medigan_hub.errors import HubError, HubWarning, shortened
 from medigan_hub.spelling import spell
 
@@ -29,24 +20,45 @@ USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 
 INTERRUPTED = 130
 
-app = typer.Typer(
-    name="medigan",
-    help="Find, run and judge generative models of medical images.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
-app.command("list")(catalogue.list_models)
-app.command("search")(catalogue.search)
-app.command("info")(catalogue.info)
-app.command("install")(catalogue.install)
-app.command("generate")(generate.generate)
-app.command("verify")(dataset.verify)
-app.command("preview")(generate.preview)
-app.command("app")(page.app)
-app.command("new")(new.new)
-app.command("check")(check.check)
-app.command("publish")(publish.publish)
-app.add_typer(weights.app, name="weights")
+COMMANDS = {
+    "list": "catalogue:list_models",
+    "search": "catalogue:search",
+    "info": "catalogue:info",
+    "install": "catalogue:install",
+    "generate": "generate:generate",
+    "verify": "dataset:verify",
+    "preview": "generate:preview",
+    "app": "app:app",
+    "new": "new:new",
+    "check": "check:check",
+    "publish": "publish:publish",
+    "weights": "weights:app",
+}
+"""The module of this package that each command stands in, and its name there."""
+
+
+def command_line(arguments: Sequence[str] = ()) -> typer.Typer:
+    """Return the command line as far as ``arguments`` need it: the command that they begin with.
+
+    Where they begin with none, that is every command. Loading them all, and reading their
+    options, takes longer than many a command itself.
+    """
+    app = typer.Typer(
+        name="medigan",
+        help="Find, run and judge generative models of medical images.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_common)
+    called = arguments[0] if arguments else ""
+    for name in [called] if called in COMMANDS else COMMANDS:
+        module, _, attribute = COMMANDS[name].partition(":")
+        command = getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    return app
 
 
 def _show_version(wanted: bool) -> None:
@@ -55,7 +67,6 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _common(
     version: bool = typer.Option(
         False, "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
@@ -79,7 +90,7 @@ def main(arguments: list[str] | None = None) -> None:
         with warnings.catch_warnings():
             warnings.filterwarnings("default", category=HubWarning)
             warnings.showwarning = _teller()
-            code = app(args=arguments, standalone_mode=False)
+            code = command_line(arguments)(args=arguments, standalone_mode=False)
         sys.stdout.flush()  # here, where a reader that has gone away can be handled
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED

@@ -334,6 +334,15 @@ def test_importing_the_hub_loads_nothing_heavy():
     assert python(code).stdout.strip() == "[]"
 
 
+def test_a_command_loads_no_other():
+    code = (
+        "import sys; from medigan_hub.cli import command_line; command_line(['list', '--json']);"
+        "print(sorted(m for m in sys.modules if m.startswith('medigan_hub.cli.')))"
+    )
+    found = ["medigan_hub.cli.arguments", "medigan_hub.cli.catalogue"]
+    assert python(code).stdout.strip() == str(found)
+
+
 def test_listing_loads_no_framework_and_no_plugin():
     code = (
         "import sys; from medigan_hub import Hub; Hub().models(); "

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from medigan_hub import Hub, metadata, networks
-from medigan_hub.cli import app
+from medigan_hub.cli import command_line
 from medigan_hub.contribution.recognition import small
 
 
@@ -17,7 +17,7 @@ def test_a_package_with_a_network_of_the_hub_makes_images(name, tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     task = networks.by_name()[name].tasks[0]
     answers = ["name=my-gan", f"network={name}", f"task={task}", "organ=lung", "modality=ct"]
-    app(["new", "--no-input", *answers], standalone_mode=False)
+    command_line(["new"])(["new", "--no-input", *answers], standalone_mode=False)
     made = tmp_path / "medigan-model-my-gan" / "medigan_model_my_gan"
     document = metadata.read(made / "metadata.json")
     assert metadata.validate(document) == []

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from medigan_hub import Hub, HubError, WeightsError, metadata, networks
-from medigan_hub.cli import app
+from medigan_hub.cli import command_line
 from medigan_hub.contribution.recognition import read, recognise
 
 FILE = '''
@@ -96,7 +96,7 @@ def test_medigan_new_makes_a_package_with_it_that_runs(
 ):
     monkeypatch.chdir(tmp_path)
     answers = ["name=my-flat", "network=flat", "organ=breast", "modality=mammography"]
-    app(["new", "--no-input", *answers], standalone_mode=False)
+    command_line(["new"])(["new", "--no-input", *answers], standalone_mode=False)
     made = tmp_path / "medigan-model-my-flat" / "medigan_model_my_flat"
     document = metadata.read(made / "metadata.json")
     assert metadata.validate(document) == []
