@@ -1,17 +1,15 @@
-"""The hooks through which a package adds a model, or extends the hub."""
+"""The hooks through which a package adds a model, or extends the hub.
+
+What goes through them are classes of ``medigan_hub.plugin``. They are named in words here:
+the rooms that they stand in are built on the loading of plugins, which is built on this.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pluggy
-
-if TYPE_CHECKING:
-    from medigan_hub.inputs import Decoder
-    from medigan_hub.runtimes.base import Runtime
-    from medigan_hub.samples import GenerationRequest, SampleBatch
-    from medigan_hub.writers import Writer
 
 PROJECT = "medigan_hub"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -27,8 +25,8 @@ def model_metadata() -> Mapping[str, Any]:  # type: ignore[empty-body]
 
 
 @hookspec(firstresult=True)
-def generate(request: GenerationRequest) -> Iterator[SampleBatch]:  # type: ignore[empty-body]
-    """Yield batches that cover the sample indices of ``request``, in order.
+def generate(request: Any) -> Iterator[Any]:  # type: ignore[empty-body]
+    """Yield each ``SampleBatch`` of a ``GenerationRequest``: its sample indices, in order.
 
     A batch's arrays are its reader's to keep: each batch has arrays of its own.
     """
@@ -38,15 +36,15 @@ def generate(request: GenerationRequest) -> Iterator[SampleBatch]:  # type: igno
 
 
 @hookspec
-def register_runtimes() -> Iterable[type[Runtime]]:  # type: ignore[empty-body]
-    """Return classes that execute models, each with the name that metadata gives weights for."""
+def register_runtimes() -> Iterable[type[Any]]:  # type: ignore[empty-body]
+    """Return each ``Runtime``, a class that executes models: metadata has weights for its name."""
 
 
 @hookspec
-def register_writers() -> Iterable[type[Writer]]:  # type: ignore[empty-body]
-    """Return classes that write data sets, one a file format."""
+def register_writers() -> Iterable[type[Any]]:  # type: ignore[empty-body]
+    """Return each ``Writer``, a class that writes data sets of one file format."""
 
 
 @hookspec
-def register_decoders() -> Iterable[Decoder]:  # type: ignore[empty-body]
-    """Return what reads input images, one a file format."""
+def register_decoders() -> Iterable[Any]:  # type: ignore[empty-body]
+    """Return each ``Decoder``, which reads input images of one file format."""

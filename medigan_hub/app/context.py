@@ -6,17 +6,20 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from medigan_hub.app.settings import Settings
 from medigan_hub.search import Index
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import gradio as gr
+    import numpy as np
+    from typing_extensions import Unpack
 
     from medigan_hub.catalogue import Entry
     from medigan_hub.generation import Wishes
-    from medigan_hub.hub import Hub
     from medigan_hub.plugins import Plugin
     from medigan_hub.samples import GenerationRequest
 
@@ -28,6 +31,48 @@ AT_ONCE: dict[str, Any] = {**QUIETLY, "queue": False}
 Of several that begin together, as when a page is opened, the queue's answers may get lost: the
 web framework closes their stream at the end of the first, if it has not heard of the others.
 """
+
+
+class Hub(Protocol):
+    """What the page asks of the hub, which stands above it, since the hub opens the page."""
+
+    def models(self) -> list[Entry]:
+        """Return all models."""
+        ...
+
+    def model(self, model: str | int) -> Entry:
+        """Return one."""
+        ...
+
+    def request(
+        self, model: str, num_samples: int | None, wishes: Wishes
+    ) -> tuple[Plugin, GenerationRequest]:
+        """Return what is to be run for some wishes."""
+        ...
+
+    def directions(
+        self,
+        model: str,
+        count: int = 10,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+        **wishes: Unpack[Wishes],
+    ) -> np.ndarray:
+        """Return the directions in a model's latent space along which its images change most."""
+        ...
+
+    def save(
+        self,
+        model: str,
+        num_samples: int | None,
+        output: str | Path,
+        *,
+        format: str = "png",  # noqa: A002 (as the hub calls it)
+        progress: Callable[[int, int], None] | None = None,
+        **wishes: Unpack[Wishes],
+    ) -> object:
+        """Write a data set."""
+        ...
 
 
 @dataclass
@@ -47,6 +92,7 @@ class Context:
 
     @cached_property
     def index(self) -> Index:
+        """The models, to be searched."""
         return Index(self.hub.models())
 
     def refresh(self) -> None:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import functools
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 
 from medigan_hub._version import __version__
 from medigan_hub.app import compare, display, explore, generate, steer, takeaway, work
-from medigan_hub.app.context import AT_ONCE, Context
+from medigan_hub.app.context import AT_ONCE, Context, Hub
 from medigan_hub.app.session import Session, Sessions
 from medigan_hub.app.settings import MAX_AT_A_TIME, MAX_WAITING, Settings
 from medigan_hub.errors import HubError
-
-if TYPE_CHECKING:
-    from medigan_hub.hub import Hub
 
 NOTICE = (
     "Every picture that a model makes here is **synthetic**: it shows no patient and is not fit "

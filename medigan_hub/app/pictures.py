@@ -80,6 +80,7 @@ class Tile:
 
     @cached_property
     def uri(self) -> str:
+        """A ``data:`` URI of the picture as a PNG."""
         return uri(self.pixels, self.text)
 
 

@@ -28,9 +28,9 @@ from medigan_hub.errors import HubError, RequestError, named, require
 if TYPE_CHECKING:
     import uvicorn
 
+    from medigan_hub.app.context import Hub
     from medigan_hub.app.files import Files
     from medigan_hub.app.session import Sessions
-    from medigan_hub.hub import Hub
 
 Value = TypeVar("Value")
 

@@ -57,10 +57,12 @@ class ModelPlugin(ABC):
 
     @hookimpl
     def model_metadata(self) -> Mapping[str, Any]:
+        """Return the metadata document, the same as in the package's metadata.json."""
         return self.metadata.document
 
     @hookimpl
     def generate(self, request: GenerationRequest) -> Iterator[SampleBatch]:
+        """Yield the batches of a request, in order, as the runtime makes them that was chosen."""
         return self.runtime(request.execution.runtime).generate(self, request)
 
     def runtime(self, name: str) -> Runtime:

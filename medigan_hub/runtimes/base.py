@@ -16,7 +16,7 @@ from medigan_hub.errors import MissingDependencyError, PluginError, RequestError
 from medigan_hub.processes.forks import Loaded
 
 if TYPE_CHECKING:
-    from medigan_hub.models.base import ModelPlugin
+    from medigan_hub.metadata import ModelMetadata
     from medigan_hub.samples import GenerationRequest, SampleBatch
 
 
@@ -48,6 +48,30 @@ class Network:
     channels_first: bool = True
     """For ``onnx``: whether images in the graph are (N, channels, height, width), as exporters
     of PyTorch write them, or channels last."""
+
+
+class Runnable(Protocol):
+    """What a runtime needs of the plugin that it makes samples for; ``ModelPlugin`` has it."""
+
+    folder: Path
+    """Where the plugin's files lie."""
+
+    @property
+    def metadata(self) -> ModelMetadata:
+        """What the plugin says of its model."""
+        ...
+
+    def open(self, request: GenerationRequest, index: int) -> Session:
+        """Return the network that makes a sample."""
+        ...
+
+    def run(self, request: GenerationRequest) -> Iterator[SampleBatch]:
+        """Yield the batches of a request."""
+        ...
+
+    def labels(self, request: GenerationRequest, indices: Sequence[int]) -> dict[str, np.ndarray]:
+        """Return what the conditions were of some samples."""
+        ...
 
 
 class Runtime(ABC):
@@ -113,7 +137,7 @@ class Runtime(ABC):
         return ["cpu"]
 
     @abstractmethod
-    def generate(self, plugin: ModelPlugin, request: GenerationRequest) -> Iterator[SampleBatch]:
+    def generate(self, plugin: Runnable, request: GenerationRequest) -> Iterator[SampleBatch]:
         """Return the batches that a plugin makes of a request.
 
         What is wrong with the weights is raised at once, not with the first batch.
@@ -150,7 +174,7 @@ class NetworkRuntime(Runtime):
             The weights are not those of the network.
         """
 
-    def generate(self, plugin: ModelPlugin, request: GenerationRequest) -> Iterator[SampleBatch]:
+    def generate(self, plugin: Runnable, request: GenerationRequest) -> Iterator[SampleBatch]:
         plugin.open(request, request.indices[0])
         return plugin.run(request)
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
-import medigan_hub
 from medigan_hub.errors import WeightsError, named, require
 from medigan_hub.unpickling import child
 from medigan_hub.variables import for_others
@@ -154,7 +153,7 @@ def _started(
     """Start the process that describes a checkpoint."""
     # It has no paths but those of Python itself and of the hub, which comes last.
     start = (
-        f"import sys; sys.path.append({str(Path(medigan_hub.__file__).parents[1])!r}); "
+        f"import sys; sys.path.append({str(Path(child.__file__).parents[2])!r}); "
         f"from {child.__name__} import main; main()"
     )
     command = [sys.executable, "-I", "-S", "-X", "utf8", "-c", start, str(os.getpid()), *classes]

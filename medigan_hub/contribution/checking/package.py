@@ -60,6 +60,7 @@ class Package:
 
     @cached_property
     def distribution(self) -> Distribution:
+        """What the wheel says of itself."""
         return PathDistribution(self.info)
 
     @cached_property

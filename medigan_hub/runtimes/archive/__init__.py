@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain, groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -31,11 +31,8 @@ from medigan_hub.processes import logs
 from medigan_hub.runtimes.archive import environments, permission
 from medigan_hub.runtimes.archive.client import Worker, time_limit
 from medigan_hub.runtimes.archive.results import Item, outputs_of
-from medigan_hub.runtimes.base import Runtime
+from medigan_hub.runtimes.base import Runnable, Runtime
 from medigan_hub.samples import GenerationRequest, SampleBatch
-
-if TYPE_CHECKING:
-    from medigan_hub.models.base import ModelPlugin
 
 __all__ = ["ArchiveRuntime", "Call", "outputs_of", "run"]
 
@@ -87,7 +84,7 @@ class ArchiveRuntime(Runtime):
         if device.startswith("cuda") and not _has_cuda():
             raise RequestError(f"the device {device} is not available; this machine has cpu")
 
-    def generate(self, plugin: ModelPlugin, request: GenerationRequest) -> Iterator[SampleBatch]:
+    def generate(self, plugin: Runnable, request: GenerationRequest) -> Iterator[SampleBatch]:
         if not isinstance(plugin, Translator):
             raise PluginError(
                 f"the plugin of {plugin.metadata.name} does not say how its published code is "
@@ -102,7 +99,7 @@ class ArchiveRuntime(Runtime):
         return self._batches(plugin, request, calls, size)
 
     def _batches(
-        self, plugin: ModelPlugin, request: GenerationRequest, calls: Iterable[Call], size: int
+        self, plugin: Runnable, request: GenerationRequest, calls: Iterable[Call], size: int
     ) -> Iterator[SampleBatch]:
         """Yield made samples in order, each for itself, since they may differ in size."""
         wanted, place = request.indices, 0
