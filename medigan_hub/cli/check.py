@@ -51,7 +51,8 @@ def check(
     for name, value in (("--timeout", timeout), ("--memory", memory)):
         if not value > 0:
             raise RequestError(f"{name} is {value:g}; it must be above 0")
-    from medigan_hub.contribution import actions, checking
+    from medigan_hub import actions
+    from medigan_hub.contribution import checking
 
     with terminal.status() as say:
         report = checking.check(

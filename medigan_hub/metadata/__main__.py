@@ -7,8 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from medigan_hub import terminal
-from medigan_hub.contribution import actions
+from medigan_hub import actions, terminal
 from medigan_hub.errors import MetadataError
 from medigan_hub.metadata import read, validate
 

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from medigan_hub.contribution import actions
+from medigan_hub import actions
 from medigan_hub.contribution.checking.report import FAILED, Finding, Report
 from support import projects
 

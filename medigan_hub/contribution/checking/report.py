@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 from xml.etree import ElementTree
 
-from medigan_hub.contribution.actions import annotation
+from medigan_hub.actions import annotation
 from medigan_hub.terminal import one_line
 
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
