@@ -88,6 +88,9 @@ def write(
         made = way.go()
     except OSError as error:
         raise way.broken_off(error) from error
+    except OutputError:
+        place.check_there(folder, way.identity)  # which is told rather than what came of it
+        raise
     return SavedDataset(
         model=request.metadata.name,
         count=way.count,

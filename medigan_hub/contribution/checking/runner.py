@@ -132,6 +132,8 @@ class Runner:
             with suppress(psutil.NoSuchProcess):
                 each.kill()
         self._hearing.join(groups.GRACE_SECONDS)
+        if self._exchanging is not None:  # what it waited for is gone
+            self._exchanging.join(groups.GRACE_SECONDS)
         if self._exchanging is None or not self._exchanging.is_alive():
             for stream in (self._process.stdin, self._process.stdout):
                 with suppress(OSError):
