@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from medigan_hub.errors import WeightsError
 
@@ -89,6 +90,28 @@ class Unused(nn.Module):
                 self.add_module(name, Unused(group))
 
 
+class _Idle(TorchFunctionMode):
+    """Spares the work that a new network does on its values, where they have no memory.
+
+    Weights take their place. For that work, PyTorch would import its compiler, which takes
+    as long as importing PyTorch itself.
+    """
+
+    def __torch_function__(
+        self, function: Any, types: Any, arguments: Any = (), keywords: Any = None
+    ) -> Any:
+        if function in SHAPE_KEEPING and arguments[0].is_meta:
+            return arguments[0]
+        return function(*arguments, **(keywords or {}))
+
+
+SHAPE_KEEPING = {
+    *(torch.Tensor.normal_, torch.Tensor.uniform_, torch.Tensor.bernoulli_),
+    nn.functional.normalize,  # of spectral norms
+}
+"""What layers fill new tensors with, and bring them to length."""
+
+
 def load(make: Callable[[], Network], layout: Layout) -> Network:
     """Return the network that ``make`` builds, with the layout's tensors and in eval mode.
 
@@ -101,17 +124,22 @@ def load(make: Callable[[], Network], layout: Layout) -> Network:
         Keys or shapes differ from the network's.
     """
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _Idle():
             network = make()
-        expected = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
-        differences = _differences(expected, layout.shapes)
+        expected = network.state_dict()
+        shapes = {key: tuple(tensor.shape) for key, tensor in expected.items()}
+        differences = _differences(shapes, layout.shapes)
         if differences:
             layout.refuse(differences)
-        network.to_empty(device="cpu")
-        network.load_state_dict(dict(layout.tensors))
+        own = {key: _copy(layout.tensors[key], tensor.dtype) for key, tensor in expected.items()}
+        network.load_state_dict(own, assign=True)
     except (KeyError, OverflowError, RuntimeError, TypeError, ValueError) as error:
         layout.refuse(" ".join(str(error).split()))
     return network.eval()
+
+
+def _copy(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    return tensor.detach().clone(memory_format=torch.contiguous_format).to("cpu", dtype)
 
 
 def _differences(
