@@ -22,7 +22,7 @@ demo: $(VENV)/demo ## Set up, generate images with a bundled model, and say wher
 
 .PHONY: test
 test: $(VENV)/tox ## Run all checks: lint, types, tests
-	$(BIN)/tox run
+	$(BIN)/tox run-parallel --parallel 3 --parallel-live
 
 FUZZ_SECONDS ?= 3600
 

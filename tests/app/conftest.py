@@ -16,6 +16,8 @@ from medigan_hub import Hub
 from medigan_hub.app.server import Running, serve
 from medigan_hub.app.settings import Settings
 
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser")
+"""The first that is installed; without a window of its own it takes half the time."""
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -49,13 +51,13 @@ def running(temporary: Path) -> Iterator[Running]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Chromium, or a skipped test where there is none; in CI there has to be."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
     try:
         from playwright.sync_api import expect, sync_playwright
     except ImportError:
         missing = "the package playwright is not installed"
     else:
-        missing = "" if program else "there is no Chromium: install the Debian package chromium"
+        missing = "" if program else f"there is no Chromium: install Debian's {BROWSERS[0]}"
     if missing:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
     expect.set_options(timeout=30_000)  # on a slow machine
