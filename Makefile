@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --no-compile --constraint constraints.txt
 MODEL := fastgan-brain-mri
 DEMO := plugins/medigan-model-$(MODEL)
 PROJECTS := pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
