@@ -100,8 +100,10 @@ class _Idle(TorchFunctionMode):
     def __torch_function__(
         self, function: Any, types: Any, arguments: Any = (), keywords: Any = None
     ) -> Any:
-        if function in SHAPE_KEEPING and arguments[0].is_meta:
-            return arguments[0]
+        if function in SHAPE_KEEPING or getattr(function, "__module__", "") == nn.init.__name__:
+            first = next(iter((*arguments, *(keywords or {}).values())))
+            if first.is_meta:
+                return first
         return function(*arguments, **(keywords or {}))
 
 
@@ -109,7 +111,7 @@ SHAPE_KEEPING = {
     *(torch.Tensor.normal_, torch.Tensor.uniform_, torch.Tensor.bernoulli_),
     nn.functional.normalize,  # of spectral norms
 }
-"""What layers fill new tensors with, and bring them to length."""
+"""Beside those of ``torch.nn.init``, what new tensors are filled with, and brought to length."""
 
 
 def load(make: Callable[[], Network], layout: Layout) -> Network:

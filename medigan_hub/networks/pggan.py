@@ -37,7 +37,10 @@ class EqualConv(nn.Module):
         super().__init__()
         shape = (n_in, n_out) if transposed else (n_out, n_in)
         self.conv = nn.ParameterDict(
-            {"bias": torch.zeros(n_out), "weight_orig": torch.randn(*shape, kernel, kernel)}
+            {
+                "bias": torch.zeros(n_out),
+                "weight_orig": torch.empty(*shape, kernel, kernel).normal_(),
+            }
         )
         # Of a transposed one, as published, by the channels that come out.
         self.gain = math.sqrt(2 / (shape[1] * kernel**2))

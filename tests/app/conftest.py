@@ -17,7 +17,7 @@ from medigan_hub.app.server import Running, serve
 from medigan_hub.app.settings import Settings
 
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser")
-"""The first that is installed; without a window of its own it takes half the time."""
+"""The first that is installed; one without windows has less to do."""
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -522,3 +524,15 @@ def test_fastgan_of_less_than_64_pixels_has_no_gates():
     z = torch.randn(3, 5)
     assert run(rebuilt, z).shape == (3, 2, 32, 32)
     assert torch.equal(run(original, z), run(rebuilt, z))
+
+
+def test_building_a_network_loads_neither_pytorchs_compiler_nor_sympy():
+    """Either takes as long to import as PyTorch, before the first sample."""
+    code = (
+        "import sys\nfrom medigan_hub import networks\n"
+        f"for name in {list(SMALL)}:\n"
+        "    networks.build(name, networks.by_name()[name].small().state_dict())\n"
+        "print(sorted({'torch._dynamo', 'sympy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

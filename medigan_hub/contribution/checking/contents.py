@@ -40,33 +40,29 @@ SAFE_BY_DEFAULT = ("numpy.load", "keras.models.load_model", "torch.load")
 HOME = re.compile(
     rb"(?:/(?:home|Users)/|\b[A-Za-z]:(?:\\{1,2}|/)Users(?:\\{1,2}|/))([A-Za-z0-9._-]{2,})"
 )
+HOME_MARKS = (b"/home/", b"/users/", b"users\\")
 EXAMPLES = (b"user", b"you", b"username", b"name", b"me", b"runner", b"USER", b"...")
 """Names that stand for anybody's."""
 SECRETS = {
-    "a private key": re.compile(rb"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"),
-    "a token of GitHub": re.compile(
-        rb"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{40,})"
+    "a private key": ((b"private key",), rb"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"),
+    "a token of GitHub": (
+        (b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_"),
+        rb"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{40,})",
     ),
-    "a key of AWS": re.compile(rb"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
-    "a token of Slack": re.compile(rb"\bxox[abprs]-[A-Za-z0-9-]{20,}"),
-    "a token of PyPI": re.compile(rb"\bpypi-[A-Za-z0-9_-]{40,}"),
-    "a token of Hugging Face": re.compile(rb"\bhf_[A-Za-z0-9]{30,}"),
-    "what looks like a token or password": re.compile(
+    "a key of AWS": ((b"akia", b"asia"), rb"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
+    "a token of Slack": ((b"xox",), rb"\bxox[abprs]-[A-Za-z0-9-]{20,}"),
+    "a token of PyPI": ((b"pypi-",), rb"\bpypi-[A-Za-z0-9_-]{40,}"),
+    "a token of Hugging Face": ((b"hf_",), rb"\bhf_[A-Za-z0-9]{30,}"),
+    "what looks like a token or password": (
+        (b"token", b"secret", b"passw", b"apikey", b"api_key"),
         rb"""(?ix) (?:token|secret|passw(?:or)?d|api_?key) ["']? \s* [:=] \s*
-        ["'] (?=[\w+/.=-]*[0-9]) (?=[\w+/.=-]*[A-Za-z]) [\w+/.=-]{20,} ["']"""
+        ["'] (?=[\w+/.=-]*[0-9]) (?=[\w+/.=-]*[A-Za-z]) [\w+/.=-]{20,} ["']""",
     ),
 }
-MARKS = {
-    "a private key": (b"private key",),
-    "a token of GitHub": (b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_"),
-    "a key of AWS": (b"akia", b"asia"),
-    "a token of Slack": (b"xox",),
-    "a token of PyPI": (b"pypi-",),
-    "a token of Hugging Face": (b"hf_",),
-    "what looks like a token or password": (b"token", b"secret", b"passw", b"apikey", b"api_key"),
-    "a path": (b"/home/", b"/users/", b"users\\"),
-}
-"""What each of them has, in lower case: it is found far sooner than that there is no secret."""
+"""Each with its marks, in lower case, one of which stands in it, and with what it looks like.
+
+That a large file has no mark is found far sooner than that it has no secret.
+"""
 SECRET_FILES = re.compile(
     r"(^|/)(\.env|\.pypirc|\.netrc|id_(rsa|dsa|ecdsa|ed25519)|.*\.(pem|p12|pfx))$"
 )
@@ -153,16 +149,19 @@ def private(name: str, content: bytes) -> Iterator[tuple[int | None, str]]:
         yield None, "a file that holds secrets"
     is_text = b"\0" not in content[: 2**13]
     lowered = content.lower()
-    present = {word for word, marks in MARKS.items() if any(mark in lowered for mark in marks)}
-    for word, pattern in SECRETS.items():
-        for found in pattern.finditer(content) if word in present else ():
+    for word, (marks, pattern) in SECRETS.items():
+        for found in re.finditer(pattern, content) if _has(lowered, marks) else ():
             yield _line(content, found.start()) if is_text else None, word
     told = set()
-    for found in HOME.finditer(content) if "a path" in present else ():
+    for found in HOME.finditer(content) if _has(lowered, HOME_MARKS) else ():
         if found[1] not in EXAMPLES and found[0] not in told:
             told.add(found[0])
             path = found[0].decode("ascii", "replace")
             yield _line(content, found.start()) if is_text else None, f"the path {path}"
+
+
+def _has(content: bytes, marks: tuple[bytes, ...]) -> bool:
+    return any(mark in content for mark in marks)
 
 
 def broken_weights(path: Path, form: str) -> str | None:
