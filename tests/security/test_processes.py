@@ -217,10 +217,11 @@ DAEMON = """
 import os, sys, time
 if os.fork() == 0:
     os.setsid()
-    if os.fork() == 0:
-        print(os.getpid(), flush=True)
+    daemon = os.fork()
+    if daemon == 0:
         os.closerange(0, 3)
         time.sleep(60)
+    print(daemon, flush=True)
     os._exit(0)
 os.wait()
 {then}
