@@ -26,7 +26,7 @@ def model_metadata() -> Mapping[str, Any]:  # type: ignore[empty-body]
 
 @hookspec(firstresult=True)
 def generate(request: Any) -> Iterator[Any]:  # type: ignore[empty-body]
-    """Yield each ``SampleBatch`` of a ``GenerationRequest``: its sample indices, in order.
+    """Yield each ``SampleBatch`` of a ``GenerationRequest``, in the order of its indices.
 
     A batch's arrays are its reader's to keep: each batch has arrays of its own.
     """
