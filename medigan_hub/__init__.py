@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from medigan_hub.errors import (
         HubError,
+        HubNote,
         HubWarning,
         Interrupted,
         MetadataError,
@@ -44,6 +45,7 @@ _HOMES = {
     "SampleBatch": "samples",
     "hookimpl": "hookspecs",
     "HubError": "errors",
+    "HubNote": "errors",
     "HubWarning": "errors",
     "Interrupted": "errors",
     "MetadataError": "errors",
@@ -60,6 +62,7 @@ __all__ = [
     "GenerationRequest",
     "Hub",
     "HubError",
+    "HubNote",
     "HubWarning",
     "Interrupted",
     "MetadataError",

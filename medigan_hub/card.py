@@ -93,14 +93,30 @@ def _parameters(kind: str, parameters: Sequence[Parameter]) -> str:
 
 
 def _inputs(inputs: Sequence[Mapping[str, Any]]) -> str:
-    head = ["| input | what it is | default |", "| --- | --- | --- |"]
-    rows = [
-        _row(
-            f"`{entry['name']}`", *(_cell(entry.get(key, "")) for key in ("description", "default"))
+    columns = {"what it is": "description", "trained on": "trained", "default": "default"}
+    if not any("trained" in entry for entry in inputs):
+        del columns["trained on"]
+    head = [_row("input", *columns), _row(*["---"] * (len(columns) + 1))]
+    rows = []
+    for entry in inputs:
+        told = {**entry, "trained": trained_on(entry.get("trained"))}
+        rows.append(
+            _row(f"`{entry['name']}`", *(_cell(told.get(key, "")) for key in columns.values()))
         )
-        for entry in inputs
-    ]
     return "\n".join(head + rows) if rows else ""
+
+
+def trained_on(trained: Mapping[str, Any] | None) -> str:
+    """Say which images a model was trained on, as an input in its metadata declares them."""
+    if trained is None:
+        return "not stated"
+    words = [f"{trained['size'][0]} x {trained['size'][1]} pixels"]
+    if "spacing_mm" in trained:
+        words.append("of {:g} x {:g} mm".format(*trained["spacing_mm"]))
+    if "grey_range" in trained:
+        low, high = trained["grey_range"]
+        words.append(f"grey levels from {low:.0%} to {high:.0%} of the range")
+    return ", ".join(words)
 
 
 def _facts(model: ModelMetadata) -> str:

@@ -103,6 +103,10 @@ class HubWarning(_Bounded, UserWarning):
     """Something is wrong that does not stop the work at hand."""
 
 
+class HubNote(HubWarning):
+    """Nothing is wrong: it says what was taken where a caller, or a file, left it open."""
+
+
 def shortened(value: object, most: int = 200) -> str:
     r"""Return what came from others as it can stand in a message: on one line, and not too long.
 

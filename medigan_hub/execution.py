@@ -7,16 +7,20 @@ follow from the fields of ``Execution``.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
 from typing import Any, TypeVar
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def knob(default: Any, words: str, *, recorded: bool = True) -> Any:
-    """Return a field: its default, what it is in words, and whether data sets record it."""
-    return field(default=default, metadata={"words": words, "recorded": recorded})
+def knob(default: Any, words: str, *, kind: type | None = None, recorded: bool = True) -> Any:
+    """Return a field: its default, what it is in words, and whether data sets record it.
+
+    ``kind`` is what the command line takes it for, where the default is not of that type.
+    """
+    kind = type(default) if kind is None else kind
+    return field(default=default, metadata={"words": words, "kind": kind, "recorded": recorded})
 
 
 @dataclass(frozen=True)
@@ -50,19 +54,28 @@ def words(name: str) -> str:
     return str(KNOBS[name].metadata["words"])
 
 
-def documented(function: Function) -> Function:
-    """Write the knobs into a docstring, where it has the line ``{knobs}`` among the parameters."""
-    text = function.__doc__ or ""
-    for line in text.splitlines():
-        if line.strip() == "{knobs}":
-            indent = line[: -len("{knobs}")]
+def documented(**tables: Mapping[str, Field[Any]]) -> Callable[[Function], Function]:
+    """Write fields, as ``knob`` makes them, into a docstring, where it has a line for a table.
+
+    ``documented(knobs=KNOBS)`` takes the line ``{knobs}`` among the parameters.
+    """
+
+    def decorate(function: Function) -> Function:
+        text = function.__doc__ or ""
+        for line in text.splitlines():
+            table = tables.get(line.strip().removeprefix("{").removesuffix("}"))
+            if table is None or not line.strip().startswith("{"):
+                continue
+            indent = line[: len(line) - len(line.lstrip())]
             lines = []
-            for name, each in KNOBS.items():
-                about = f"{words(name)} By default {each.default}."
+            for name, each in table.items():
+                about = f"{each.metadata['words']} By default {each.default}."
                 lines += [
                     f"{indent}{name}",
                     textwrap.indent(textwrap.fill(about, 72), indent + "    "),
                 ]
             text = text.replace(line, "\n".join(lines))
-    function.__doc__ = text
-    return function
+        function.__doc__ = text
+        return function
+
+    return decorate

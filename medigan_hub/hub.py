@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from medigan_hub.catalogue import Catalogue, Entry
 from medigan_hub.errors import HubWarning, RequestError
-from medigan_hub.execution import documented
+from medigan_hub.execution import KNOBS, documented
+from medigan_hub.reading import READING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -144,7 +145,7 @@ class Hub:
         batches = self.generate(entry.metadata.name, num_samples, **wishes)
         return Found(entry.metadata, reason, batches)
 
-    @documented
+    @documented(reading=READING, knobs=KNOBS)
     def generate(
         self, model: str, num_samples: int | None = None, **wishes: Unpack[Wishes]
     ) -> Iterator[SampleBatch]:
@@ -164,12 +165,14 @@ class Hub:
         seed
             0 to 2**64 - 1; by default 0.
         inputs
-            For models that start from images: a file (PNG, TIFF, JPEG, BMP,
-            DICOM, NumPy), a folder, an array (height, width) or (height,
-            width, channels), a stack of them (n, height, width, channels), or
-            an iterable of paths and arrays. uint8 arrays use their whole
-            range, uint16 arrays 12, 14 or 16 bits; fractions lie in [0, 1]. Of a
-            model with several inputs, a mapping from their names to such.
+            For models that start from images: a file (PNG, TIFF, JPEG, BMP, GIF,
+            PGM, DICOM, NIfTI, NumPy), a folder, an array (height, width) or
+            (height, width, channels), a stack of them (n, height, width,
+            channels), an image of Pillow, or an iterable of such. Each frame, page
+            or slice in a file is an input. uint8 arrays use their whole range,
+            uint16 arrays 12, 14 or 16 bits; fractions lie in [0, 1]. Of a model
+            with several inputs, a mapping from their names to such; files in
+            folders go together by their names, arrays in their order.
         conditions
             A mapping from the conditions that the model's metadata declares to
             values: one for all samples, or a sequence with one for each. Where
@@ -183,6 +186,7 @@ class Hub:
             those drawn by the seed, (n, latent size).
         options
             A mapping from the model's options to values.
+        {reading}
         {knobs}
 
         Raises

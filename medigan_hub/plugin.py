@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from medigan_hub.errors import (
         HubError,
+        HubNote,
         HubWarning,
         OutputError,
         PluginError,
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     )
     from medigan_hub.inputs import (
         Decoder,
+        Frames,
+        NoImage,
+        NoPixels,
+        Picture,
         resized,
     )
     from medigan_hub.metadata import (
@@ -77,6 +82,9 @@ if TYPE_CHECKING:
     from medigan_hub.provenance import (
         sample_text,
     )
+    from medigan_hub.reading import (
+        Reading,
+    )
     from medigan_hub.runtimes.base import (
         Network,
         NetworkRuntime,
@@ -107,21 +115,27 @@ _HOMES = {
     "Decoder": "inputs",
     "EncodedFile": "writers",
     "FastGan": "networks.fastgan",
+    "Frames": "inputs",
     "GenerationRequest": "samples",
     "Hub": "hub",
     "HubError": "errors",
+    "HubNote": "errors",
     "HubWarning": "errors",
     "ImageToImage": "models.base",
     "ModelMetadata": "metadata",
     "ModelPlugin": "models.base",
     "Network": "runtimes.base",
     "NetworkRuntime": "runtimes.base",
+    "NoImage": "inputs",
+    "NoPixels": "inputs",
     "NoiseToImage": "models.base",
     "OutputError": "errors",
     "PADDING": "networks.singan",
+    "Picture": "inputs",
     "PluginError": "errors",
     "Published": "models.published",
     "PublishedNoise": "models.published",
+    "Reading": "reading",
     "RequestError": "errors",
     "ResnetTranslator": "networks.resnet_translator",
     "Runtime": "runtimes.base",
@@ -164,20 +178,26 @@ __all__ = [
     "Decoder",
     "EncodedFile",
     "FastGan",
+    "Frames",
     "GenerationRequest",
     "Hub",
     "HubError",
+    "HubNote",
     "HubWarning",
     "ImageToImage",
     "ModelMetadata",
     "ModelPlugin",
     "Network",
     "NetworkRuntime",
+    "NoImage",
+    "NoPixels",
     "NoiseToImage",
     "OutputError",
+    "Picture",
     "PluginError",
     "Published",
     "PublishedNoise",
+    "Reading",
     "RequestError",
     "ResnetTranslator",
     "Runtime",

@@ -85,11 +85,20 @@ def facts(request: GenerationRequest, index: int, labels: Mapping[str, Any]) -> 
             # What the model itself draws, by ways of its own, nobody else knows.
             if request.conditions[parameter.name] is not None or parameter.can_draw
         }
-    names = {name: images.name(index) for name, images in request.inputs.items()}
+    names = {name: images.file(index) for name, images in request.inputs.items()}
+    frames = {name: images.frame(index) for name, images in request.inputs.items()}
     if len(names) == 1:
         (found["input"],) = names.values()
     elif names:
         found["inputs"] = names
+    spacings = [images.spacing(index) for images in request.inputs.values()]
+    if spacings and spacings[0] is not None:
+        found["spacing_mm"] = list(spacings[0])
+    if any(frame is not None for frame in frames.values()):
+        found["frame"] = next(iter(frames.values())) if len(frames) == 1 else frames
+    labels_of_inputs = {images.label(index) for images in request.inputs.values()} - {None}
+    if len(labels_of_inputs) == 1:
+        (found["input_class"],) = labels_of_inputs
     return found
 
 
@@ -130,7 +139,15 @@ def _input(request: GenerationRequest, name: str) -> dict[str, Any]:
     if images is None:
         source = "simulated by the model's plugin"
         return {"name": name, "given": False, "source": source, "sha256": None}
-    return {"name": name, "given": True, "source": images.origin, "sha256": images.sha256}
+    return {
+        "name": name,
+        "given": True,
+        "source": images.origin,
+        "sha256": images.sha256,
+        "reading": images.reading.asked,
+        "fitted": request.fitted.get(name, False),
+        "taken": images.notes,
+    }
 
 
 def _version(runtime: str) -> str | None:

@@ -14,6 +14,7 @@ import numpy as np
 from medigan_hub.errors import RequestError
 from medigan_hub.generation import DEFAULTS
 from medigan_hub.metadata import ModelMetadata, Output, Parameter, parse_parameters
+from medigan_hub.reading import READING, Reading
 from medigan_hub.spelling import flag
 
 if TYPE_CHECKING:
@@ -128,6 +129,8 @@ def command(
                     words.append([flag(key), f"{parameter}={text}"])
         elif value is True:
             words.append([flag(key)])
+        elif isinstance(value, tuple):
+            words.append([flag(key), ",".join(f"{each:g}" for each in value)])
         else:
             words.append([flag(key), str(value)])
     return "\n".join([*comments, *_continued([shlex.join(each) for each in words])]) + "\n"
@@ -136,8 +139,9 @@ def command(
 def _asked(model: ModelMetadata, wishes: Wishes) -> dict[str, Any]:
     """Return the wishes that differ from the defaults, in the form that they are written in."""
     asked: dict[str, Any] = {}
+    reading = Reading(**{name: value for name, value in wishes.items() if name in READING})  # type: ignore[arg-type]
     for name, default in DEFAULTS.items():
-        value: Any = wishes.get(name, default)
+        value: Any = getattr(reading, name) if name in READING else wishes.get(name, default)
         if value is None or (isinstance(value, Mapping) and not value):
             continue
         if name == "latents":
@@ -149,7 +153,7 @@ def _asked(model: ModelMetadata, wishes: Wishes) -> dict[str, Any]:
             parsed = parse_parameters(kind, getattr(model, name), value, model.name)
             asked[name] = {key: parsed[key] for key in value}
         elif value != default:
-            asked[name] = value if isinstance(value, (str, bool)) else int(value)
+            asked[name] = value if isinstance(value, (str, bool, tuple)) else int(value)
     return asked
 
 

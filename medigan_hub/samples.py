@@ -58,6 +58,8 @@ class GenerationRequest:
     inputs: Mapping[str, Images] = field(default_factory=dict)
     """By the input's name, where the caller gave them: item i is the input of sample i,
     uint8 or uint16, (height, width, channels)."""
+    fitted: Mapping[str, bool] = field(default_factory=dict)
+    """By the input's name, whether its images are brought to the scale that the model knows."""
     given_latents: np.ndarray | None = None
     """Row i is the latent vector of sample i, where the caller chose them: float32, (N, size)."""
     weights_sha256: str | None = None

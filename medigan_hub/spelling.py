@@ -28,11 +28,13 @@ def flag(parameter: str) -> str:
 def spell(parameter: str, value: str | None) -> str:
     """Return the option of a parameter, with the value that a message gives it.
 
-    >>> spell("balance", "True"), spell("inputs", "{'t1': PATH, 't2': PATH}")
-    ('--balance', '--input t1=PATH --input t2=PATH')
+    >>> spell("balance", "True"), spell("fit", "False"), spell("inputs", "{'t1': PATH, 't2': PATH}")
+    ('--balance', '--no-fit', '--input t1=PATH --input t2=PATH')
     """
     if value is None or value == "True":
         return flag(parameter)
+    if value == "False":
+        return f"--no-{flag(parameter)[2:]}"
     if value.startswith("{"):
         return " ".join(f"{flag(parameter)} {key}={each}" for key, each in ENTRY.findall(value))
     return f"{flag(parameter)} {value}"

@@ -27,6 +27,7 @@ FLOORS = (
     "errors",
     "spelling",
     "execution",
+    "reading",
     "terminal",
     "actions",
     "pace",

@@ -160,9 +160,8 @@ def test_inputs_go_by_the_last_part_of_their_path(
     there = tmp_path / "somewhere"
     for level in (1, 2):
         write(there / "head's" / f"{level}.png", level)
-    write(there / "- b=c.png", 3)
-    write(there / "- b=c.png", 4)
-    given = {"t1": str(there / "head's"), "t2": there / "- b=c.png"}
+        write(there / "- b=c" / f"{level}.png", level + 2)
+    given = {"t1": str(there / "head's"), "t2": there / "- b=c"}
     wishes = {"inputs": given}
     Hub().save(translator, 1, tmp_path / "expected", **wishes)
     expected = contents(tmp_path / "expected")

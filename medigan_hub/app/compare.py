@@ -72,15 +72,15 @@ def build(context: Context, tab: gr.Tab) -> None:
         rows: list[dict[str, Any]] = []
         sources: dict[str, list[np.ndarray]] = {}
         if "real" in uploads:
-            found = list(inputs.find(uploads["real"]))
+            uploaded = inputs.find(uploads["real"])
+            found = list(uploaded)
             sources["real images"] = [fractions(image) for image in found]
             tiles = [
                 pictures.plain(image, "Real", [f"image {n}"])
                 for n, image in enumerate(found[: 2 * MAX_SAMPLES], 1)
             ]
-            rows.append(
-                {"name": "Real images", "title": "as uploaded", "tiles": tiles, "legend": []}
-            )
+            taken = f"as uploaded: {uploaded.summary}"
+            rows.append({"name": "Real images", "title": taken, "tiles": tiles, "legend": []})
         yield {status: work.said("Loading the models ..."), side_by_side: "", distribution: ""}
         with work.job(session) as stop:
             for done, name in enumerate(names):

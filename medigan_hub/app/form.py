@@ -107,7 +107,7 @@ def heading(model: ModelMetadata) -> None:
 def upload(entry: Input, session: gr.State) -> gr.File:
     """Place the field for the images that a model starts from."""
     needed = "" if entry.required else " (optional: without one the model's own are used)"
-    label = f"{entry.name}: images to start from, PNG, TIFF, JPEG, BMP, DICOM or NumPy{needed}"
+    label = f"{entry.name}: images to start from, PNG, TIFF, JPEG, DICOM, NIfTI or NumPy{needed}"
     return files(label, session, height=140, elem_id=f"upload-{entry.name}")
 
 

@@ -78,9 +78,10 @@ def _fields(context: Context, model: ModelMetadata) -> None:
                 if stop.is_set() and len(made.samples) < total:
                     raise work.Stopped
         words = "1 sample" if total == 1 else f"{total} samples"
+        taken = [f" {name}: {images.summary}." for name, images in request.inputs.items()]
         yield {
             status: work.said(
-                f"{words} of {model.name}, seed {request.seed}. "
+                f"{words} of {model.name}, seed {request.seed}.{''.join(taken)} "
                 "To keep them, or to make them again: Take away."
             )
         }

@@ -12,7 +12,7 @@ import typer
 
 from medigan_hub import secrecy, terminal
 from medigan_hub._version import __version__
-from medigan_hub.errors import HubError, HubWarning, shortened
+from medigan_hub.errors import HubError, HubNote, HubWarning, shortened
 from medigan_hub.spelling import spell
 
 # Typer's own errors of wrong usage, whichever copy of click it is built on.
@@ -150,7 +150,8 @@ def _teller() -> Callable[..., None]:
         words = message.spelt(spell) if isinstance(message, HubWarning) else str(message)
         if words not in told:
             told.add(words)
-            _say(f"warning: {words}")
+            note = isinstance(message, HubNote) or issubclass(category, HubNote)
+            _say(f"{'note' if note else 'warning'}: {words}")
 
     return tell
 

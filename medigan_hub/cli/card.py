@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from medigan_hub import runtimes
+from medigan_hub.card import trained_on
 from medigan_hub.catalogue import Entry
 from medigan_hub.citation import bibtex
 from medigan_hub.metadata import Parameter, WeightsFile
@@ -121,7 +122,9 @@ def _output(output: Mapping[str, Any]) -> str:
 def _input(given: Mapping[str, Any]) -> str:
     default = given.get("default", "made by the model")
     need = "required" if given["required"] else f"by default: {default}"
-    return f"{given['kind']}, {', '.join(given['channels'])}; {need} {given.get('description', '')}"
+    known = f" Trained on {trained_on(given['trained'])}." if "trained" in given else ""
+    words = f"{need} {given.get('description', '')}{known}"
+    return f"{given['kind']}, {', '.join(given['channels'])}; {words}"
 
 
 def _settings(entry: Entry) -> Iterator[tuple[str, str]]:

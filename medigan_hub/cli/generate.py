@@ -32,7 +32,16 @@ Inputs = Annotated[
     typer.Option(
         "--input",
         metavar="[NAME=]PATH",
-        help="Image or folder of images to start from; by name where the model takes several.",
+        help="Image, folder of images or volume to start from; by name where the model takes "
+        "several. May be given several times.",
+        show_default=False,
+    ),
+]
+More = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[IMAGE]...",
+        help="More images of the input, as a shell makes them of --input *.png.",
         show_default=False,
     ),
 ]
@@ -66,6 +75,8 @@ Options = Annotated[
 @with_knobs()
 def generate(
     model: Model,
+    more: More = None,
+    *,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder of the data set.", show_default=False)
     ],
@@ -95,7 +106,7 @@ def generate(
 ) -> None:
     """Generate a data set of synthetic images, with its manifest."""
     wishes: Wishes = {
-        **_read(inputs, condition, latents, option),
+        **_read([*(inputs or ()), *_more(inputs, more)], condition, latents, option),
         "seed": seed,
         "balance": balance,
         **knobs,
@@ -139,6 +150,8 @@ def generate(
 @with_knobs()
 def preview(
     model: Model,
+    more: More = None,
+    *,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="PNG file; by default MODEL-preview.png."),
@@ -196,7 +209,7 @@ def preview(
     if not can_be_made(path):
         raise OutputError(f"{path} can't be written; name a file in another folder")
     wishes: Wishes = {
-        **_read(inputs, condition, latents, option),
+        **_read([*(inputs or ()), *_more(inputs, more)], condition, latents, option),
         "seed": seed,
         "balance": balance,
         **knobs,
@@ -221,7 +234,7 @@ def preview(
 
 
 def _read(
-    inputs: list[str] | None,
+    inputs: list[str],
     conditions: list[str] | None,
     latents: Path | None,
     options: list[str] | None,
@@ -234,13 +247,34 @@ def _read(
     }
 
 
-def _inputs(texts: list[str] | None) -> str | dict[str, Source] | None:
-    """Return one path, or paths by the names of inputs; a path may hold an equals sign, too."""
+def _more(inputs: list[str] | None, more: list[str] | None) -> list[str]:
+    """Return images that stand without an option, as they do where a shell expands a pattern."""
+    if more and (not inputs or _named(inputs[-1])):
+        raise typer.BadParameter(
+            f"{more[0]} stands without an option"
+            + (": give each image or folder as --input NAME=PATH" if inputs else "")
+        )
+    return more or []
+
+
+def _named(text: str) -> bool:
+    """Tell whether an input is given by its name; a path may hold an equals sign, too."""
+    return bool(re.match(r"[a-z][a-z0-9_]*=", text)) and not Path(text).exists()
+
+
+def _inputs(texts: list[str]) -> Source | dict[str, Source] | None:
+    """Return the paths that were given, or those of each input by its name."""
     if not texts:
         return None
-    if len(texts) == 1 and (Path(texts[0]).exists() or not re.match(r"[a-z][a-z0-9_]*=", texts[0])):
-        return texts[0]
-    return dict(_pairs("--input", texts))
+    if not any(_named(text) for text in texts):
+        return texts[0] if len(texts) == 1 else list(texts)
+    found: dict[str, list[str]] = {}
+    for text in texts:
+        name, equals, path = text.partition("=")
+        if not equals or not name:
+            raise typer.BadParameter(f"--input {text}: write it as NAME=VALUE, as the others")
+        found.setdefault(name, []).append(path)
+    return {name: paths[0] if len(paths) == 1 else list(paths) for name, paths in found.items()}
 
 
 def _read_latents(path: Path) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The options of a command that say how samples are made, from the fields of ``Execution``."""
+"""The options of a command that follow from the fields of ``Execution`` and ``Reading``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from medigan_hub.execution import KNOBS, words
+from medigan_hub.execution import KNOBS
+from medigan_hub.reading import READING
 from medigan_hub.spelling import flag
+
+DECLARED = READING | KNOBS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -26,10 +29,15 @@ def with_knobs(*names: str) -> Callable[[Command], Command]:
             for parameter in _signature(command, eval_str=True).values()
             if parameter.kind is not inspect.Parameter.VAR_KEYWORD
         ]
-        for name in names or KNOBS:
-            default = KNOBS[name].default
-            kind: Any = type(default)
-            option: Any = Annotated[kind, typer.Option(flag(name), help=words(name))]
+        for name in names or DECLARED:
+            default, about = DECLARED[name].default, DECLARED[name].metadata
+            kind: Any = about["kind"] if default is not None else about["kind"] | None
+            # A switch whose default is neither on nor off can be switched off, too.
+            is_open = default is None and about["kind"] is bool
+            spelt = f"{flag(name)}/--no-{flag(name)[2:]}" if is_open else flag(name)
+            option: Any = Annotated[
+                kind, typer.Option(spelt, help=about["words"], show_default=default is not None)
+            ]
             command.__annotations__[name] = option
             parameters.append(
                 inspect.Parameter(

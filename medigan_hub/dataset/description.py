@@ -91,7 +91,7 @@ def _table(header: Mapping[str, Any]) -> str:
         "conditions": _pairs(header["conditions"]),
         "latent vectors": header["latents_sha256"] and f"given, SHA-256 {header['latents_sha256']}",
         "options": _pairs(header["options"]),
-        "inputs": "; ".join(f"{entry['name']}, {entry['source']}" for entry in header["inputs"]),
+        "inputs": "; ".join(map(_input, header["inputs"])),
         "precision": header["precision"],
         "batch size, device": f"{header['batch_size']}, {header['device']}",
         "header": f"SHA-256 {digest(header)}, without the seal",
@@ -100,6 +100,13 @@ def _table(header: Mapping[str, Any]) -> str:
         f"| {name} | {_cell(value)} |" for name, value in facts.items() if value not in ("", None)
     ]
     return "\n".join(["| | |", "| --- | --- |", *rows])
+
+
+def _input(entry: Mapping[str, Any]) -> str:
+    words = [f"{entry['name']}, {entry['source']}", *entry.get("taken", ())]
+    if entry.get("fitted"):
+        words.append("brought to the scale that the model knows, and back")
+    return "; ".join(words)
 
 
 def _pairs(values: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from medigan_hub import runtimes, weights
 from medigan_hub.errors import RequestError, named
 from medigan_hub.generation.engines import local
-from medigan_hub.inputs import PUBLISHED, SUFFIXES, Images
+from medigan_hub.inputs import SUFFIXES, Images, published
 from medigan_hub.metadata import Input, combined
 from medigan_hub.plugins import Plugin
 from medigan_hub.samples import GenerationRequest
@@ -102,7 +102,9 @@ def _published(request: GenerationRequest, entry: Input) -> Images | None:
                 return None
             fitting[values] = [weights.extract(model, name) for name in found]
         items.append(fitting[values][index % len(fitting[values])])
-    return Images.checked(items, PUBLISHED, entry, model.name)
+    images = published(items)
+    images.check(entry, model.name)
+    return images
 
 
 def _first_that_fit(entry: Input, values: Mapping[str, Any], names: Sequence[str]) -> list[str]:

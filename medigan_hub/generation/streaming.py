@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from medigan_hub.errors import PluginError
+from medigan_hub.generation import fitting
 from medigan_hub.generation.engines import local
 from medigan_hub.plugins import Plugin
 from medigan_hub.samples import GenerationRequest, SampleBatch
@@ -24,7 +25,8 @@ def stream(plugin: Plugin, request: GenerationRequest) -> Iterator[SampleBatch]:
         The plugin can't be loaded; while iterating: it raised, or made what
         its metadata does not declare.
     """
-    return judged(local.batches(plugin, request), request)
+    made = local.batches(plugin, fitting.fitted(request))
+    return judged(fitting.restored(made, request), request)
 
 
 def judged(batches: Iterator[SampleBatch], request: GenerationRequest) -> Iterator[SampleBatch]:

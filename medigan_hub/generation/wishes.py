@@ -15,8 +15,10 @@ import numpy as np
 
 from medigan_hub.errors import RequestError, named, whole_number
 from medigan_hub.execution import KNOBS, Execution
-from medigan_hub.inputs import Images, Source, find
+from medigan_hub.generation import fitting
+from medigan_hub.inputs import Images, Source, find, paired
 from medigan_hub.metadata import ModelMetadata, parse_parameters
+from medigan_hub.reading import READING, Reading
 from medigan_hub.samples import GenerationRequest
 
 if TYPE_CHECKING:
@@ -39,7 +41,18 @@ class Knobs(TypedDict, total=False):
     allow_archive_code: bool
 
 
-class Wishes(Knobs, total=False):
+class ReadingWishes(TypedDict, total=False):
+    """How input images are read: the fields of ``Reading``, which has their defaults and words."""
+
+    bits: int | None
+    window: int | tuple[float, float] | str | None
+    slice_axis: str | int | None
+    fit: bool | None
+    recursive: bool
+    skip_unreadable: bool
+
+
+class Wishes(Knobs, ReadingWishes, total=False):
     """What a caller may ask for beside the model and the number of samples."""
 
     seed: int
@@ -50,6 +63,10 @@ class Wishes(Knobs, total=False):
     options: Mapping[str, Any] | None
 
 
+class _More(Knobs, ReadingWishes, total=False):
+    """What a request takes by the names of fields that are declared elsewhere."""
+
+
 WISHES = frozenset(Wishes.__annotations__)
 DEFAULTS: Wishes = {
     "seed": 0,
@@ -58,7 +75,9 @@ DEFAULTS: Wishes = {
     "balance": False,
     "latents": None,
     "options": None,
-    **{name: knob.default for name, knob in KNOBS.items()},  # type: ignore[typeddict-item]
+    **{  # type: ignore[typeddict-item]
+        name: knob.default for name, knob in (READING | KNOBS).items()
+    },
 }
 
 
@@ -73,7 +92,7 @@ def request(
     balance: bool = False,
     latents: ArrayLike | None = None,
     options: Mapping[str, Any] | None = None,
-    **knobs: Unpack[Knobs],
+    **more: Unpack[_More],
 ) -> GenerationRequest:
     """Check what a caller asked of ``model``, and fill in what was left open.
 
@@ -86,14 +105,18 @@ def request(
     RequestError
         A value is not possible; the message says which, and what is.
     """
-    execution = _execution(model, knobs)
+    execution = _execution(
+        model,
+        {name: value for name, value in more.items() if name in KNOBS},  # type: ignore[arg-type]
+    )
+    reading = Reading(**{name: value for name, value in more.items() if name in READING})  # type: ignore[arg-type]
     count = None
     if num_samples is not None:
         count = whole_number("the number of samples", num_samples, 1, MAX_SAMPLES)
     seed = whole_number("the seed", seed, 0, 2**64 - 1)
     wanted = _conditions(model, conditions or {}, balance)
     checked_options = parse_parameters("option", model.options, options or {}, model.name)
-    images = _images(model, inputs, count)
+    images = _images(model, inputs, count, reading)
     vectors = _latents(model, latents)
     lengths = {name: len(value) for name, value in wanted.items() if isinstance(value, tuple)}
     if count is None:
@@ -121,6 +144,7 @@ def request(
     for entry in model.inputs:
         if entry.name in images:
             images[entry.name].check(entry, model.name)
+    fitted = fitting.check(model, images, fit=reading.fit)
     return GenerationRequest(
         metadata=model,
         indices=range(count),
@@ -128,6 +152,7 @@ def request(
         conditions=wanted | turns,
         options=checked_options,
         inputs=images,
+        fitted=fitted,
         given_latents=None if vectors is None else vectors[:count],
         execution=execution,
     )
@@ -197,13 +222,19 @@ def _latents(model: ModelMetadata, given: ArrayLike | None) -> np.ndarray | None
 
 
 def _images(
-    model: ModelMetadata, source: Source | Mapping[str, Source] | None, count: int | None
+    model: ModelMetadata,
+    source: Source | Mapping[str, Source] | None,
+    count: int | None,
+    reading: Reading,
 ) -> dict[str, Images]:
     """Return the inputs that a caller gave, by name, unread: all that the model takes, or none."""
     names = [entry.name for entry in model.inputs]
     if source is None or (isinstance(source, Mapping) and not source):
         if any(entry.required for entry in model.inputs):
             raise RequestError(f"{model.name} needs input images; name a file or folder of them")
+        if reading.asked:
+            wish = named(*next(iter(reading.asked.items())))
+            raise RequestError(f"{wish} is about input images, and there are none; leave it out")
         return {}
     if not names:
         raise RequestError(f"{model.name} takes no input images; leave the input out")
@@ -218,19 +249,11 @@ def _images(
             f"{model.name} takes {len(names)} inputs together, and {missing} is missing; "
             f"give each by name: {named('inputs', dict.fromkeys(names, 'PATH'))}"
         )
-    found = {}
-    for entry in model.inputs:
-        images = find(source[entry.name])
+    found = paired({name: find(source[name], reading) for name in names})
+    for images in found.values():
         if count is not None and count > len(images):
             plural = "is 1 input image" if len(images) == 1 else f"are {len(images)} input images"
             raise RequestError(
                 f"{count} samples were asked for, but there {plural}; give more or ask for fewer"
             )
-        found[entry.name] = images[:count]
-    lengths = {name: len(images) for name, images in found.items()}
-    if len(set(lengths.values())) > 1:
-        words = ", ".join(f"{length} of {name}" for name, length in lengths.items())
-        raise RequestError(
-            f"the inputs belong together, and there are {words}; give as many of each"
-        )
-    return found
+    return {name: images[:count] for name, images in found.items()}

@@ -2,21 +2,220 @@
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from medigan_hub.errors import HubWarning, RequestError
+from medigan_hub.errors import RequestError, named
+from medigan_hub.inputs.decoders.base import Picture
+from medigan_hub.reading import Reading
 
 BIT_DEPTHS = (12, 14, 16)
+"""Bits that detectors deliver, in files of 16."""
 
 
-def normalised(array: np.ndarray, name: str) -> np.ndarray:
-    """Bring an image into the form that models take: uint8 or uint16, whole range.
+class Extreme(NamedTuple):
+    """The lowest or the highest value of some images, and the image that has it."""
 
-    Floating-point values must lie in [0, 1]. Whole numbers beyond 8 bits are
-    taken to have 12, 14 or 16 bits, whichever is the least that holds the
-    brightest pixel: detectors deliver 12 or 14 in files of 16.
+    value: float
+    name: str
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What is black and what is white where the files of images don't say, decided for all at once.
+
+    Whole numbers of more than 8 bits (of 16-bit PNG and TIFF files, and arrays) have 12, 14 or
+    16 bits, whichever is the least that holds the brightest pixel of all the images. Values in
+    a unit of their own (DICOM without a window, NIfTI) reach from the lowest to the highest of
+    all. Fractions (floating-point files and arrays) lie in [0, 1].
+    """
+
+    brightest: Extreme | None = None
+    """Among images of whole numbers."""
+    lowest: Extreme | None = None
+    """Among images in a unit of their own, without padding."""
+    highest: Extreme | None = None
+
+    @classmethod
+    def of(cls, pictures: Iterable[tuple[str, Picture]]) -> Scale:
+        """Return the scale of all images whose files don't say their levels, by their names."""
+        bright: list[Extreme] = []
+        low: list[Extreme] = []
+        high: list[Extreme] = []
+        for name, picture in pictures:
+            if picture.levels is not None or picture.pixels.dtype in (np.bool_, np.uint8):
+                continue
+            if not picture.is_measured and picture.pixels.dtype.kind == "f":
+                continue
+            ends = _ends(picture)
+            if ends is None:
+                continue
+            if picture.is_measured:
+                low = [min([*low, Extreme(ends[0], name)])]
+                high = [max([*high, Extreme(ends[1], name)], key=_value)]
+            else:
+                bright = [max([*bright, Extreme(ends[1], name)], key=_value)]
+        return cls(*(found[0] if found else None for found in (bright, low, high)))
+
+    @property
+    def bits(self) -> int:
+        """The bits that whole numbers have."""
+        most = self.brightest.value if self.brightest else 0
+        return next((bits for bits in BIT_DEPTHS if most < 2**bits), BIT_DEPTHS[-1])
+
+    def words(self, count: int, *, advice: bool = False) -> list[str]:
+        """Say what was decided for ``count`` images, and of what; nothing where nothing was.
+
+        With ``advice``, say how to have it otherwise, too.
+        """
+        bits, window = (
+            f" (say otherwise with {named(name)})" if advice else "" for name in ("bits", "window")
+        )
+        of_all = " of all" if count > 1 else ""
+        found = []
+        if self.brightest is not None and self.bits < BIT_DEPTHS[-1]:
+            found.append(
+                f"whole numbers are taken as {self.bits} bits, since the brightest pixel{of_all} "
+                f"is {self.brightest.value:.10g}, in {self.brightest.name}{bits}"
+            )
+        if self.lowest is not None and self.highest is not None:
+            found.append(
+                f"black is {self.lowest.value:.6g} and white {self.highest.value:.6g}, the lowest "
+                f"and the highest value{of_all}{window}"
+            )
+        return found
+
+
+def _value(extreme: Extreme) -> float:
+    return extreme.value
+
+
+def _ends(picture: Picture) -> tuple[float, float] | None:
+    """Return the lowest and the highest value that is not padding; None where there is none."""
+    pixels = picture.pixels
+    if picture.padding is not None:
+        pixels = pixels[~picture.padding]
+    if pixels.dtype.kind == "f":
+        pixels = pixels[np.isfinite(pixels)]
+    return (pixels.min().item(), pixels.max().item()) if pixels.size else None
+
+
+def known_levels(picture: Picture, name: str, reading: Reading) -> tuple[float, float] | None:
+    """Return what is black and white in an image by itself; None where a ``Scale`` decides.
+
+    Raises
+    ------
+    RequestError
+        It is no image, or its values have no known scale.
+    """
+    pixels = picture.pixels
+    if pixels.ndim not in (2, 3) or 0 in pixels.shape:
+        shape = pixels.shape if pixels.ndim != 2 else (*pixels.shape, 1)
+        raise RequestError(
+            f"{name} has the shape {shape}; "
+            "an image has (height, width) or (height, width, channels)"
+        )
+    if pixels.dtype.kind not in "buif":
+        raise RequestError(f"{name} holds {pixels.dtype} values; give numbers")
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+        broken = pixels if picture.padding is None else pixels[~picture.padding]
+        if not np.isfinite(broken).all():
+            raise RequestError(
+                f"{name} has values that are no numbers (NaN or infinite); "
+                "scale fractions to 0 to 1, and fill what is missing"
+            )
+    if picture.levels is not None:
+        return picture.levels
+    if pixels.dtype == np.bool_:
+        return 0, 1
+    if pixels.dtype == np.uint8 and not picture.is_measured:
+        return 0, 255
+    if isinstance(reading.window, tuple):
+        center, width = reading.window
+        return center - width / 2, center + width / 2
+    if picture.is_measured:
+        return None
+    low, high = pixels.min().item(), pixels.max().item()
+    if pixels.dtype.kind == "f":
+        if low < 0 or high > 1:
+            raise RequestError(
+                f"{name} has values from {low:g} to {high:g}; scale fractions to 0 to 1, or say "
+                f"what is black and white with {named('window', 'CENTER,WIDTH')}"
+            )
+        return 0, 1
+    if low < 0 or high > 65535:
+        raise RequestError(
+            f"{name} has values from {low} to {high}; scale them to 0 to 65535, or say "
+            f"what is black and white with {named('window', 'CENTER,WIDTH')}"
+        )
+    if reading.bits is None:
+        return None
+    if high >= 2**reading.bits:
+        raise RequestError(
+            f"{name} has values up to {high}, which {reading.bits} bits don't hold; "
+            f"give more {named('bits')}, or leave that out"
+        )
+    return 0, 2**reading.bits - 1
+
+
+def wishes_obeyed(picture: Picture, reading: Reading) -> frozenset[str]:
+    """Return the wishes about levels that an image depends on."""
+    if picture.levels is None and picture.pixels.dtype not in (np.bool_, np.uint8):
+        whole = not picture.is_measured and picture.pixels.dtype.kind in "ui"
+        own = {"window"} if isinstance(reading.window, tuple) else {"bits"} if whole else set()
+        return picture.obeys | own
+    return picture.obeys
+
+
+def shown(
+    picture: Picture, name: str, reading: Reading, scale: Scale | None = None
+) -> np.ndarray | None:
+    """Bring an image into the form that models take: uint8 or uint16, the whole range.
+
+    Returns
+    -------
+    (height, width, channels); None where ``scale`` is needed, and was not given.
+    """
+    levels = known_levels(picture, name, reading)
+    if levels is None:
+        if scale is None:
+            return None
+        if not picture.is_measured:
+            levels = 0, 2**scale.bits - 1
+        elif scale.lowest is not None and scale.highest is not None:
+            levels = scale.lowest.value, scale.highest.value
+        else:  # all is padding
+            levels = 0, 1
+    pixels = picture.pixels
+    if pixels.ndim == 2:
+        pixels = pixels[:, :, np.newaxis]
+    if pixels.dtype == np.bool_:
+        pixels = pixels.astype(np.uint8)
+        if levels == (0, 1):
+            pixels, levels = pixels * np.uint8(255), (0, 255)
+    if pixels.dtype == np.uint8 and levels == (0, 255):
+        white, result = 255, pixels
+    elif pixels.dtype.kind in "ui" and levels == (0, 65535):
+        white, result = 65535, np.clip(pixels, 0, 65535).astype(np.uint16)
+    else:
+        low, high = levels
+        white, values = 65535, pixels.astype(np.float64)
+        values -= low
+        values *= white / max(high - low, 1e-300)
+        values[~np.isfinite(values)] = 0  # padding alone
+        result = np.rint(np.clip(values, 0, white)).astype(np.uint16)
+    if picture.is_inverse:
+        result = result.dtype.type(white) - result
+    if picture.padding is not None:
+        result = np.where(picture.padding[:, :, np.newaxis], result.dtype.type(0), result)
+    return result
+
+
+def normalised(array: np.ndarray, name: str, reading: Reading | None = None) -> np.ndarray:
+    """Bring an array that is an image by itself into the form that models take; see ``shown``.
 
     Raises
     ------
@@ -26,36 +225,13 @@ def normalised(array: np.ndarray, name: str) -> np.ndarray:
     >>> normalised(np.array([[0.0, 1.0]]), "ramp").ravel().tolist()
     [0, 65535]
     """
-    if array.ndim == 2:
-        array = array[:, :, np.newaxis]
-    if array.ndim != 3 or 0 in array.shape:
-        raise RequestError(
-            f"{name} has the shape {array.shape}; "
-            "an image has (height, width) or (height, width, channels)"
-        )
-    if array.dtype == np.uint8:
-        return array
-    if array.dtype == np.bool_:
-        return array.astype(np.uint8) * np.uint8(255)
-    if array.dtype.kind not in "uif":
-        raise RequestError(f"{name} holds {array.dtype} values; give numbers")
-    low, high = array.min().item(), array.max().item()
-    if array.dtype.kind == "f":
-        if not (low >= 0 and high <= 1):
-            raise RequestError(
-                f"{name} has values from {low:g} to {high:g}; scale fractions to 0 to 1"
-            )
-        return np.rint(array.astype(np.float64) * 65535).astype(np.uint16)
-    if low < 0 or high > 65535:
-        raise RequestError(f"{name} has values from {low} to {high}; scale them to 0 to 65535")
-    bits = next(bits for bits in BIT_DEPTHS if high < 2**bits)
-    if bits == 16:
-        return array.astype(np.uint16)
-    warnings.warn(
-        f"the brightest pixel of {name} is {high}: taken as an image of {bits} bits", HubWarning, 2
-    )
-    scaled: np.ndarray = np.rint(array.astype(np.float64) * (65535 / (2**bits - 1)))
-    return scaled.astype(np.uint16)
+    picture = Picture(array)
+    reading = Reading() if reading is None else reading
+    image = shown(picture, name, reading)
+    if image is None:
+        image = shown(picture, name, reading, Scale.of([(name, picture)]))
+    assert image is not None  # noqa: S101 (for the type: with a scale there is one)
+    return image
 
 
 def with_channels(image: np.ndarray, wanted: int) -> np.ndarray:
@@ -103,6 +279,16 @@ def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         return pixels
     pixels = np.clip(np.rint(pixels), 0, np.iinfo(image.dtype).max)
     return pixels.astype(image.dtype)
+
+
+def grey_range(image: np.ndarray) -> tuple[float, float]:
+    """Return the 1st and 99th percentile of an image's values, of the range of its type: 0 to 1.
+
+    Of a large image, as many rows and columns are looked at as make a million pixels.
+    """
+    step = max(1, int((image.shape[0] * image.shape[1] / 1e6) ** 0.5))
+    low, high = np.percentile(image[::step, ::step], (1, 99)) / np.iinfo(image.dtype).max
+    return float(low), float(high)
 
 
 def is_grey(image: np.ndarray) -> bool:

@@ -1,165 +1,320 @@
-"""What a caller gives as input images: a file, a folder, a stack, arrays or paths."""
+"""What a caller gives as input images: files, folders, arrays, images of Pillow."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
+import glob
+import math
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from medigan_hub.errors import RequestError
+from medigan_hub.errors import HubError, RequestError, listed, named
 from medigan_hub.inputs import decoders
-from medigan_hub.inputs.levels import is_grey, normalised, with_channels
-from medigan_hub.metadata import Input
+from medigan_hub.inputs.decoders import Opened
+from medigan_hub.inputs.decoders.base import Frames, NoPixels
+from medigan_hub.inputs.images import PUBLISHED, Images, Part
+from medigan_hub.reading import Reading
 
-Source: TypeAlias = "str | Path | np.ndarray | Iterable[str | Path | np.ndarray]"
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
-PUBLISHED = "published with the model"
-"""Origin of images that come with the weights."""
+Source: TypeAlias = "str | Path | np.ndarray | Image | Iterable[str | Path | np.ndarray | Image]"
 
-
-class Images(Sequence[np.ndarray]):
-    """Images that are read when they are asked for, so that a folder of any size fits."""
-
-    def __init__(
-        self, items: Sequence[Path | np.ndarray] | np.ndarray, origin: str = "given by the user"
-    ) -> None:
-        self._items = items
-        self.origin = origin
-        self.channels: int | None = None
-        self.sha256 = ""
-        self.dtypes: frozenset[str] = frozenset()
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    @overload
-    def __getitem__(self, position: int) -> np.ndarray: ...
-    @overload
-    def __getitem__(self, position: slice) -> Images: ...
-    def __getitem__(self, position: int | slice) -> np.ndarray | Images:
-        if isinstance(position, slice):
-            return Images(self._items[position], self.origin)
-        item = self._items[position]
-        name = self.name(position)
-        image = decoders.read(item) if isinstance(item, Path) else normalised(item, name)
-        return image if self.channels is None else with_channels(image, self.channels)
-
-    def name(self, position: int) -> str:
-        """Return the file name of an image, or its place among the arrays given."""
-        item = self._items[position]
-        if not isinstance(item, Path):
-            return f"array {position}"
-        return item.name.encode("utf-8", "backslashreplace").decode()  # a name may be any bytes
-
-    def lie_in(self, folder: Path) -> bool:
-        """Tell whether any of the images is a file below ``folder``."""
-        return any(
-            isinstance(item, Path) and item.resolve().is_relative_to(folder.resolve())
-            for item in self._items
-        )
-
-    @classmethod
-    def checked(cls, files: Sequence[Path], origin: str, declared: Input, model: str) -> Images:
-        """Return files, each checked once however often it stands there; see ``check``."""
-        once = cls(list(dict.fromkeys(files)), origin)
-        once.check(declared, model)
-        images = cls(files, origin)
-        images.channels, images.sha256, images.dtypes = once.channels, once.sha256, once.dtypes
-        return images
-
-    def check(self, declared: Input, model: str) -> None:
-        """Read every image once, so that a bad one is known before the first is used.
-
-        A grey image in three channels fits a model that takes one, and the
-        other way round; images that come with the model are brought to grey or
-        colour whatever they are.
-
-        Afterwards ``sha256`` is one hash of all the images, in order, and
-        ``dtypes`` the types that they have.
-
-        Raises
-        ------
-        RequestError
-            An image can't be read, or the model takes another number of channels.
-        """
-        wanted = len(declared.channels)
-        digest = hashlib.sha256()
-        dtypes = set()
-        for position, image in enumerate(self):
-            channels = image.shape[-1]
-            if channels != wanted and (self.origin == PUBLISHED or is_grey(image)):
-                image = with_channels(image, wanted)
-            if image.shape[-1] != wanted:
-                advice = "convert it to greyscale first" if wanted == 1 else "choose another image"
-                raise RequestError(
-                    f"{self.name(position)} has {channels} channel{'s' * (channels > 1)}, but "
-                    f"{model} takes {wanted} ({', '.join(declared.channels)}); {advice}"
-                )
-            digest.update(f"{image.dtype} {image.shape}".encode())
-            digest.update(image.tobytes())
-            dtypes.add(str(image.dtype))
-        self.channels = wanted
-        self.sha256 = digest.hexdigest()
-        self.dtypes = frozenset(dtypes)
+KINDS = "paths, NumPy arrays or images of Pillow"
+PATTERN = re.compile(r"[*?\[]")
+MAX_SOURCES = 10_000_000
+"""Things in a list that a caller gives."""
 
 
-def find(source: Source) -> Images:
+def find(source: Source, reading: Reading | None = None) -> Images:
     """Return the images of a file, a folder (in the order of their names), arrays or paths.
 
-    An array of four dimensions, also in a .npy file, is a stack of images.
+    A file may hold several images: the frames of DICOM, the pages of TIFF, the slices of a
+    volume. An array of four dimensions, also in a .npy file, is a stack of images. In a folder,
+    the files of a DICOM series come in the order of their slices; names come in natural order
+    (1, 2, 10). Of other files than images in it is told how many were left out.
+
+    Parameters
+    ----------
+    source
+        Paths may begin with ``~``, and hold wildcards where no file has such a name.
+    reading
+        What files leave open.
 
     Raises
     ------
     RequestError
-        There is nothing there.
+        There is nothing there, a file in a folder can't be read, or it is no source of images.
     """
-    items: Any
-    if isinstance(source, (str, Path)):
-        with decoders.faults_in_words(Path(source)):
-            items = _of_path(Path(source))
-    elif isinstance(source, np.ndarray):
-        items = _of_array(source)
-    else:
-        items = [Path(item) if isinstance(item, str) else item for item in source]
-        for item in items:
-            if isinstance(item, Path):
-                _must_exist(item)
-            elif not isinstance(item, np.ndarray):
-                raise RequestError(
-                    f"an input is a {type(item).__name__}; give paths or NumPy arrays"
-                )
-    if len(items) == 0:
+    reading = reading or Reading()
+    finder = _Finder(reading)
+    parts = finder.parts(source)
+    if not any(part.count for part in parts):
         raise RequestError("there are no input images; give at least one")
-    return Images(items)
+    return Images.of(parts, reading, left_out=finder.words())
 
 
-def _of_path(path: Path) -> Any:
-    _must_exist(path)
-    if path.is_dir():
-        found = sorted(
-            entry
-            for entry in path.iterdir()
-            if entry.is_file() and decoders.looks_like_image(entry)
-        )
-        if not found:
-            known = " ".join(decoders.suffixes())
-            raise RequestError(f"the folder {path} holds no images ({known})")
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """Return a key that sorts names as people do: numbers in them by their value.
+
+    >>> sorted(["b10", "b9", "B1"], key=natural)
+    ['B1', 'b9', 'b10']
+    """
+    pieces = re.split(r"([0-9]+)", name)
+    keys = [
+        (0, int(piece), "") if number % 2 else (1, 0, piece.casefold())
+        for number, piece in enumerate(pieces)
+        if piece
+    ]
+    return [*keys, (2, 0, name)]
+
+
+class _Finder:
+    """Finds images, and counts what it leaves out."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._without_pixels: Counter[str] = Counter()
+        self._others: list[str] = []
+        self._unreadable: list[str] = []
+
+    def words(self) -> list[str]:
+        """Say what was left out."""
+        found = [f"{count} x {what}" for what, count in self._without_pixels.items()]
+        if self._others:
+            found.append(f"{len(self._others)} x no image ({listed(self._others, most=3)})")
+        if self._unreadable:
+            found.append(f"{len(self._unreadable)} x unreadable: {listed(self._unreadable)}")
+        return [f"left out: {', '.join(found)}"] if found else []
+
+    def parts(self, source: Any) -> Sequence[Part]:
+        """Return the images of a source."""
+        if isinstance(source, (str, Path)):
+            return self._of_path(source)
+        one = _of_object(source)
+        if one is not None:
+            return [one]
+        if isinstance(source, (bytes, bytearray, memoryview)) or not isinstance(source, Iterable):
+            raise RequestError(f"an input is a {type(source).__name__}; give {KINDS}")
+        if hasattr(source, "__array__"):
+            raise RequestError(
+                f"an input is a {type(source).__name__}; give NumPy arrays, channels last"
+            )
+        items = list(islice(iter(source), MAX_SOURCES))
+        found: list[Part] = []
+        for item in items:
+            if isinstance(item, (str, Path)):
+                found += self._of_path(item)
+                continue
+            part = _of_object(item)
+            if part is None:
+                raise RequestError(f"an input is a {type(item).__name__}; give {KINDS}")
+            found.append(part)
         return found
-    stack = decoders.stack(path)
-    return [path] if stack is None else stack
+
+    def _of_path(self, given: str | Path) -> Sequence[Part]:
+        path = Path(given)
+        with decoders.faults_in_words(path):
+            try:
+                path = path.expanduser()
+                is_there = path.exists()
+            except (OSError, ValueError, RuntimeError) as error:  # such as a null character
+                raise RequestError(f"{path} can't be read: {error}") from error
+            if not is_there:
+                matching = _matching(path)
+                if matching:
+                    return [
+                        part
+                        for each in sorted(matching, key=natural)
+                        for part in self._of_path(Path(each))
+                    ]
+                raise RequestError(
+                    f"{path} does not exist; name an image file or a folder of images"
+                )
+            if path.is_dir():
+                return self._of_folder(path)
+            try:
+                return [_part(decoders.opened(path, self._reading), path.name)]
+            except NoPixels as error:
+                raise RequestError(f"{path} is {error}, which holds no image") from error
+
+    def _of_folder(self, folder: Path) -> Sequence[Part]:
+        faults: list[str] = []
+        files: list[tuple[str, Opened]] = []
+        for path in _files(folder, recursive=self._reading.recursive):
+            name = path.relative_to(folder).as_posix()
+            try:
+                with decoders.faults_in_words(path):
+                    looks_like_image = decoders.looks_like_image(path)
+                if not looks_like_image:
+                    self._others.append(name)
+                    continue
+                files.append((name, decoders.opened(path, self._reading)))
+            except NoPixels as error:
+                self._without_pixels[str(error)] += 1
+            except HubError as error:
+                dangling = path.is_symlink() and not path.exists()
+                faults.append(f"{path} is a link to what is not there" if dangling else str(error))
+        if faults and not self._reading.skip_unreadable:
+            more = f" (and {len(faults) - 1} more files)" if len(faults) > 1 else ""
+            raise RequestError(
+                f"{faults[0]}{more}; mend or remove it, or leave it out with "
+                f"{named('skip_unreadable', True)}"
+            )
+        self._unreadable += faults
+        if not files:
+            raise self._nothing(folder)
+        labelled = {name: _label(name) for name, _ in files}
+        are_classes = None not in labelled.values()
+        return [
+            _part(opened, name, labelled[name] if are_classes else None)
+            for name, opened in _in_series(files)
+        ]
+
+    def _nothing(self, folder: Path) -> RequestError:
+        """Say that a folder holds no images, and what it holds instead."""
+        without = "; ".join(self.words())
+        inside = f" ({without})" if without else f" ({' '.join(decoders.suffixes())})"
+        below = 0
+        if not self._reading.recursive:
+            deep = _files(folder, recursive=True)
+            below = sum(_looks(path) for path in islice(deep, 10_000) if path.parent != folder)
+        if below:
+            some = "1 image" if below == 1 else f"{below} images"
+            return RequestError(
+                f"the folder {folder} holds no images itself, and {some} in subfolders; "
+                f"take those with {named('recursive', True)}"
+            )
+        return RequestError(f"the folder {folder} holds no images{inside}")
 
 
-def _of_array(array: np.ndarray) -> Any:
-    return array if array.ndim == 4 else [array]
+def _of_object(given: Any) -> Part | None:
+    """Return an array, or an image of Pillow, as it was given; None of anything else."""
+    if isinstance(given, np.ndarray):
+        return Part(given, len(given) if given.ndim == 4 else 1)
+    if hasattr(given, "getbands") and hasattr(given, "getexif"):
+        return Part(given, int(getattr(given, "n_frames", 1)))
+    return None
 
 
-def _must_exist(path: Path) -> None:
+def _matching(path: Path) -> list[str]:
+    """Return the paths that fit one with wildcards."""
+    return glob.glob(str(path)) if PATTERN.search(str(path)) else []  # noqa: PTH207 (of any path)
+
+
+def _part(file: Opened, name: str, label: str | None = None) -> Part:
+    return Part(file, file.frames.count, name, label)
+
+
+def _files(folder: Path, *, recursive: bool) -> Iterator[Path]:
+    """Yield the files in a folder that are not hidden, and those in its subfolders if asked for."""
+    seen = set[tuple[int, int]]()
+    waiting = [folder]
+    while waiting:
+        here = waiting.pop()
+        state = here.stat()
+        if (state.st_dev, state.st_ino) in seen:  # a link that leads back
+            continue
+        seen.add((state.st_dev, state.st_ino))
+        entries = sorted(os.scandir(here), key=lambda entry: natural(entry.name))
+        below = []
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                below.append(Path(entry.path))
+            else:
+                yield Path(entry.path)
+        if recursive:
+            waiting += reversed(below)
+
+
+def _looks(path: Path) -> bool:
     try:
-        there = path.exists()
-    except (OSError, ValueError) as error:  # the latter of a name with a null character
-        raise RequestError(f"{path} can't be read: {error}") from error
-    if not there:
-        raise RequestError(f"{path} does not exist; name an image file or a folder of images")
+        return decoders.looks_like_image(path)
+    except OSError:
+        return False
+
+
+def _label(name: str) -> str | None:
+    """Return the class of a file by its path below the folder given: the one folder it lies in."""
+    folder, slash, _ = name.partition("/")
+    return folder if slash and name.count("/") == 1 else None
+
+
+def _in_series(files: Sequence[tuple[str, Opened]]) -> list[tuple[str, Opened]]:
+    """Bring the files of each series together, in the order of their slices.
+
+    A series begins where its first file stands; other files stay where they are.
+    """
+    first: dict[str, int] = {}
+
+    def key(item: tuple[int, tuple[str, Opened]]) -> tuple[int, float, int]:
+        number, (_, opened) = item
+        frames: Frames = opened.frames
+        if not frames.series:
+            return number, 0.0, number
+        return first.setdefault(frames.series, number), frames.place, number
+
+    return [item for _, item in sorted(enumerate(files), key=key)]
+
+
+def read(path: str | Path, reading: Reading | None = None) -> np.ndarray:
+    """Return the image in a file that holds one: uint8 or uint16, (height, width, channels).
+
+    Raises
+    ------
+    RequestError
+        The file is no image, is damaged, or holds several images.
+    """
+    images = find(path, reading)
+    if len(images) > 1:
+        raise RequestError(f"{path} holds {len(images)} images; take them with inputs.find")
+    return images[0]
+
+
+def published(files: Sequence[Path]) -> Images:
+    """Return images that were published with a model, in turns: one may come several times.
+
+    Raises
+    ------
+    RequestError
+        One can't be read.
+    """
+    reading = Reading()
+    once = {path: number for number, path in enumerate(dict.fromkeys(files))}
+    parts = [_part(decoders.opened(path, reading), path.name) for path in once]
+    several = next((part for part in parts if part.count > 1), None)
+    if several is not None:
+        raise RequestError(f"{several.path} holds {several.count} images; one was to be published")
+    images = Images.of(parts, reading, PUBLISHED)
+    return images.in_order([once[path] for path in files])
+
+
+def check_size(path: Path, most_pixels: int) -> None:
+    """Make sure that an image file claims no more pixels than can be taken, before it is decoded.
+
+    Its header alone is read: a small file may claim any number. Several images count as a whole.
+
+    Raises
+    ------
+    RequestError
+        It claims more than ``most_pixels``, or can't be read.
+    """
+    try:
+        frames = decoders.opened(path, Reading(), is_safe=False).frames
+    except NoPixels as error:
+        raise RequestError(f"{path} is {error}, which holds no image") from error
+    size = (frames.count, frames.height, frames.width)[frames.count == 1 :]
+    if math.prod(size) > most_pixels:
+        most = f"{most_pixels / 1e6:.3g} million" if most_pixels >= 1e6 else most_pixels
+        raise RequestError(
+            f"{path.name} has {' x '.join(map(str, size))} pixels; at most {most} are taken "
+            "here: crop or scale it"
+        )

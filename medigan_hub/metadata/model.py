@@ -43,6 +43,20 @@ class Files:
 
 
 @dataclass(frozen=True)
+class Trained:
+    """The images that a model was trained on; others may come out wrong, and nobody would see."""
+
+    size: tuple[int, int]
+    """Height and width in pixels."""
+    spacing: tuple[float, float] | None = None
+    """Distance of the rows and of the columns in mm."""
+    grey_range: tuple[float, float] | None = None
+    """The 1st and the 99th percentile of the grey levels, from 0 (black) to 1 (white)."""
+    one_scale: bool = False
+    """Whether all were of one scale, to which others are brought unless the caller objects."""
+
+
+@dataclass(frozen=True)
 class Input:
     """An image that the model starts from."""
 
@@ -52,6 +66,7 @@ class Input:
     required: bool
     files: tuple[Files, ...] = ()
     """Where the published archive has images to start from: the first that fits is taken."""
+    trained: Trained | None = None
 
 
 @dataclass(frozen=True)
@@ -212,6 +227,7 @@ class ModelMetadata:
                     channels=tuple(entry["channels"]),
                     required=entry["required"],
                     files=tuple(Files(**files) for files in entry.get("files", ())),
+                    trained=_trained(entry.get("trained")),
                 )
                 for entry in document.get("inputs", ())
             ),
@@ -250,6 +266,17 @@ def combined(sums: Mapping[str, str | None]) -> str | None:
         return next(iter(sums.values()))
     lines = "".join(f"{role} {sums[role]}\n" for role in sorted(sums))
     return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _trained(entry: Mapping[str, Any] | None) -> Trained | None:
+    if entry is None:
+        return None
+    return Trained(
+        size=(entry["size"][0], entry["size"][1]),
+        spacing=_tuple_or_none(entry.get("spacing_mm")),
+        grey_range=_tuple_or_none(entry.get("grey_range")),
+        one_scale=entry.get("one_scale", False),
+    )
 
 
 def _tuple_or_none(values: Sequence[Any] | None) -> tuple[Any, ...] | None:

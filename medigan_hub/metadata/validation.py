@@ -183,6 +183,9 @@ def _task_fits(document: Mapping[str, Any]) -> Iterator[str]:
 def _files_fit(document: Mapping[str, Any]) -> Iterator[str]:
     conditions = {entry["name"] for entry in document.get("conditions", ())}
     for i, entry in enumerate(document["inputs"]):
+        low, high = entry.get("trained", {}).get("grey_range", (0, 1))
+        if low >= high:
+            yield f"inputs[{i}].trained.grey_range: {[low, high]} must rise"
         for files in entry.get("files", ()):
             unknown = listed(sorted(set(files.get("when", ())) - conditions))
             if unknown:

@@ -71,10 +71,31 @@ class Writer(ABC):
             (depth, height, width, channels).
         facts
             What the manifest says of the sample beside its files: ``index``,
-            and ``labels``, ``conditions`` and ``input`` where there are any.
+            and ``labels``, ``conditions``, ``input`` and so on where there are any;
+            ``spacing_mm`` of rows and columns is the input's.
 
         Several arrays may share one file: then each is given the same object.
         """
+
+    def spacing(
+        self, name: str, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]
+    ) -> Sequence[float] | None:
+        """Return the distance of rows and columns in mm that an array has from its input's file.
+
+        None where that is not known, or the array does not have the input's size.
+        """
+        model = self.request.metadata
+        given = [arrays[entry.name] for entry in model.inputs if entry.name in arrays]
+        if "spacing_mm" not in facts or not given or arrays[name].ndim != 3:
+            return None
+        free = any(
+            output.name == name and output.shape[:2] == (None, None) and output.spacing is None
+            for output in model.outputs
+        )
+        is_input = any(entry.name == name for entry in model.inputs)
+        if (free or is_input) and arrays[name].shape[:2] == given[0].shape[:2]:
+            return list(facts["spacing_mm"])
+        return None
 
     def store(self, index: int, files: Sequence[EncodedFile]) -> None:
         """Store the files of one sample, each so that it appears under its name when complete.

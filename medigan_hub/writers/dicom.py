@@ -91,11 +91,17 @@ class DicomWriter(Writer):
         self, index: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]
     ) -> Mapping[str, EncodedFile]:
         return {
-            name: EncodedFile(f"{name}/{index:06d}.dcm", self._file(index, name, arrays))
+            name: EncodedFile(f"{name}/{index:06d}.dcm", self._file(index, name, arrays, facts))
             for name in arrays
         }
 
-    def _file(self, index: int, name: str, arrays: Mapping[str, np.ndarray]) -> bytes:
+    def _file(
+        self,
+        index: int,
+        name: str,
+        arrays: Mapping[str, np.ndarray],
+        facts: Mapping[str, Any],
+    ) -> bytes:
         array = arrays[name]
         words = provenance.sample_text(self.request, index, name)
         instance = self._instance(name, index)
@@ -107,6 +113,8 @@ class DicomWriter(Writer):
             "Rows": array.shape[0],
             "Columns": array.shape[1],
         }
+        if name not in self._segmented:
+            values |= _spacing(self.spacing(name, arrays, facts))
         if name in self._segmented:
             frames, pixels = self._frames(index, array, arrays[self._image])
             values |= frames
@@ -274,7 +282,7 @@ def _picture(array: Output) -> dict[str, Any]:
         "Laterality": "",
         "ImageType": ["DERIVED", "SECONDARY"],
         **_pixels(bits, signed=array.dtype == "int16", samples=array.shape[-1] or 1),
-        **_spacing(array),
+        **_spacing(array.spacing),
     }
     if bits == 16:
         low, high = array.range  # the window from the lowest value as black to the highest as white
@@ -351,12 +359,12 @@ def _pixels(bits: int, *, signed: bool, samples: int) -> dict[str, Any]:
     return values | {"PlanarConfiguration": 0} if samples == 3 else values
 
 
-def _spacing(array: Output) -> dict[str, Any]:
+def _spacing(spacing: Iterable[float] | None) -> dict[str, Any]:
     from pydicom.valuerep import format_number_as_ds
 
-    if array.spacing is None:
+    if spacing is None:
         return {}
-    return {"PixelSpacing": [format_number_as_ds(float(size)) for size in array.spacing]}
+    return {"PixelSpacing": [format_number_as_ds(float(size)) for size in spacing]}
 
 
 def _code(value: str, scheme: str, meaning: str) -> dict[str, str]:

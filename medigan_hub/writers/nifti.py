@@ -63,11 +63,16 @@ class NiftiWriter(Writer):
         self, index: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]
     ) -> Mapping[str, EncodedFile]:
         return {
-            name: EncodedFile(f"{name}/{index:06d}.nii.gz", self._file(index, name, array))
+            name: EncodedFile(
+                f"{name}/{index:06d}.nii.gz",
+                self._file(index, name, array, self.spacing(name, arrays, facts)),
+            )
             for name, array in arrays.items()
         }
 
-    def _file(self, index: int, name: str, array: np.ndarray) -> bytes:
+    def _file(
+        self, index: int, name: str, array: np.ndarray, given: Sequence[float] | None
+    ) -> bytes:
         model = self.request.metadata
         words = provenance.sample_text(self.request, index, name)
         what = "Synthetic:" if words["Synthetic"] == "yes" else "Given input of"
@@ -81,7 +86,9 @@ class NiftiWriter(Writer):
             header.set_intent("vector")
         if name in self._outputs:
             output = self._outputs[name]
-            _place(header, data.shape, output.spacing, output.orientation)
+            _place(header, data.shape, given or output.spacing, output.orientation)
+        elif given is not None:
+            _place(header, data.shape, given, None)
         header["descrip"] = sentence[:MAX_DESCRIPTION_BYTES]
         comment = self._nifti1.Nifti1Extension("comment", json.dumps(words).encode())
         header.extensions.append(comment)

@@ -16,8 +16,7 @@ from medigan_hub.inputs import decoders
 # A format of one line, and of bare files too: "GREY 3 2" and the pixels.
 CODE = """
 import numpy as np
-from medigan_hub import hookimpl
-from medigan_hub.inputs import Decoder
+from medigan_hub.plugin import Decoder, Frames, Picture, hookimpl
 
 class GreyDecoder(Decoder):
     format = "grey"
@@ -28,15 +27,15 @@ class GreyDecoder(Decoder):
     def knows(self, start):
         return start.startswith(b"GREY ")
 
-    def size(self, path):
+    def frames(self, path, reading):
         with path.open("rb") as stream:
             width, height = stream.readline().split()[1:]
-        return int(height), int(width)
+        return Frames(1, int(height), int(width))
 
-    def read(self, path):
-        height, width = self.size(path)
+    def read(self, path, frame, reading):
+        head = self.frames(path, reading)
         content = path.read_bytes().partition(b"\\n")[2]
-        return np.frombuffer(content, np.uint8).reshape(height, width)
+        return Picture(np.frombuffer(content, np.uint8).reshape(head.height, head.width))
 
 def raising(self):
     raise ValueError("no")
@@ -102,7 +101,10 @@ def test_what_such_a_format_claims_is_looked_at_before_it_is_decoded(extend, tmp
     extend()
     path = tmp_path / "claim.grey"
     path.write_bytes(b"GREY 99999 99999\n")
-    with pytest.raises(RequestError, match=r"claim\.grey has 99999 x 99999 pixels"):
+    with pytest.raises(RequestError, match=r"claim\.grey is too large to open safely"):
+        inputs.read(path)
+    path.write_bytes(b"GREY 9999 9999\n")
+    with pytest.raises(RequestError, match=r"claim\.grey has 9999 x 9999 pixels"):
         inputs.check_size(path, 10**6)
     with pytest.raises(RequestError, match=r"claim\.grey can't be read: cannot reshape"):
         inputs.read(path)
@@ -111,9 +113,14 @@ def test_what_such_a_format_claims_is_looked_at_before_it_is_decoded(extend, tmp
 def test_the_formats_are_named_where_a_file_is_of_none(extend, tmp_path):
     extend()
     (tmp_path / "notes.txt").write_text("no image")
-    with pytest.raises(RequestError, match=r"BMP, DICOM, NumPy \(\.npy\) or Grey \(\.grey\) files"):
+    with pytest.raises(
+        RequestError, match=r"PGM, DICOM, NIfTI, NumPy \(\.npy, \.npz\) or Grey \(\.grey\) files"
+    ):
         inputs.read(tmp_path / "notes.txt")
-    with pytest.raises(RequestError, match=r"holds no images \(\.png .* \.npy \.grey\)"):
+    with pytest.raises(RequestError, match=r"holds no images \(left out: 1 x no image \(notes"):
+        inputs.find(tmp_path)
+    (tmp_path / "notes.txt").unlink()
+    with pytest.raises(RequestError, match=r"holds no images \(\.png .* \.npz \.grey\)"):
         inputs.find(tmp_path)
 
 

@@ -293,7 +293,7 @@ def test_arguments_that_can_not_be_are_refused_in_one_line(toy):
         ({"shufle": True}, "no 'shufle'; close to it: shuffle"),
         (
             {"zzz": 1},
-            "no 'zzz'; use allow_archive_code, balance, batch_sampler, .* shuffle, timeout, worker",
+            "no 'zzz'; use allow_archive_code, balance, batch_sampler, .* shuffle, .* timeout, win",
         ),
         ({"num_workers": -1}, "refuses its arguments: num_workers option should be non-negative"),
         ({"shuffle": True, "sampler": [1]}, "sampler option is mutually exclusive with shuffle"),

@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from medigan_hub import Hub, RequestError, cli
 from medigan_hub.card import readme
@@ -261,6 +262,47 @@ def test_a_sample_of_published_code_does_not_depend_on_the_job(hub, number):
     many = samples(hub, number, 10, seed=4, runtime="archive")
     assert largest_difference(few, many[:3]) == 0
     assert largest_difference(many[:2], many[8:]) > 1
+
+
+def test_each_slice_of_a_volume_is_translated(command, tmp_path):
+    """Head to foot as it lies in the file, each slice as a viewer shows it."""
+    nibabel = pytest.importorskip("nibabel")
+    rng = np.random.default_rng(0)
+    stored = rng.integers(0, 900, (40, 32, 3), dtype=np.int16)
+    towards_left_and_front = np.diag([-0.7, 0.7, 2.0, 1.0])
+    nibabel.save(nibabel.Nifti1Image(stored, towards_left_and_front), tmp_path / "breast.nii.gz")
+    out = tmp_path / "out"
+    command("generate", "23", "--input", tmp_path / "breast.nii.gz", "-o", out)
+    rows = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
+    assert [(row["input"], row["frame"]) for row in rows] == [
+        ("breast.nii.gz", n) for n in range(3)
+    ]
+    assert rows[0]["spacing_mm"] == pytest.approx([0.7, 0.7])
+    low, high = stored.min(), stored.max()
+    for row in rows:
+        with Image.open(out / row["files"]["precontrast"]["path"]) as picture:
+            shown = np.asarray(picture)
+        expected = (stored[:, ::-1, row["frame"]].T - low) / (high - low)
+        assert np.abs(shown / 65535 - expected).max() < 1e-4
+
+
+def test_sequences_of_a_patient_go_together(hub, tmp_path):
+    """Whatever the order of the files: by their names, without that of the sequence."""
+    names = [entry["name"] for entry in DOCUMENTS[7]["inputs"]]
+    for sequence, name in enumerate(names):
+        for patient, level in (("anna", 10), ("bert", 100), ("p10", 150), ("p9", 200)):
+            picture = Image.fromarray(np.full((8, 8), level + sequence, np.uint8))
+            path = tmp_path / name / f"{patient}_{name}.png"
+            path.parent.mkdir(exist_ok=True)
+            picture.save(path)
+    given = {name: tmp_path / name for name in names}
+    batches = list(hub.generate("7", inputs=given, batch_size=4))
+    for sequence, name in enumerate(names):
+        levels = np.concatenate([batch.arrays[name][:, 0, 0, 0] for batch in batches])
+        assert levels.tolist() == [level + sequence for level in (10, 100, 200, 150)]
+    (tmp_path / names[1] / f"bert_{names[1]}.png").unlink()
+    with pytest.raises(RequestError, match=f"bert_{names[0]}.png of {names[0]}.* no partner"):
+        hub.generate("7", inputs=given)
 
 
 def test_published_inputs_are_not_called_synthetic(hub, tmp_path):

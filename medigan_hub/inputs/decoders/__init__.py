@@ -5,28 +5,51 @@ A file's format is told by its first bytes, whatever its name says.
 
 from __future__ import annotations
 
-import math
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, NamedTuple
 
 from medigan_hub import plugins
 from medigan_hub.errors import HubError, HubWarning, PluginError, RequestError, shortened
 from medigan_hub.hookspecs import hookimpl
 from medigan_hub.inputs.decoders.array import ArrayDecoder
-from medigan_hub.inputs.decoders.base import HEAD_BYTES, Decoder, NoImage
+from medigan_hub.inputs.decoders.base import (
+    HEAD_BYTES,
+    Decoder,
+    Frames,
+    NoImage,
+    NoPixels,
+    Picture,
+    check_safe,
+)
 from medigan_hub.inputs.decoders.dicom import DicomDecoder
+from medigan_hub.inputs.decoders.nifti import NiftiDecoder
+from medigan_hub.inputs.decoders.npz import NpzDecoder
 from medigan_hub.inputs.decoders.pictures import PictureDecoder
-from medigan_hub.inputs.levels import normalised
+from medigan_hub.inputs.decoders.tiff import TiffDecoder
+from medigan_hub.reading import Reading
 
-OWN = (PictureDecoder(), DicomDecoder(), ArrayDecoder())
-SUFFIXES = tuple(suffix for decoder in OWN for suffix in decoder.suffixes)
+OWN = (
+    PictureDecoder(),
+    TiffDecoder(),
+    DicomDecoder(),
+    NiftiDecoder(),
+    ArrayDecoder(),
+    NpzDecoder(),
+)
+SUFFIXES = tuple(dict.fromkeys(suffix for decoder in OWN for suffix in decoder.suffixes))
 """Suffixes of the formats that the hub reads by itself; see ``suffixes``."""
+
+
+class Opened(NamedTuple):
+    """A file whose header was read."""
+
+    path: Path
+    decoder: Decoder
+    frames: Frames
 
 
 @hookimpl
@@ -45,58 +68,54 @@ def suffixes() -> tuple[str, ...]:
 
 
 def looks_like_image(path: Path) -> bool:
-    """Tell whether a file in a folder is to be taken for an image; a hidden one is not."""
-    if path.name.startswith("."):
-        return False
+    """Tell by its name, or by the beginning of its content, whether a file is to be an image."""
     if path.name.lower().endswith(suffixes()):
         return True
     start = _start(path)
     return any(decoder.often_bare and _knows(decoder, start) for decoder in _known())
 
 
-def read(path: Path) -> np.ndarray:
-    """Read one image file, such as PNG, TIFF, JPEG, BMP, DICOM or NumPy.
+def opened(path: Path, reading: Reading, *, is_safe: bool = True) -> Opened:
+    """Read the header of a file, such as PNG, TIFF, JPEG, BMP, DICOM, NIfTI or NumPy.
+
+    One that claims more pixels than can be opened safely is refused, unless ``is_safe`` is false.
 
     Raises
     ------
     RequestError
-        The file is no image, is damaged, or holds several images.
+        The file is no image, is damaged, or claims more pixels than can be opened safely.
+    NoPixels
+        The file is whole, and of a kind that holds no image.
     """
     with faults_in_words(path):
-        return normalised(_decoder(path).read(path), path.name)
+        start = _start(path)
+        if not start:
+            raise RequestError(f"{path} is empty; give an image")
+        for decoder in _known():
+            if not _knows(decoder, start):
+                continue
+            try:
+                frames = decoder.frames(path, reading)
+            except NoImage:
+                continue
+            if frames.count < 1:
+                raise RequestError(f"{path} holds no image")
+            if is_safe:
+                check_safe(path, frames.height, frames.width)
+            return Opened(path, decoder, frames)
+        raise NoImage
 
 
-def stack(path: Path) -> np.ndarray | None:
-    """Return the images of a file that holds several, as a whole; None where it is of one image.
+def picture(file: Opened, frame: int, reading: Reading) -> Picture:
+    """Read one of the images in a file.
 
     Raises
     ------
     RequestError
-        As for ``read``.
+        The file is damaged.
     """
-    with faults_in_words(path):
-        return _decoder(path).stack(path)
-
-
-def check_size(path: Path, most_pixels: int) -> None:
-    """Make sure that an image file claims no more pixels than can be taken, before it is decoded.
-
-    Its header alone is read: a small file may claim any number. A stack of
-    images counts as a whole.
-
-    Raises
-    ------
-    RequestError
-        It claims more than ``most_pixels``, or ``read`` would not take it for its header.
-    """
-    with faults_in_words(path):
-        size = _decoder(path).size(path)
-        if math.prod(size) > most_pixels:
-            most = f"{most_pixels / 1e6:.3g} million" if most_pixels >= 1e6 else most_pixels
-            raise RequestError(
-                f"{path.name} has {' x '.join(map(str, size))} pixels; at most {most} are taken "
-                "here: crop or scale it"
-            )
+    with faults_in_words(file.path):
+        return file.decoder.read(file.path, frame, reading)
 
 
 @contextmanager
@@ -104,10 +123,10 @@ def faults_in_words(path: Path) -> Iterator[None]:
     """Name the file in whatever goes wrong with it: decoders raise errors of every kind."""
     try:
         yield
-    except (HubError, HubWarning):  # the latter where warnings are errors
+    except (HubError, HubWarning, NoPixels):  # the second where warnings are errors
         raise
     except NoImage as error:
-        *names, last = (decoder.called for decoder in _known())
+        *names, last = dict.fromkeys(decoder.called for decoder in _known())
         raise RequestError(
             f"{path} is not an image that can be read; give {', '.join(names)} or {last} files"
         ) from error
@@ -115,18 +134,8 @@ def faults_in_words(path: Path) -> Iterator[None]:
         raise RequestError(f"{path} does not fit into memory; crop or scale it") from error
     except Exception as error:
         lines = str(getattr(error, "strerror", None) or error).strip().split("\n")
-        raise RequestError(f"{path} can't be read: {lines[0] or type(error).__name__}") from error
-
-
-def _decoder(path: Path) -> Decoder:
-    """Return the decoder of a file: the first that knows it, the hub's own before all others."""
-    start = _start(path)
-    if not start:
-        raise RequestError(f"{path} is empty; give an image")
-    for decoder in _known():
-        if _knows(decoder, start):
-            return decoder
-    raise NoImage
+        reason = shortened(lines[0] or type(error).__name__)
+        raise RequestError(f"{path} can't be read: {reason}") from error
 
 
 def _knows(decoder: Decoder, start: bytes) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from medigan_hub.errors import RequestError, require
-from medigan_hub.inputs.decoders.base import Decoder, check_safe
+from medigan_hub.inputs.decoders.base import Decoder, Frames, NoPixels, Picture
 
 
 class DicomDecoder(Decoder):
@@ -24,28 +24,21 @@ class DicomDecoder(Decoder):
     def knows(self, start: bytes) -> bool:
         return start[128:132] == b"DICM"
 
-    def size(self, path: Path) -> tuple[int, ...]:
+    def frames(self, path, reading):
         pydicom = _library("pydicom", path)
-        with _faults_in_words(path):
-            meta = pydicom.filereader.read_file_meta_info(path)
-            if meta.get("TransferSyntaxUID") == pydicom.uid.DeflatedExplicitVRLittleEndian:
-                # Its header lies in what is compressed, and that may be of any size.
-                raise RequestError(
-                    f"{path} is a DICOM file compressed as a whole; save it otherwise"
-                )
-            names = ["Rows", "Columns", "NumberOfFrames"]
-            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=names)
-            return _size_in_header(header, path)
+        d = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+        if "Rows" not in d:
+            raise NoPixels("a DICOM object without pixels")
+        return Frames(int(d.get("NumberOfFrames", 1)), d.Rows, d.Columns)
 
-    def read(self, path: Path) -> np.ndarray:
+    def read(self, path, frame, reading):
         pydicom = _library("pydicom", path)
         with _faults_in_words(path):
-            dataset = pydicom.dcmread(path)
-            check_safe(path, *_size_in_header(dataset, path))
-            stored: np.ndarray = dataset.pixel_array
-            if stored.ndim == 3:  # colour: nothing to window
-                return stored
-            return _shown(stored, dataset, path)
+            d = pydicom.dcmread(path)
+            a = d.pixel_array
+            if int(d.get("NumberOfFrames", 1)) > 1:
+                a = a[frame]
+            return Picture(a, is_measured=True)
 
 
 def _library(name: str, path: Path) -> Any:

@@ -6,13 +6,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medigan_hub.plugin import Hub, OutputError
+from medigan_hub.plugin import Hub, HubNote, HubWarning, OutputError
 from medigan_model_cyclegan_dbt.simulation import simulate_mammogram
 
 
 @pytest.fixture(scope="module")
 def hub():
     return Hub()
+
+
+def ramp():
+    """Return an image that is as bright as those that the network knows: (200, 210) uint8."""
+    return np.tile(np.arange(210, dtype=np.uint8), (200, 1))
 
 
 def arrays(batches, name):
@@ -36,11 +41,28 @@ def test_a_saved_input_gives_the_saved_image_again(hub, tmp_path):
             assert np.abs(images[index].astype(int) - np.asarray(saved)).max() <= 1
 
 
+@pytest.mark.filterwarnings("ignore:.*array 0")
 @pytest.mark.parametrize("size", [(1, 1), (7, 5), (64, 64), (150, 61), (257, 130)])
 def test_an_image_of_any_size_keeps_it(hub, size):
     image = np.random.default_rng(0).integers(0, 256, (*size, 1), dtype=np.uint8)
-    (batch,) = hub.generate("cyclegan-dbt", inputs=image)
+    (batch,) = hub.generate("cyclegan-dbt", inputs=image, fit=False)
     assert batch.arrays["image"].shape == (1, *size, 1)
+
+
+def test_a_mammogram_of_another_scale_is_translated_at_the_scale_that_the_network_knows(hub):
+    (batch,) = hub.generate("cyclegan-dbt", seed=11)
+    known = batch.arrays["mammogram"][0]
+    large = known.repeat(4, axis=0).repeat(4, axis=1)
+    with pytest.warns(HubNote, match=r"1024 x 1024 .* trained on 256 x 256 .* to 256 x 256"):
+        (fitted,) = hub.generate("cyclegan-dbt", inputs=large)
+    assert fitted.arrays["image"].shape == (1, 1024, 1024, 1)
+    assert np.array_equal(fitted.arrays["mammogram"][0], large)
+    small = fitted.arrays["image"][0, 2::4, 2::4].astype(int)
+    assert np.abs(small - batch.arrays["image"][0]).mean() < 6
+    with pytest.warns(HubWarning, match=r"4 times another scale is not to be trusted.* fit=True"):
+        (as_it_is,) = hub.generate("cyclegan-dbt", inputs=large, fit=False)
+    other = as_it_is.arrays["image"][0, 2::4, 2::4].astype(int)
+    assert np.abs(other - batch.arrays["image"][0]).mean() > 6
 
 
 def test_the_breast_stays_where_it_is_and_air_stays_dark(hub):
@@ -55,7 +77,7 @@ def test_the_breast_stays_where_it_is_and_air_stays_dark(hub):
 
 
 def test_given_inputs_are_not_called_synthetic(hub, tmp_path):
-    Image.fromarray(np.full((40, 32), 99, np.uint8)).save(tmp_path / "real.png")
+    Image.fromarray(ramp()).save(tmp_path / "real.png")
     saved = hub.save("cyclegan-dbt", None, tmp_path / "out", inputs=tmp_path / "real.png")
     row = json.loads(saved.manifest.read_text())
     assert row["input"] == "real.png"
@@ -68,7 +90,7 @@ def test_given_inputs_are_not_called_synthetic(hub, tmp_path):
 def test_inputs_are_not_overwritten_by_what_is_made_of_them(hub, tmp_path):
     path = tmp_path / "out" / "real.png"
     path.parent.mkdir()
-    Image.fromarray(np.full((40, 32), 99, np.uint8)).save(path)
+    Image.fromarray(ramp()).save(path)
     with pytest.raises(OutputError, match="the input images lie in"):
         hub.save("cyclegan-dbt", None, tmp_path / "out", inputs=path, overwrite=True)
     assert [entry.name for entry in path.parent.iterdir()] == ["real.png"]
