@@ -12,7 +12,6 @@ import io
 import time
 from typing import Any
 
-import requests
 from requests.adapters import HTTPAdapter
 
 MIN_BYTES_PER_SECOND = 1024
@@ -120,11 +119,3 @@ class _Counted(io.RawIOBase):
             self._raw.close()
         finally:
             super().close()
-
-
-def session(within: float | None = None) -> requests.Session:
-    """Return a session of ``requests`` whose answers must come in time; see ``Adapter``."""
-    made = requests.Session()
-    for scheme in ("http://", "https://"):
-        made.mount(scheme, Adapter(within))
-    return made

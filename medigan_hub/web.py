@@ -12,11 +12,14 @@ from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urljoin, urlsplit
 
+from medigan_hub._version import __version__
 from medigan_hub.errors import HubWarning, NetworkError
 from medigan_hub.secrecy import quieten_logs, without_secrets
 
 Value = TypeVar("Value")
 
+AGENT = f"medigan-hub/{__version__} (https://github.com/RichardObi/medigan)"
+"""How the hub names itself to every server: some turn away what calls itself a mere library."""
 TIMEOUT_SECONDS = 10.0
 """Seconds that a server may take to answer, and between two parts of its answer."""
 WAITS_SECONDS = (1.0, 2.0, 4.0, 8.0)
@@ -31,6 +34,8 @@ DEADLINE_SECONDS = 60.0
 MAX_ANSWER_BYTES = 16 * 2**20
 ENOUGH_BYTES = 2**20
 """Bytes that a try must bring, or the whole rest, to count as a success of its own."""
+START_BYTES = 512
+"""Bytes by which a page is told from a file."""
 
 
 class Answer(NamedTuple):
@@ -55,6 +60,11 @@ class Reply(NamedTuple):
         except (ValueError, RecursionError):
             return None
 
+    @property
+    def is_page(self) -> bool:
+        """Whether it is a page for people, as of what stands before a server."""
+        return is_page(self.content, self.headers)
+
 
 class Unavailable(NetworkError):  # noqa: N818 (it may soon be there)
     """A server does not answer as it should, and may do so later."""
@@ -63,6 +73,10 @@ class Unavailable(NetworkError):  # noqa: N818 (it may soon be there)
         super().__init__(message)
         self.wait = wait
         """Seconds after which the server wants to be asked again, where it said so."""
+
+
+class Unwelcome(NetworkError):  # noqa: N818 (as its base of the same kind)
+    """A server does not give programs what a browser may get."""
 
 
 class Refused(NetworkError):  # noqa: N818 (as its base of the same kind)
@@ -108,7 +122,26 @@ def fetch(url: str) -> Answer:
         reached in time, answers with an error, or with too much.
     """
     with answer(url, within=DEADLINE_SECONDS) as response:
-        return Answer(response.url, _content(response, shown(url)))
+        content = _content(response, shown(url))
+        if is_page(content):  # by itself: what makes JSON may forget to say so
+            raise page_in_place(url)
+        return Answer(response.url, content)
+
+
+def is_page(start: bytes, headers: Mapping[str, str] | None = None) -> bool:
+    """Tell whether what begins so, or what comes with such headers, is a page of HTML.
+
+    >>> is_page(b"\\n<!DOCTYPE html>"), is_page(b"PK"), is_page(b"", {"Content-Type": "text/html"})
+    (True, False, True)
+    """
+    kind = (headers or {}).get("Content-Type", "").partition(";")[0].strip().lower()
+    head = start[:START_BYTES].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return head.startswith((b"<!doctype html", b"<html")) or kind == "text/html"
+
+
+def page_in_place(url: str) -> Unwelcome:
+    """Return the error of a URL that shows a page, as for a login, in place of what it holds."""
+    return Unwelcome(f"{shown(url)} can't be fetched: the server shows a page in place of the file")
 
 
 @contextmanager
@@ -132,6 +165,8 @@ def answer(
     Unavailable
         The server can't be reached in time, sends too slowly, breaks off, is asked too much of or
         has a fault: another try may be better.
+    Unwelcome
+        It turns programs away.
     NetworkError
         The network is forbidden, the URL can't be read, or the answer is
         another error.
@@ -144,7 +179,7 @@ def answer(
 
     try:
         with (
-            _session(within) as session,
+            _following(within) as session,
             session.get(
                 url, stream=True, timeout=TIMEOUT_SECONDS, headers=dict(headers or {})
             ) as response,
@@ -152,6 +187,10 @@ def answer(
             code = response.status_code
             if not response.ok and code not in accepted:
                 message = f"{name} can't be fetched: {_status(code)}"
+                if code in (403, 429):
+                    message += ", and refuses programs for now"
+                if code == 403:
+                    raise Unwelcome(message)
                 if code == 429 or code >= 500:
                     raise Unavailable(message, _wait(response.headers))
                 raise NetworkError(message)
@@ -202,11 +241,8 @@ def send(
     import requests
     import urllib3
 
-    from medigan_hub import pace
-
-    quieten_logs()
     try:
-        with pace.session() as session:
+        with _session(requests.Session()) as session:
             # A proxy would read what goes to this machine by http.
             session.trust_env = url.lower().startswith("https:")
             with session.request(
@@ -319,13 +355,20 @@ def _wait(headers: Mapping[str, str]) -> float | None:
     return None
 
 
-def _session(within: float | None) -> Any:
-    """Return a session that is not led from https to http, nor held up by what leads on."""
-    import requests
-
+def _session(session: Any, within: float | None = None) -> Any:
+    """Return a session of ``requests`` made ready: the one way by which the hub asks anything."""
     from medigan_hub import pace
 
     quieten_logs()
+    session.headers["User-Agent"] = AGENT
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, pace.Adapter(within))
+    return session
+
+
+def _following(within: float | None) -> Any:
+    """Return a session that is not led from https to http, nor held up by what leads on."""
+    import requests
 
     class Session(requests.Session):
         def get_redirect_target(self, response: Any) -> str | None:
@@ -338,10 +381,8 @@ def _session(within: float | None) -> Any:
                 raise requests.exceptions.InvalidSchema("led from https to http")
             return target
 
-    session = Session()
+    session = _session(Session(), within)
     session.max_redirects = MAX_REDIRECTS
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, pace.Adapter(within))
     return session
 
 

@@ -115,6 +115,20 @@ def test_imports_have_no_circle(imports):
         visit(name, ())
 
 
+def test_the_network_has_one_door():
+    """All that is asked says who asks, and how slow an answer may come is the same everywhere."""
+    libraries = {"requests", "urllib3", "httpx", "aiohttp"}
+    found = {
+        name
+        for name, path in modules().items()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for each in ([node.module] if isinstance(node, ast.ImportFrom) else node.names)
+        if str(getattr(each, "name", each)).partition(".")[0] in libraries
+    }
+    assert found == {"medigan_hub.web", "medigan_hub.pace"}
+
+
 def room(name: str) -> str:
     return name.split(".")[1] if "." in name else ""
 

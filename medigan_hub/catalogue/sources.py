@@ -202,7 +202,12 @@ def _fetched(url: str) -> tuple[str, Any] | None:
         value = metadata.parse(answer.content, name)
     except HubError as error:
         if kept is None:
-            _warn(f"{error}; its models are left out")
+            remedy = (
+                f": download it in a browser, and name the file in {ENVIRONMENT}"
+                if isinstance(error, web.Unwelcome)
+                else ""
+            )
+            _warn(f"{error}; its models are left out{remedy}")
             return None
         day = time.strftime("%Y-%m-%d", time.localtime(copy.stat().st_mtime))
         _warn(f"{error}; the copy of {day} is used")

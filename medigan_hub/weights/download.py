@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -28,6 +29,8 @@ MAX_FILE_BYTES = 20 * 2**30
 SPARE_BYTES = 64 * 2**20
 """Bytes that a download leaves free on the disk."""
 PIECE_BYTES = 2**18
+TITLES = {"md5": "MD5", "sha256": "SHA-256"}
+"""Of the checksums, by their algorithms."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def fetch(model: ModelMetadata, file: WeightsFile | None = None) -> Download:
         with progress(place.name) as bar, locked(place.lock, bar.waiting) as held:
             found = cached(file, place)
             if found is None:
-                with _part(place, alone=bool(held)) as part:
+                with _by_hand_else(model, place), _part(place, alone=bool(held)) as part:
                     found = _download(model, file, place, part, bar)
             return found
     except OSError as error:
@@ -147,6 +150,18 @@ def _offline(model: ModelMetadata, place: Place) -> HubError:
 
 
 @contextmanager
+def _by_hand_else(model: ModelMetadata, place: Place) -> Iterator[None]:
+    """Name the other way in an error of a server that gives nothing for now."""
+    try:
+        yield
+    except (web.Unavailable, web.Unwelcome) as error:
+        raise NetworkError(
+            f"{error}; try again later, or download {web.shown(place.url)} in a browser and give "
+            f"the file to: medigan weights import {model.name} FILE"
+        ) from error
+
+
+@contextmanager
 def _part(place: Place, *, alone: bool) -> Iterator[Path]:
     """Yield where a download lies until it is complete, to be gone on with if that breaks off.
 
@@ -185,8 +200,7 @@ def _download(
 
 def _mismatch(model: ModelMetadata, place: Place, expected: Expected) -> WeightsError:
     algorithm, _, value = expected.checksum.partition(":")
-    name = {"md5": "MD5", "sha256": "SHA-256"}[algorithm]
-    fact = f"what {web.shown(place.url)} holds is refused: its {name} is not {value}, "
+    fact = f"what {web.shown(place.url)} holds is refused: its {TITLES[algorithm]} is not {value}, "
     if expected.source == "pin":
         return WeightsError(
             f"{fact}which was pinned in {pins.path()} when it was first downloaded; if its authors "
@@ -245,7 +259,7 @@ def _recorded(model: ModelMetadata, place: Place, bar: Progress) -> Expected:
         raise WeightsError(
             f"the Zenodo record {place.record} has no file {place.name} (it has {listed}); {remedy}"
         )
-    checksum = _checksum(file.get("checksum"))
+    checksum = as_checksum(file.get("checksum"))
     if checksum is None:
         raise WeightsError(
             f"the Zenodo record {place.record} states no checksum of {place.name}; {remedy}"
@@ -254,10 +268,10 @@ def _recorded(model: ModelMetadata, place: Place, bar: Progress) -> Expected:
     return Expected(checksum, size if type(size) is int and size > 0 else None, "record")
 
 
-def _checksum(value: Any) -> str | None:
-    """Return a checksum with its kind.
+def as_checksum(value: Any) -> str | None:
+    """Return a checksum with its kind, as ``md5:...`` or ``sha256:...``; None if it is none.
 
-    >>> _checksum("D41D8CD98F00B204E9800998ECF8427E")
+    >>> as_checksum("D41D8CD98F00B204E9800998ECF8427E")
     'md5:d41d8cd98f00b204e9800998ecf8427e'
     """
     found = re.fullmatch(r"(?:(md5|sha256):)?([0-9a-f]{32}|[0-9a-f]{64})", str(value).lower())
@@ -318,15 +332,20 @@ class _Transfer:
             self.resumed = self.resumed or goes_on
             done = done if goes_on else 0
             total = size or _length(response.headers, done)
+            pieces = _pieces(response.raw)
+            start = next(pieces)
+            # Before anything is written: a page must not take the place of what is there.
+            if web.is_page(b"" if goes_on else start, response.headers):
+                raise web.page_in_place(url)
             self._check_size(total or 0)
             check_room(self.place, (total or 0) - done)
             with self.part.open("ab" if goes_on else "wb") as stream:
-                while done <= (size or MAX_FILE_BYTES) and (
-                    piece := response.raw.read1(PIECE_BYTES, decode_content=True)
-                ):
+                for piece in chain([start], pieces):
                     stream.write(piece)
                     done += len(piece)
                     self.bar.at(done, total)
+                    if done > (size or MAX_FILE_BYTES):
+                        break
         self._check_size(done)
         if total is not None and done < total:
             # Twice the same is no accident.
@@ -362,6 +381,16 @@ class _Transfer:
         algorithm, _, value = self.expected.checksum.partition(":")
         with self.part.open("rb") as stream:
             return hashed(stream, algorithm)[1] == [value]
+
+
+def _pieces(raw: Any) -> Iterator[bytes]:
+    """Yield what comes, as it comes; first so much that one sees what it is."""
+    start = b""
+    while len(start) < web.START_BYTES and (piece := raw.read1(PIECE_BYTES, decode_content=True)):
+        start += piece
+    yield start
+    while piece := raw.read1(PIECE_BYTES, decode_content=True):
+        yield piece
 
 
 def _length(headers: Any, done: int) -> int | None:

@@ -14,6 +14,7 @@ from contextlib import suppress
 import pytest
 
 from medigan_hub import Hub, HubWarning, PluginError
+from support.agents import PAGE, is_turned_away
 
 
 @pytest.fixture
@@ -42,6 +43,8 @@ def server():
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             status, body = pages.get(self.path, (404, b"nothing"))
+            if is_turned_away(dict(self.headers)):
+                status, body = 403, PAGE
             if self.path in redirects:
                 status = 302
             self.send_response(status, "\x1b[31mwords of its own")
@@ -179,6 +182,27 @@ def test_a_useless_answer_does_not_replace_the_copy(server, catalogue, lab, answ
         with pytest.warns(HubWarning, match="the copy of .* is used") as caught:
             assert Hub().model("lab-model")
         assert "words of its own" not in str(caught[0].message)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ((403, b""), "403 Forbidden, and refuses programs for now"),
+        ((200, PAGE), "the server shows a page in place of the file"),
+    ],
+)
+def test_a_server_that_refuses_programs_leaves_the_browser(
+    server, catalogue, lab, tmp_path, answer, words
+):
+    server.pages["/list.json"] = answer
+    catalogue(f"{server.url}/list.json")
+    with pytest.warns(HubWarning) as caught:
+        Hub()
+    (message,) = (str(each.message) for each in caught)
+    assert words in message
+    assert message.endswith("download it in a browser, and name the file in MEDIGAN_CATALOGUE")
+    catalogue(write(tmp_path, lab))
+    assert Hub().model("lab-model")
 
 
 def test_a_changed_document_is_seen_at_once(server, catalogue, lab):

@@ -233,7 +233,7 @@ def test_a_long_wait_is_told_in_a_pipe_too_and_ends(server, waits, capsys):
     assert ended.value.code == 1
     first, *_, last = err.splitlines()
     assert first.startswith("warning: ")
-    assert "429 Too Many Requests; trying again in 120 seconds" in first
+    assert "429 Too Many Requests, and refuses programs for now; trying again in 120 s" in first
     assert err.count("trying again") == 1
     assert last.startswith("error: ")
     assert sum(waits) <= 4 * web.MAX_WAIT_SECONDS

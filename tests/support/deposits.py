@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+from support.agents import PAGE, is_turned_away
+
 
 class Request(NamedTuple):
     """What was asked of a server."""
@@ -120,6 +122,8 @@ class Loopback:
         query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         with self._lock:
             self.requests.append(request)
+            if is_turned_away(request.headers):
+                return Answer(403, PAGE)
             number = len(self.requests)
             self.hook(number, False)
             fault = self._fault(request)

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
+from support.agents import PAGE, is_turned_away
+
 
 class Request(NamedTuple):
     """What was asked of the server."""
@@ -34,7 +36,7 @@ class Fault:
     drop_after: int | None = None
     """Hang up after so many bytes of the content, of which the full length was promised."""
     content: bytes | None = None
-    """Send this in place of the content."""
+    """Send this in place of the content, or with the status."""
     hang: bool = False
     """Answer nothing."""
     hang_after: int | None = None
@@ -150,6 +152,9 @@ def _handler(zenodo: Zenodo) -> type[http.server.BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             zenodo.requests.append(Request(self.command, self.path, dict(self.headers)))
+            if is_turned_away(dict(self.headers)):
+                self._send(PAGE, Fault(status=403, content=PAGE), kind="text/html")
+                return
             with suppress(ConnectionError):  # who has seen enough hangs up
                 self._answer(urlsplit(self.path).path)
 
@@ -198,7 +203,7 @@ def _handler(zenodo: Zenodo) -> type[http.server.BaseHTTPRequestHandler]:
             status, start = 200, self._start() if fault.status is None else 0
             headers = {"Content-Type": kind}
             if fault.status is not None:
-                status, content = fault.status, b"the server's own words"
+                status, content = fault.status, fault.content or b"the server's own words"
                 headers |= LIMITS if status == 429 else {}
             elif start >= len(content) > 0 and start:
                 status, content = 416, b""

@@ -24,6 +24,7 @@ import pytest
 import medigan_hub
 from medigan_hub import HubWarning, NetworkError, OutputError, WeightsError, web, weights
 from medigan_hub.metadata import ModelMetadata
+from support.agents import PAGE
 from support.variants import with_file
 from support.zenodo import Fault, Zenodo
 
@@ -234,7 +235,7 @@ def test_a_name_that_leads_elsewhere_is_refused(server, other, own_cache):
 
 def test_what_is_no_record_is_told(server, model):
     server.add(RECORD, NAME, zipped())
-    server.fail(API, Fault(content=b"<html>"))
+    server.fail(API, Fault(content=b"<record/>"))
     with pytest.raises(NetworkError, match="does not describe a record"):
         weights.fetch(model)
 
@@ -298,7 +299,7 @@ def test_a_busy_server_is_asked_again_when_it_says(server, model, waits):
     server.fail(API, Fault(status=429, headers={"Retry-After": "7"}), Fault(status=503))
     server.fail(FILE, Fault(status=429, headers=reset), Fault(status=503, headers=date))
     server.fail(FILE, Fault(status=429, headers=odd))
-    with pytest.warns(HubWarning, match="429 Too Many Requests; trying again in 120 seconds"):
+    with pytest.warns(HubWarning, match=r"429 Too Many .*; trying again in 120 seconds"):
         assert weights.fetch(model).path.read_bytes() == content
     assert waits == [7, 2, web.MAX_WAIT_SECONDS, web.MAX_WAIT_SECONDS, 4]
 
@@ -315,6 +316,59 @@ def test_an_error_that_will_not_pass_is_not_tried_again(server, model, waits):
     with pytest.raises(NetworkError, match="the server answers 404 Not Found"):
         weights.fetch(model)
     assert waits == []
+
+
+BY_HAND = rf"download http://127.0.0.1:\d+{FILE} in a browser .* weights import dcgan\S+ FILE$"
+
+
+@pytest.mark.parametrize("path", [API, FILE])
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (Fault(status=403), "answers 403 Forbidden, and refuses programs for now; try again later"),
+        (Fault(status=403, content=PAGE), "refuses programs for now"),
+        (Fault(status=429), "429 Too Many Requests, and refuses programs for now; try again later"),
+        (Fault(content=PAGE), "the server shows a page in place of the file; try again later"),
+        (Fault(content=b"\xef\xbb\xbf\r\n<HTML>"), "shows a page in place of the file"),
+    ],
+)
+def test_a_server_that_refuses_programs_leaves_the_browser(
+    server, model, waits, own_cache, path, fault, words
+):
+    server.add(RECORD, NAME, zipped())
+    server.fail(path, *[fault] * 9)
+    with pytest.raises(NetworkError, match=BY_HAND) as caught:
+        weights.fetch(model)
+    assert words in str(caught.value)
+    assert waits == ([1, 2, 4, 8] if fault.status == 429 else [])
+    assert not (own_cache / "weights" / "pins.json").exists()
+    assert not [path for path in own_cache.rglob(f"{NAME}*") if path.is_file()]
+
+
+def test_what_calls_itself_a_page_is_none_of_the_files(server, other, own_cache):
+    content = b"a page of any kind"
+    server.add(RECORD, NAME, content)
+    server.fail(FILE, Fault(headers={"Content-Type": "text/html; charset=utf-8"}))
+    # Whoever took the checksum may have been shown the page, too.
+    model = other(sha256=sha256(content))
+    with pytest.raises(NetworkError, match="shows a page in place of the file"):
+        weights.fetch(model)
+    assert not (own_cache / "weights" / "pins.json").exists()
+
+
+def test_a_page_does_not_take_the_place_of_what_is_there(server, model, own_cache, waits):
+    content = zipped()
+    server.add(RECORD, NAME, content)
+    server.fail(FILE, Fault(drop_after=100_000), Fault(status=403))
+    with pytest.raises(NetworkError, match="403"):
+        weights.fetch(model)
+    server.ranges = False
+    server.fail(FILE, Fault(content=PAGE))
+    with pytest.raises(NetworkError, match="shows a page"):
+        weights.fetch(model)
+    server.ranges = True
+    assert weights.fetch(model).path.read_bytes() == content
+    assert server.asked(FILE)[-1].headers["Range"] == "bytes=100000-"
 
 
 @pytest.mark.parametrize("ranges", [True, False])
@@ -445,7 +499,7 @@ def test_a_terminal_is_told_how_far_it_is_and_what_is_waited_for(server, publish
         os.close(own)
         os.close(terminal)
     assert len(done.stdout.strip()) == 64
-    assert "429 Too Many Requests; trying again in 1 seconds" in shown
+    assert "refuses programs for now; trying again in 1 seconds" in shown
     assert NAME in shown
 
 

@@ -137,6 +137,8 @@ class Connection:
                 f"{self.server.host} leads elsewhere ({code}), where no token is sent; name the "
                 "server by its own address"
             )
+        if code == 403 and error.reply.is_page:
+            return f"{error}: it shows a page to programs, and no answer; try again later"
         said = _said(error.reply.json())
         if self.token.is_repeated(said):
             said = "its words are left out: they repeat the token"

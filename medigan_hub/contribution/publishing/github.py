@@ -23,7 +23,6 @@ from medigan_hub.web import Refused
 HEADERS = {
     "Accept": "application/vnd.github+json",
     "X-GitHub-Api-Version": "2022-11-28",
-    "User-Agent": "medigan-hub",
 }
 REMEDIES = {
     401: "the token from {source} is wrong or has expired: make another in GitHub's settings, "

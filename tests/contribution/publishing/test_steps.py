@@ -14,6 +14,7 @@ from medigan_hub.contribution.publishing import gate, record, servers, steps
 from medigan_hub.errors import MetadataError, PluginError
 from medigan_hub.metadata import ModelMetadata
 from support import projects
+from support.agents import PAGE
 from support.publishing import TOKEN, build_here, run, start
 
 PACKAGE = projects.PACKAGE
@@ -402,6 +403,14 @@ def test_a_wrong_token_is_said_before_anything_is_done(publish, zenodo, monkeypa
     assert "expired-0123456789" not in done.err  # which the server repeats
     assert len(zenodo.requests) == 1
     assert not (project / STATE).exists()
+
+
+def test_a_page_for_browsers_is_not_blamed_on_the_token(publish, zenodo):
+    zenodo.fail("GET", "/api/deposit/depositions", status=403, value=PAGE)
+    done = publish("--yes")
+    assert done.code == 1
+    assert "403 Forbidden: it shows a page to programs, and no answer; try again later" in done.err
+    assert "scope" not in done.err
 
 
 def test_a_token_without_the_right_to_publish_keeps_the_draft(publish, zenodo):
