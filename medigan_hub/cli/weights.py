@@ -18,7 +18,7 @@ from medigan_hub.metadata import ModelMetadata, WeightsFile
 from medigan_hub.terminal import console, print_json, printable, text
 
 if TYPE_CHECKING:
-    from medigan_hub.weights import inventory, transfer
+    from medigan_hub.weights import Download, inventory, transfer
 
 app = typer.Typer(help="Fetch, check, carry and clear the weights of models.", no_args_is_help=True)
 
@@ -148,18 +148,68 @@ def export_weights(folder: Folder, models: Models = None, as_json: Json = False)
 
 
 @app.command("import")
-def import_weights(folder: Folder, as_json: Json = False) -> None:
-    """Take the weights in an exported folder into the cache, each of them verified."""
+def import_weights(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="FOLDER|MODEL",
+            help="Folder with exported weights; or the model whose file follows.",
+            show_default=False,
+        ),
+    ],
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="A file that was downloaded in a browser.", show_default=False),
+    ] = None,
+    checksum: Annotated[
+        str | None,
+        typer.Option(
+            metavar="md5:DIGITS|sha256:DIGITS",
+            help="What the file must be, as its Zenodo record says; needed where the hub has none.",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Take weights into the cache, verified: an exported folder, or a file from a browser."""
+    if file is None:
+        if checksum is not None:
+            raise RequestError(
+                f"{named('checksum')} is that of a file; name model and file: medigan weights "
+                "import MODEL FILE"
+            )
+        _import_folder(Path(source), as_json)
+        return
+    from medigan_hub.weights import by_hand
+
+    hub = Hub()
+    model = hub.model(source).metadata
+    known = [entry.metadata for entry in hub.models() if entry.metadata.name != model.name]
+
+    def one(file: Path) -> dict[str, Any]:
+        return _taken(model.name, by_hand.take(model, file, checksum, known), as_json)
+
+    _each([file], one, as_json, name=lambda file: model.name)
+
+
+def _import_folder(folder: Path, as_json: bool) -> None:
     from medigan_hub.weights import transfer
 
+    if not folder.is_dir():
+        raise WeightsError(
+            f"{folder} holds no weights to import: it is no folder; of a file from a browser, name "
+            "the model, too: medigan weights import MODEL FILE"
+        )
     known = [entry.metadata for entry in Hub().models()]
 
     def one(carried: transfer.Carried) -> dict[str, Any]:
-        download = transfer.install(carried, folder, known)
-        _say(f"{carried.model}: {download.path}", as_json)
-        return {"state": "cached", "path": str(download.path), "sha256": download.sha256}
+        return _taken(carried.model, transfer.install(carried, folder, known), as_json)
 
     _each(transfer.manifest(folder), one, as_json, name=lambda carried: carried.model)
+
+
+def _taken(model: str, download: Download, as_json: bool) -> dict[str, Any]:
+    _say(f"{model}: {download.path}", as_json)
+    return {"state": "cached", "path": str(download.path), "sha256": download.sha256}
 
 
 def _chosen(models: list[str] | None, every: bool) -> list[Entry]:

@@ -37,6 +37,11 @@ class Place:
     """Where it lies once it is verified."""
 
     @property
+    def page(self) -> str | None:
+        """Address of the page that lists the checksums, of a Zenodo record."""
+        return None if self.api is None else self.api.replace("/api/records/", "/records/")
+
+    @property
     def part(self) -> Path:
         """Where it lies as long as it is not complete."""
         return self._beside("part")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
@@ -114,6 +115,11 @@ def test_what_was_carried_and_changed_is_refused(medigan, tmp_path, monkeypatch,
         (("fetch", "no-such-model"), 1, "there is no model"),
         (("export", "carried"), 1, "no weights are in the cache"),
         (("import", "nothing"), 1, "holds no weights to import"),
+        (("import", "."), 1, "holds no weights to import"),
+        (("import", "5"), 1, "medigan weights import MODEL FILE"),
+        (("import", ".", "--checksum", "md5:0"), 1, "--checksum is that of a file"),
+        (("import", "5", "x.zip", "--checksum", "md5:0"), 1, "--checksum is 'md5:0'; it must be"),
+        (("import", "no-such-model", "x.zip"), 1, "there is no model"),
         (("fly",), 2, "fly"),
     ],
 )
@@ -150,6 +156,38 @@ def test_what_was_carried_may_not_contradict_a_pin(medigan, server, tmp_path, mo
     code, _, err = medigan("import", str(tmp_path / "carried"))
     assert code == 1
     assert "forget the pin" in err
+    assert states(medigan)[MODELS[0]] == "absent"
+
+
+def md5(path):
+    return f"md5:{hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()}"
+
+
+def test_a_file_from_a_browser_is_imported_as_if_it_had_been_downloaded(medigan, server, tmp_path):
+    (saved,) = tmp_path.glob("00005*.zip")
+    code, _, err = medigan("import", "5", str(saved))
+    assert code == 1
+    assert "/records/7031758 lists beside the file: --checksum md5:DIGITS" in err
+    code, out, _ = medigan("import", "5", str(saved), "--checksum", md5(saved), "--json")
+    assert code == 0
+    (found,) = json.loads(out)
+    assert (found["model"], found["state"]) == (MODELS[0], "cached")
+    assert states(medigan)[MODELS[0]] == "cached"
+    assert medigan("verify", "5")[0] == medigan("fetch", "5")[0] == 0
+    assert server.requests == []
+    # From now on the pin says what it must be.
+    assert medigan("clear", "5")[0] == medigan("import", "5", str(saved))[0] == 0
+
+
+def test_a_file_of_another_model_is_not_imported(medigan, tmp_path):
+    (mine,), (other,) = tmp_path.glob("00005*.zip"), tmp_path.glob("00003*.zip")
+    assert medigan("import", "3", str(other), "--checksum", md5(other))[0] == 0
+    copy = tmp_path / mine.name.replace("00005", "5")
+    copy.write_bytes(other.read_bytes())
+    code, _, err = medigan("import", "5", str(copy), "--checksum", md5(other))
+    assert code == 1
+    assert f"medigan weights import {MODELS[1]}" in err
+    assert err.count("\n") == 1
     assert states(medigan)[MODELS[0]] == "absent"
 
 
