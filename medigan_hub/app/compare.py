@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -12,12 +12,12 @@ import gradio as gr
 import numpy as np
 
 from medigan_hub import generation, inputs, provenance
-from medigan_hub.app import display, form, pictures, work
+from medigan_hub.app import curves, display, form, pictures, work
 from medigan_hub.app.context import AT_ONCE, QUIETLY
 from medigan_hub.app.html import render
 from medigan_hub.app.session import Reading, Session
 from medigan_hub.errors import RequestError, whole_number
-from medigan_hub.evaluation import levels, reading
+from medigan_hub.evaluation import reading
 from medigan_hub.models.base import fractions
 from medigan_hub.preview import to_screen
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 MAX_SAMPLES = 8
 """Samples of a model that are compared."""
-BINS = 64
 MAX_READ = 50
 """Images of each kind in a reading test."""
 
@@ -93,7 +92,7 @@ def build(context: Context, tab: gr.Tab) -> None:
                 sources[name] = images
         yield {
             side_by_side: render("rows.html", rows=rows),
-            distribution: _levels(sources),
+            distribution: curves.drawn(sources),
             status: work.said(f"{len(names)} models, seed {wishes['seed']}."),
         }
 
@@ -140,28 +139,6 @@ def _of_model(
             raise work.Stopped
     row = {"name": name, "title": model.title, "tiles": tiles, "legend": pictures.legend(model)}
     return row, found
-
-
-def _levels(sources: Mapping[str, Sequence[np.ndarray]]) -> str:
-    """Return the distribution of grey levels of each source, drawn and as a table."""
-    curves: list[dict[str, Any]] = []
-    for number, (name, images) in enumerate(sources.items()):
-        shares = levels.histogram(images, 0, 1, BINS)
-        curves.append(
-            {
-                "name": name,
-                "colour": pictures.COLOURS[number % len(pictures.COLOURS)],
-                "shares": shares,
-                "facts": levels.summary(images),
-            }
-        )
-    highest = max(float(curve["shares"].max()) for curve in curves)
-    for curve in curves:
-        curve["points"] = " ".join(
-            f"{x / (BINS - 1) * 600:.1f},{200 - share / highest * 190:.1f}"
-            for x, share in enumerate(curve.pop("shares"))
-        )
-    return render("levels.html", curves=curves)
 
 
 def _reading_test(context: Context, real: gr.File) -> None:

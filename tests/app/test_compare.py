@@ -104,6 +104,33 @@ def test_grey_levels_are_drawn_and_told_as_numbers(tab, real):
         assert shown[name] == pytest.approx(facts, abs=6e-4)
 
 
+def test_a_background_of_one_level_does_not_flatten_the_curve_of_the_rest(tab, tmp_path):
+    scan = np.zeros((100, 100), np.uint8)
+    scan[40:60, 40:60] = np.random.default_rng(0).integers(64, 192, (20, 20))
+    PIL.Image.fromarray(scan).save(tmp_path / "scan.png")
+    upload(files(tab, "Real images, to compare with"), tmp_path / "scan.png")
+    compare(tab)
+    svg = tab.locator("#levels svg")
+    points = svg.locator("polyline").get_attribute("points")
+    ys = np.array([float(point.split(",")[1]) for point in points.split()])
+    marks = {}
+    for text in svg.locator("text[text-anchor=end]").all():
+        if text.text_content().endswith("%"):
+            share = float(text.text_content().strip("≤ %")) / 100
+            marks[share] = float(text.get_attribute("y"))
+    ground, top = marks[1e-4], marks[1.0]
+    assert len(marks) == 5
+    assert np.ptp(np.diff([marks[share] for share in sorted(marks)])) < 1e-6, "a decade is one step"
+    # The body is a 25th of the picture, over 32 of 64 bins, and stands well above the ground.
+    body = (ground - ys[16:48]) / (ground - top)
+    assert 0.2 < body.min() < body.max() < 0.5
+    shares = np.histogram(scan / 255, 64, (0, 1))[0] / scan.size
+    heights = (np.log10(np.maximum(shares, 1e-4)) + 4) / 4
+    assert np.ptp((ground - ys) / (ground - top) - heights) < 1e-3
+    assert "share of the pixels, logarithmic" in svg.text_content()
+    assert "logarithmic" in svg.get_attribute("aria-label")
+
+
 def test_one_input_goes_through_the_models_that_start_from_an_image(tab, real):
     choose(tab, "cyclegan-dbt", "toy-noise")
     upload(files(tab, "Input for models that start from an image"), real[0])

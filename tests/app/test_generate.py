@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import io
 import re
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from medigan_hub import Hub
@@ -110,6 +112,27 @@ def test_masks_lie_over_their_picture_as_strongly_as_the_slider_says(page, tab):
     put_back(page, "Opacity of masks (%)")
     expect(masks.first).to_have_css("opacity", "0.3")
     assert sources(tab) == before
+
+
+def test_under_a_mask_that_covers_it_the_picture_is_seen(toy, document, drawing):
+    (image,) = document["outputs"]
+    mask = {**image, "name": "all", "kind": "mask", "range": [0, 1], "channels": ["all"]}
+    code = drawing.replace("np.zeros", "np.ones")  # the mask of sample 0, else empty
+    tab = toy(code=code, outputs=[{**image, "shape": [32, 32, 1]}, {**mask, "shape": [32, 32, 1]}])
+    generate(tab, count="1")
+    covered = seen(tab)
+    move(tab.page, "Opacity of masks (%)", "Home")
+    bare = seen(tab)
+    for channel in range(3):
+        contrast = covered[..., channel].std() / bare[..., channel].std()
+        assert 0.6 <= contrast <= 0.8
+    assert np.abs(covered - bare).mean() > 10, "the mask is seen, too"
+
+
+def seen(tab):
+    """Return the one picture as it is on the screen, with its masks."""
+    shot = tab.locator("figure.tile .layers").screenshot()
+    return np.asarray(PIL.Image.open(io.BytesIO(shot)).convert("RGB"), float)
 
 
 def test_level_and_width_of_the_window_change_what_is_shown_and_not_what_was_made(page, tab):
