@@ -60,6 +60,8 @@ class GenerationRequest:
     uint8 or uint16, (height, width, channels)."""
     fitted: Mapping[str, bool] = field(default_factory=dict)
     """By the input's name, whether its images are brought to the scale that the model knows."""
+    told: tuple[str, ...] = ()
+    """What the caller was told of the inputs."""
     given_latents: np.ndarray | None = None
     """Row i is the latent vector of sample i, where the caller chose them: float32, (N, size)."""
     weights_sha256: str | None = None

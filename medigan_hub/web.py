@@ -18,7 +18,7 @@ from medigan_hub.secrecy import quieten_logs, without_secrets
 
 Value = TypeVar("Value")
 
-AGENT = f"medigan-hub/{__version__} (https://github.com/RichardObi/medigan)"
+AGENT = f"medigan-hub/{__version__} (https://pypi.org/project/medigan-hub/)"
 """How the hub names itself to every server: some turn away what calls itself a mere library."""
 TIMEOUT_SECONDS = 10.0
 """Seconds that a server may take to answer, and between two parts of its answer."""

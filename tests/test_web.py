@@ -30,7 +30,7 @@ def test_it_names_itself_and_its_project_to_every_server(server):
     with web.answer(f"{server.url}{FILE}", {"Range": "bytes=1-"}) as response:
         assert response.content == b"ontent"
     assert web.send("GET", f"{server.url}{FILE}", authorise=lambda r: r).content == b"content"
-    agent = f"medigan-hub/{medigan_hub.__version__} (https://github.com/RichardObi/medigan)"
+    agent = f"medigan-hub/{medigan_hub.__version__} (https://pypi.org/project/medigan-hub/)"
     assert [request.headers["User-Agent"] for request in server.requests] == [agent] * 4
 
 

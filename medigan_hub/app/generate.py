@@ -79,6 +79,7 @@ def _fields(context: Context, model: ModelMetadata) -> None:
                     raise work.Stopped
         words = "1 sample" if total == 1 else f"{total} samples"
         taken = [f" {name}: {images.summary}." for name, images in request.inputs.items()]
+        taken += [f" {line}." for line in request.told]
         yield {
             status: work.said(
                 f"{words} of {model.name}, seed {request.seed}.{''.join(taken)} "

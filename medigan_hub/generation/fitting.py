@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import groupby
 
@@ -16,12 +15,18 @@ from medigan_hub.samples import GenerationRequest, SampleBatch
 
 FAR = 1.5
 """How many times larger or smaller than what was trained on is told, in pixels or in mm."""
+MAX_GROWTH = 16
+"""How many times higher or wider than what was trained on an image may become."""
 FAR_GREY = 0.35
 """How far off a percentile of the grey levels may be, of the whole range."""
 
 
-def check(model: ModelMetadata, images: dict[str, Images], *, fit: bool | None) -> dict[str, bool]:
-    """Warn of images far from what a model was trained on; return which inputs are to be fitted.
+def check(
+    model: ModelMetadata, images: Mapping[str, Images], *, fit: bool | None
+) -> tuple[dict[str, bool], list[HubWarning]]:
+    """Return which inputs are to be fitted, and what is to be said of them.
+
+    That is: which images are far from what the model was trained on.
 
     Raises
     ------
@@ -35,14 +40,17 @@ def check(model: ModelMetadata, images: dict[str, Images], *, fit: bool | None) 
             f"brought to their scale; leave {named('fit')} out"
         )
     fitted = {}
+    told: list[HubWarning] = []
     for name, given in images.items():
         trained = declared[name]
         if trained is None:
             continue
         fitted[name] = trained.one_scale if fit is None else fit
-        _tell_scale(model.name, given, trained, is_fitted=fitted[name])
-        _tell_grey(model.name, given, trained)
-    return fitted
+        if fitted[name]:
+            _check_size(model.name, given, trained)
+        told += _of_scale(model.name, given, trained, is_fitted=fitted[name])
+        told += _of_grey(model.name, given, trained)
+    return fitted, told
 
 
 def fitted(request: GenerationRequest) -> GenerationRequest:
@@ -131,7 +139,22 @@ def _back(array: np.ndarray, declared: Output | None, size: tuple[int, int]) -> 
     return np.stack([resized(image, size) for image in array])
 
 
-def _tell_scale(model: str, images: Images, trained: Trained, *, is_fitted: bool) -> None:
+def _check_size(model: str, images: Images, trained: Trained) -> None:
+    for place in range(len(images)):
+        spacing = images.spacing(place)
+        size = fitting_size(images.size(place), spacing, trained)
+        if any(now > MAX_GROWTH * known for now, known in zip(size, trained.size, strict=True)):
+            raise RequestError(
+                f"{images.name(place)} would have {size[0]} x {size[1]} pixels at the scale that "
+                f"{model} was trained on"
+                + ("" if spacing is None else f", as its own are {spacing[0]:g} mm apart")
+                + f"; crop it, or leave its scale with {named('fit', False)}"
+            )
+
+
+def _of_scale(
+    model: str, images: Images, trained: Trained, *, is_fitted: bool
+) -> Iterator[HubWarning]:
     worst, found = FAR, None
     for place in range(len(images)):
         factor = _factors(images.size(place), images.spacing(place), trained)[0]
@@ -149,28 +172,25 @@ def _tell_scale(model: str, images: Images, trained: Trained, *, is_fitted: bool
     if is_fitted:
         new = " x ".join(map(str, fitting_size((height, width), spacing, trained)))
         words += f": it is brought to {new}, and the result back ({named('fit', False)} leaves it)"
-        warnings.warn(words, HubNote, stacklevel=4)
+        yield HubNote(words)
     else:
-        words += (
-            f": what it makes at {worst:.3g} times another scale is not to be trusted; bring the "
-            f"image there with {named('fit', True)}"
+        yield HubWarning(
+            f"{words}: what it makes at {worst:.3g} times another scale is not to be trusted; "
+            f"bring the image there with {named('fit', True)}"
         )
-        warnings.warn(words, HubWarning, stacklevel=4)
 
 
-def _tell_grey(model: str, images: Images, trained: Trained) -> None:
+def _of_grey(model: str, images: Images, trained: Trained) -> Iterator[HubWarning]:
     if trained.grey_range is None:
         return
     for place in range(len(images)):
         grey = images.grey_range(place)
         if max(abs(a - b) for a, b in zip(grey, trained.grey_range, strict=True)) > FAR_GREY:
             low, high = trained.grey_range
-            warnings.warn(
+            yield HubWarning(
                 f"98 % of the pixels of {images.name(place)} lie between {grey[0]:.0%} and "
                 f"{grey[1]:.0%} of the range from black to white, and those that {model} was "
                 f"trained on between {low:.0%} and {high:.0%}; look at what comes out, or bring "
-                "the image to such levels",
-                HubWarning,
-                stacklevel=4,
+                "the image to such levels"
             )
             return

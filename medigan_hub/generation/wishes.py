@@ -6,6 +6,7 @@ Nothing here loads a plugin, a framework or weights, or asks the network.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
@@ -144,7 +145,9 @@ def request(
     for entry in model.inputs:
         if entry.name in images:
             images[entry.name].check(entry, model.name)
-    fitted = fitting.check(model, images, fit=reading.fit)
+    fitted, told = fitting.check(model, images, fit=reading.fit)
+    for warning in told:
+        warnings.warn(warning, stacklevel=3)
     return GenerationRequest(
         metadata=model,
         indices=range(count),
@@ -153,6 +156,7 @@ def request(
         options=checked_options,
         inputs=images,
         fitted=fitted,
+        told=tuple(map(str, told)),
         given_latents=None if vectors is None else vectors[:count],
         execution=execution,
     )

@@ -138,6 +138,14 @@ def test_greys_far_from_those_trained_on_are_told_of(model):
         hub.generate("toy-noise", inputs=np.minimum(grey(64, 64), 10))
 
 
+def test_what_would_grow_beyond_measure_is_refused(model, tmp_path):
+    hub = model(TRAINED | {"one_scale": True})
+    path = slice_of(tmp_path / "a.nii", grey(300, 200), (10, 10))
+    words = r"a\.nii would have 6000 x 4000 pixels .* own are 10 mm apart; .* with fit=False"
+    with pytest.raises(RequestError, match=words):
+        hub.generate("toy-noise", inputs=path)
+
+
 def test_nothing_is_fitted_to_what_is_not_known(model):
     hub = model()
     with pytest.raises(RequestError, match="does not say which images it was trained on"):
