@@ -145,3 +145,13 @@ def test_uploads_are_removed_when_the_page_is_closed(open_page, temporary, tmp_p
     while left := list(temporary.rglob("my-scan.png")):
         assert time.monotonic() < end, f"the upload is still there: {left}"
         time.sleep(0.05)
+
+
+def test_it_is_said_what_was_taken_of_an_upload(tab, tmp_path):
+    pixels = np.tile(np.linspace(0, 3000, 210).astype(np.uint16), (200, 1))
+    PIL.Image.fromarray(pixels).save(tmp_path / "detector.png")
+    upload(tab, tmp_path / "detector.png")
+    generate(tab)
+    said = tab.locator("#generate-status").inner_text()
+    assert "mammogram: 1 image of 200 x 210 pixels, 16 bits" in said
+    assert "taken as 12 bits, since the brightest pixel is 3000" in said
