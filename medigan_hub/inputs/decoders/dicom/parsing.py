@@ -38,7 +38,7 @@ SHORT_VRS = frozenset(
 
 MAX_DEPTH = 32
 """Of sequences within each other."""
-MAX_ELEMENTS = 1_000_000
+MAX_ELEMENTS = 500_000
 MAX_INFLATED_BYTES = 64 * 2**20
 """Of a file that is compressed as a whole."""
 
