@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import struct
 import threading
@@ -588,6 +589,14 @@ LOSSLESS = {
 }
 
 
+HTJ2K = (
+    "|4;u>04YEK0000800008000000000000008000080000000000009pH0sl|{2mk^A000XAQUDA90ssL31q1{@0smY"
+    "86Cj9?kdTm&kdTm&kdTmwh=~7W02crOPjF>!N>E53R%LP^FfKASE;BCwkN^q*00000S^xq6lfVEbU-ktDbN~PVzyK"
+    "3K022Tr{sISd02=WFhjakI024p}6Mzg10fKY@Zs>*p!&Csk04g8=6=1e)+p2JabpXEm_U-$?LILcy0RPz"
+)
+"""8 x 8 steps of 60 from 0, by OpenJPH: not all versions of imagecodecs can write it."""
+
+
 def compressed(
     path: Path, pixels: np.ndarray, syntax: str, frames: list[bytes], **values: Any
 ) -> Path:
@@ -623,9 +632,9 @@ def test_compressed_values_keep_their_signs(tmp_path, syntax):
 
 
 def test_ht_jpeg_2000_and_jpeg_of_12_bits_are_read(tmp_path):
-    encoded = bytes(imagecodecs.htj2k_encode(RAMP, reversible=True))
-    path = compressed(tmp_path / "a", RAMP, uid.HTJ2KLossless, [encoded])
-    assert np.array_equal(picture(path).pixels, RAMP)
+    steps = np.arange(0, 64 * 60, 60, np.uint16).reshape(8, 8)
+    path = compressed(tmp_path / "a", steps, uid.HTJ2KLossless, [base64.b85decode(HTJ2K)])
+    assert np.array_equal(picture(path).pixels, steps)
     encoded = bytes(imagecodecs.jpeg8_encode(RAMP, level=100, bitspersample=12))
     values = {"BitsStored": 12, "HighBit": 11}
     path = compressed(tmp_path / "b", RAMP, uid.JPEGExtended12Bit, [encoded], **values)
