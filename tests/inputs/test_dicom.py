@@ -239,6 +239,15 @@ def test_a_table_of_the_modality_comes_before_the_window(tmp_path):
     assert picture(path).pixels.tolist() == [[100, 300, 200]]
 
 
+def test_a_table_may_begin_below_0_and_not_say_so(tmp_path):
+    lut = table([0, 100, 200, 300], first=-2)
+    lut["LUTDescriptor"].VR = "US"
+    lut.LUTDescriptor = [4, 0x10000 - 2, 16]
+    pixels = np.array([[-2, -1, 0, 1]], np.int16)
+    path = write(tmp_path / "a", pixels, ModalityLUTSequence=[lut])
+    assert picture(path).pixels.tolist() == [[0, 100, 200, 300]]
+
+
 @pytest.mark.parametrize(
     "values", [{"PhotometricInterpretation": "MONOCHROME1"}, {"PresentationLUTShape": "INVERSE"}]
 )

@@ -132,7 +132,8 @@ def _whole(elements: DataSet, keyword: str, default: int) -> int:
 def _check_native(layout: Layout, syntax: str, length: int) -> None:
     """Refuse pixels that the file can't hold as they are."""
     if syntax and syntax not in NATIVE:
-        raise Fault("is damaged: its pixels are not compressed as its header claims")
+        named = shortened(syntax, 70)
+        raise Fault(f"can't be read: in the transfer syntax {named} its pixels would be compressed")
     if layout.kind in TRANSFORMED or (layout.kind == "YBR_FULL_422" and layout.width % 2):
         raise Fault(f"is damaged: it claims {layout.kind}, which its pixels can't be")
     if math.ceil(layout.frames * layout.frame_bits / 8) > length:

@@ -104,10 +104,11 @@ def _descriptor(elements: DataSet, keyword: str, *, signed: bool) -> tuple[int, 
     if len(values) != 3:
         raise Fault(f"is damaged: its {keyword} has {len(values)} values, not 3")
     count, first, bits = values
+    count = count or 0x10000
     stated = elements.vr(keyword)
-    if first >= 0x8000 and (stated == "SS" or (stated != "US" and signed)):
-        first -= 0x10000
-    return count or 0x10000, first, bits
+    # Some state no sign where there is one: then the table would end beyond 16 bits.
+    has_sign = stated == "SS" or (signed and (stated != "US" or first + count > 0x10000))
+    return count, first - 0x10000 if has_sign and first >= 0x8000 else first, bits
 
 
 def _entries(elements: DataSet, keyword: str, count: int) -> np.ndarray:
