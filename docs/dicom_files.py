@@ -16,7 +16,7 @@ import pydicom.data
 from medigan_hub import RequestError
 from medigan_hub.inputs.decoders.base import HEAD_BYTES, NoPixels
 from medigan_hub.inputs.decoders.dicom import DicomDecoder
-from medigan_hub.inputs.reading import Reading
+from medigan_hub.reading import Reading
 
 PAGE = Path(__file__).parent / "dicom.md"
 FOLDER = Path(pydicom.data.__file__).parent

@@ -24,7 +24,7 @@ from pydicom.encaps import encapsulate
 from medigan_hub import MissingDependencyError, RequestError
 from medigan_hub.inputs.decoders.base import NoPixels, Picture
 from medigan_hub.inputs.decoders.dicom import DicomDecoder, parsing
-from medigan_hub.inputs.reading import Reading
+from medigan_hub.reading import Reading
 
 DECODER = DicomDecoder()
 RAMP = np.linspace(0, 4095, 12 * 10).astype(np.uint16).reshape(12, 10)

@@ -15,7 +15,7 @@ from pydicom import pixels as reference
 from medigan_hub import RequestError
 from medigan_hub.inputs.decoders.base import NoPixels
 from medigan_hub.inputs.decoders.dicom import DicomDecoder
-from medigan_hub.inputs.reading import Reading
+from medigan_hub.reading import Reading
 from support import ROOT
 
 

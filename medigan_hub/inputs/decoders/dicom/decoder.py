@@ -15,7 +15,7 @@ from medigan_hub.inputs.decoders.base import Decoder, Frames, NoPixels, Picture,
 from medigan_hub.inputs.decoders.dicom import codecs, display, layout, pixels
 from medigan_hub.inputs.decoders.dicom.elements import Fault
 from medigan_hub.inputs.decoders.dicom.parsing import Body, Header, begins, header_of
-from medigan_hub.inputs.reading import Reading, Window
+from medigan_hub.reading import Reading, Window
 
 IMAGES = "1.2.840.10008.5.1.4.1.1."
 OTHERS = {

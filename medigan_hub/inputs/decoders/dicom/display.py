@@ -15,7 +15,7 @@ from medigan_hub.inputs.decoders.base import Picture
 from medigan_hub.inputs.decoders.dicom import tables
 from medigan_hub.inputs.decoders.dicom.elements import DataSet, Fault
 from medigan_hub.inputs.decoders.dicom.layout import Layout
-from medigan_hub.inputs.reading import Window
+from medigan_hub.reading import Window
 
 FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 OWN, SHARED = "PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"
