@@ -106,6 +106,7 @@ def test_what_such_a_format_claims_is_looked_at_before_it_is_decoded(extend, tmp
     path.write_bytes(b"GREY 9999 9999\n")
     with pytest.raises(RequestError, match=r"claim\.grey has 9999 x 9999 pixels"):
         inputs.check_size(path, 10**6)
+    path.write_bytes(b"GREY 99 99\n")
     with pytest.raises(RequestError, match=r"claim\.grey can't be read: cannot reshape"):
         inputs.read(path)
 
