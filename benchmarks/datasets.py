@@ -69,7 +69,7 @@ def _time(model: str, count: int, name: str, folder: Path) -> None:
     if plugin is None:
         raise SystemExit(f"install {model} first")
     request = generation.request(plugin.metadata, count)
-    writer = writers.find(name, request)
+    arrangement = writers.arrange(writers.find(name, request), request)
     ready = list(stream(plugin, replace(request, indices=range(count))))  # also loads the network
 
     def generate() -> None:
@@ -77,10 +77,10 @@ def _time(model: str, count: int, name: str, folder: Path) -> None:
             pass
 
     def write() -> None:
-        dataset.write(lambda _: iter(ready), request, folder, writer)
+        dataset.write(lambda _: iter(ready), request, folder, arrangement)
 
     def both() -> None:
-        dataset.write(lambda part: stream(plugin, part), request, folder, writer)
+        dataset.write(lambda part: stream(plugin, part), request, folder, arrangement)
 
     seconds: dict[str, list[float]] = {"generate": [], "write": [], "both": []}
     for _ in range(3):

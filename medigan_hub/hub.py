@@ -164,6 +164,11 @@ class Hub:
             condition, or one.
         seed
             0 to 2**64 - 1; by default 0.
+        indices
+            Which samples alone, in place of ``num_samples``: one, such as 37, or a
+            run, such as ``range(100, 200)`` or ``"100:200"``. They are those that a
+            job of all would make, but for rounding; item i of inputs, latents and
+            values of conditions is that of sample i.
         inputs
             For models that start from images: a file (PNG, TIFF, JPEG, BMP, GIF,
             PGM, DICOM, NIfTI, NumPy), a folder, an array (height, width) or
@@ -206,6 +211,9 @@ class Hub:
         output: str | Path,
         *,
         format: str = "png",  # noqa: A002 (the name that callers know)
+        shard_size: int | None = None,
+        layout: str = "folders",
+        split: Mapping[str, float] | None = None,
         overwrite: bool = False,
         resume: bool = False,
         progress: Callable[[int, int], None] | None = None,
@@ -218,13 +226,31 @@ class Hub:
         format
             ``png``, ``npz``, ``nifti``, ``dicom``, ``webdataset``, or one that an
             extension brings.
+        shard_size
+            Samples in a file, for ``webdataset``; by default an eighth of all, at
+            least 1 and at most 1000, so that several workers of a loader have a
+            file each.
+        layout
+            ``folders``: a folder for each image, mask and input. ``classes``: the
+            images in a folder for each class, as ``ImageFolder`` of torchvision
+            and ``image_dataset_from_directory`` of Keras read them; the data set's
+            README says which folder to give them. The class is that of a label, of
+            a condition with few values, or of the folder that an input lay in;
+            where several tell it, ``classes:NAME`` names one.
+        split
+            A mapping from names of splits to their shares, which sum to 1:
+            ``{"train": 0.8, "val": 0.1, "test": 0.1}``. Which split a sample
+            belongs to depends on seed and index alone; the shares are kept but for
+            a few samples. Samples that were made from one file are in one split.
+            The manifest says which; with ``classes`` each has a folder, too.
         overwrite
             Replace another data set that the folder holds. The same data set
             may be written again without.
         resume
             Go on with what an interrupted job left in the folder: finished
             samples are verified and kept, missing ones made. The end is the
-            same, byte for byte, as that of a job that was not interrupted.
+            same, byte for byte, as that of a job that was not interrupted. A data
+            set of fewer samples of the same job, finished or not, grows to this one.
         progress
             Called with the samples done and the samples in all: at the start,
             and after each batch.
@@ -246,16 +272,23 @@ class Hub:
 
         if overwrite and resume:
             raise RequestError("overwrite and resume exclude each other; ask for one of them")
+        arranged = writers.wishes(shard_size=shard_size, layout=layout, split=split)
+        how: Any = {"overwrite": overwrite, "resume": resume}
         plugin = self._catalogue.plugin(model)
-        request = generation.request(plugin.metadata, num_samples, **wishes)
-        writer, folder = writers.find(format, request), Path(output)
+        asked = generation.request(plugin.metadata, num_samples, **wishes)
+        arrangement = writers.arrange(writers.find(format, asked), asked, **arranged)
+        folder = Path(output)
         dataset.check_place(folder)
-        request = generation.chosen(request)
-        dataset.check_folder(folder, request, writer, overwrite=overwrite, resume=resume)
-        request = generation.ready(plugin, request)
+        chosen = generation.chosen(asked)
+        dataset.check_folder(folder, chosen, arrangement, **how)
+
+        def first(count: int) -> GenerationRequest:
+            return generation.ready(plugin, chosen.first(count))
+
+        request = generation.ready(plugin, chosen)
         produce = partial(generation.stream, plugin)
         return dataset.write(
-            produce, request, folder, writer, overwrite=overwrite, resume=resume, progress=progress
+            produce, request, folder, arrangement, first=first, progress=progress, **how
         )
 
     def verify(self, folder: str | Path) -> Verdict:

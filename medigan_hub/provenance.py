@@ -59,6 +59,8 @@ def header(request: GenerationRequest) -> dict[str, Any]:
         "hub_version": __version__,
         "seed": request.seed,
         "count": len(request.indices),
+        # The first, and the one after the last.
+        "indices": [request.indices[0], request.indices[-1] + 1],
         # Several values are those that the samples take turns in.
         "conditions": {
             name: list(value) if isinstance(value, tuple) else value
@@ -121,6 +123,9 @@ def text(request: GenerationRequest) -> dict[str, str]:
 def sample_text(request: GenerationRequest, index: int, array: str) -> dict[str, str]:
     """Return what is to be said inside the file of one array of one sample."""
     words = {**text(request), "Sample": str(index), "Array": array}
+    if request.given_latents is not None:  # its own alone: what others there are changes nothing
+        del words["Latent vectors"]
+        words["Latent vector"] = f"given, SHA-256 {_sha256(request.given_latents[index])}"
     if any(entry.name == array for entry in request.metadata.inputs):
         if array not in request.inputs:
             return words | {"Description": SIMULATED_INPUT}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from medigan_hub.errors import RequestError
-from medigan_hub.generation import DEFAULTS
+from medigan_hub.generation import DEFAULTS, run
 from medigan_hub.metadata import ModelMetadata, Output, Parameter, parse_parameters
 from medigan_hub.reading import READING, Reading
 from medigan_hub.spelling import flag
@@ -76,7 +76,7 @@ def python(
     lines = ["from medigan_hub import Hub", ""]
     if vectors is not None:
         lines[:1] = ["import numpy as np", *lines[:1]]
-        lines += [*_array("latents", vectors[:num_samples]), ""]
+        lines += [*_array("latents", vectors[: _stop(num_samples, asked)]), ""]
     arguments = [(f"{key}=", _expression(value)) for key, value in asked.items()]
     if vectors is not None:
         arguments.append(("latents=", "latents"))
@@ -131,6 +131,8 @@ def command(
             words.append([flag(key)])
         elif isinstance(value, tuple):
             words.append([flag(key), ",".join(f"{each:g}" for each in value)])
+        elif isinstance(value, range):
+            words.append([flag(key), f"{value.start}:{value.stop}"])
         else:
             words.append([flag(key), str(value)])
     return "\n".join([*comments, *_continued([shlex.join(each) for each in words])]) + "\n"
@@ -148,6 +150,8 @@ def _asked(model: ModelMetadata, wishes: Wishes) -> dict[str, Any]:
             asked[name] = np.asarray(value, dtype=np.float32)
         elif name == "inputs":
             asked[name] = _places(value)
+        elif name == "indices":
+            asked[name] = run(value)
         elif name in ("conditions", "options"):
             kind = name.removesuffix("s")
             parsed = parse_parameters(kind, getattr(model, name), value, model.name)
@@ -155,6 +159,12 @@ def _asked(model: ModelMetadata, wishes: Wishes) -> dict[str, Any]:
         elif value != default:
             asked[name] = value if isinstance(value, (str, bool, tuple)) else int(value)
     return asked
+
+
+def _stop(num_samples: int, asked: Mapping[str, Any]) -> int:
+    """Return how far the samples reach: the index after the last of them."""
+    indices = asked.get("indices")
+    return num_samples if indices is None else int(indices.stop)
 
 
 def _places(source: Any) -> str | dict[str, str]:

@@ -6,6 +6,7 @@ import re
 
 OTHERWISE = {
     "num_samples": "-n",
+    "indices": "--index",
     "inputs": "--input",
     "conditions": "--condition",
     "options": "--option",

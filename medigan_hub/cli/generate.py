@@ -27,6 +27,15 @@ if TYPE_CHECKING:
     from medigan_hub.inputs import Source
 
 Seed = Annotated[int, typer.Option("--seed", help="Seed: the same seed makes the same samples.")]
+Indices = Annotated[
+    str | None,
+    typer.Option(
+        "--index",
+        metavar="I|FROM:TO",
+        help="In place of -n, sample I alone, such as 37, or those before TO, such as 100:200.",
+        show_default=False,
+    ),
+]
 Inputs = Annotated[
     list[str] | None,
     typer.Option(
@@ -71,6 +80,9 @@ Options = Annotated[
     typer.Option("--option", metavar="K=V", help="Option of the model.", show_default=False),
 ]
 
+ARRANGED = ("indices", "format", "shard_size", "layout", "classes_from", "classes_in", "split")
+"""What a data set's header says of its arrangement, and the printed JSON too."""
+
 
 @with_knobs()
 def generate(
@@ -87,6 +99,7 @@ def generate(
         ),
     ] = None,
     seed: Seed = 0,
+    indices: Indices = None,
     inputs: Inputs = None,
     condition: Conditions = None,
     balance: Balance = False,
@@ -95,11 +108,41 @@ def generate(
     format_name: Annotated[
         str, typer.Option("--format", help="png, npz, nifti, dicom, webdataset, or an extension's.")
     ] = "png",
+    shard_size: Annotated[
+        int | None,
+        typer.Option(
+            "--shard-size",
+            help="Samples in a file of webdataset; by default an eighth of all, at most 1000.",
+            show_default=False,
+        ),
+    ] = None,
+    layout: Annotated[
+        str,
+        typer.Option(
+            "--layout",
+            metavar="folders|classes[:NAME]",
+            help="A folder for each array, or one for each class of the images, as ImageFolder "
+            "and Keras read them; NAME is the label or condition that tells the class.",
+        ),
+    ] = "folders",
+    split: Annotated[
+        str | None,
+        typer.Option(
+            "--split",
+            metavar="NAME=SHARE,...",
+            help="Splits with their shares, such as train=0.8,val=0.1,test=0.1.",
+            show_default=False,
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace another data set in the folder.")
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an interrupted job in the folder.")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on with an interrupted job in the folder, or let its data set grow to -n.",
+        ),
     ] = False,
     as_json: Json = False,
     **knobs: Unpack[Knobs],
@@ -108,6 +151,7 @@ def generate(
     wishes: Wishes = {
         **_read([*(inputs or ()), *_more(inputs, more)], condition, latents, option),
         "seed": seed,
+        "indices": indices,
         "balance": balance,
         **knobs,
     }
@@ -117,6 +161,9 @@ def generate(
             num_samples,
             output,
             format=format_name,
+            shard_size=shard_size,
+            layout=layout,
+            split=None if split is None else _pairs("--split", split.split(",")),  # type: ignore[arg-type]
             overwrite=overwrite,
             resume=resume,
             progress=progress,
@@ -128,6 +175,7 @@ def generate(
             "count": saved.count,
             "made": saved.made,
             "seed": saved.seed,
+            **{key: saved.header[key] for key in ARRANGED},
             "output": str(saved.output),
             "manifest": str(saved.manifest),
             "seconds": round(saved.seconds, 3),
@@ -192,6 +240,7 @@ def preview(
         ),
     ] = None,
     seed: Seed = 0,
+    indices: Indices = None,
     inputs: Inputs = None,
     condition: Conditions = None,
     balance: Balance = False,
@@ -211,6 +260,7 @@ def preview(
     wishes: Wishes = {
         **_read([*(inputs or ()), *_more(inputs, more)], condition, latents, option),
         "seed": seed,
+        "indices": indices,
         "balance": balance,
         **knobs,
     }

@@ -10,22 +10,26 @@ from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from medigan_hub.dataset import croissant, description, header, manifest
-from medigan_hub.dataset.verification import archive_of, is_vouched_for, members_of
+from medigan_hub.dataset import header, manifest
+from medigan_hub.dataset.verification import archive_of, describing, is_vouched_for, members_of
 from medigan_hub.errors import HubWarning, OutputError
 from medigan_hub.files import PART, is_leftover, walk
 from medigan_hub.hashes import sha256_inside
+from medigan_hub.writers.arrangement import CLASSES
 
 MADE = re.compile(r"(?:[a-z][a-z0-9_]*/)?([0-9]{1,18})(?:\.[A-Za-z0-9]+)+")
 """Paths of files with samples: the number of the sample, or of the shard, in a folder or none."""
+IN_CLASSES = re.compile(r"(?:[^/\x00-\x1f.~][^/\x00-\x1f]*/){1,3}([0-9]{1,18})(?:\.[A-Za-z0-9]+)+")
+"""The same where classes have folders: of the split, of the array, of the class."""
 
 
 def check_clearable(folder: Path, owner: Mapping[str, Any]) -> None:
     """Make sure that a data set lists no files but such as the hub makes."""
+    made = IN_CLASSES if owner.get("layout") == CLASSES else MADE
     for name in (manifest.MANIFEST, manifest.UNFINISHED):
         for row in _rows(folder, name, owner):
             for file in row["files"].values():
-                number = MADE.fullmatch(file["path"])
+                number = made.fullmatch(file["path"])
                 if number is None or ("member" not in file and int(number[1]) != row["index"]):
                     raise OutputError(
                         f"{folder} holds a data set that lists {file['path'][:80]!r}, which no "
@@ -47,20 +51,20 @@ def clear(folder: Path, owner: Mapping[str, Any]) -> None:
     """
     changed: list[str] = []
     for name in (manifest.MANIFEST, manifest.UNFINISHED):
-        emptied = set()
+        emptied: set[Path] = set()
         # The manifest goes last: if this is interrupted, what is left is still listed.
         for path, whole in _listed_files(folder, _rows(folder, name, owner)):
             place = folder / path
             if whole:
                 place.unlink()
-                emptied.add(place.parent)
+                emptied |= {folder / parent for parent in PurePosixPath(path).parents[:-1]}
             elif place.exists():
                 changed.append(path)
-        for place in emptied - {folder}:
+        for place in sorted(emptied, reverse=True):  # what lies in a folder before the folder
             with suppress(OSError):  # it holds other things as well
                 place.rmdir()
         (folder / name).unlink(missing_ok=True)
-    for name in (description.README, croissant.CROISSANT):
+    for name in set(describing(owner)) - {manifest.MANIFEST}:
         (folder / name).unlink(missing_ok=True)
     if changed:
         warnings.warn(

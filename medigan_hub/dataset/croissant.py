@@ -14,6 +14,7 @@ from medigan_hub.dataset import description, manifest
 from medigan_hub.dataset.header import to_json
 from medigan_hub.files import write_atomically
 from medigan_hub.hashes import sha256_inside, sha256_of
+from medigan_hub.writers.arrangement import CLASSES
 
 CROISSANT = "croissant.json"
 
@@ -55,6 +56,12 @@ CONTEXT: dict[str, Any] = {
     "subField": "cr:subField",
     "transform": "cr:transform",
 }
+SPLITS = {
+    **dict.fromkeys(("train", "training"), "cr:TrainingSplit"),
+    **dict.fromkeys(("val", "valid", "validation"), "cr:ValidationSplit"),
+    **dict.fromkeys(("test", "testing"), "cr:TestSplit"),
+}
+"""What splits are for, by their usual names."""
 PNG = "image/png"
 MEDIA_TYPES = {
     ".png": PNG,
@@ -85,7 +92,7 @@ def document(folder: Path, header: Mapping[str, Any]) -> dict[str, Any]:
     there is one more of each array, by the samples' indices.
     """
     first = next(manifest.rows(folder, manifest.MANIFEST))
-    file_sets = _file_sets(first)
+    file_sets = _file_sets(first, header)
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
@@ -112,7 +119,7 @@ def document(folder: Path, header: Mapping[str, Any]) -> dict[str, Any]:
                 "encodingFormat": "application/jsonlines",
                 "sha256": sha256_of(folder / manifest.MANIFEST),
             },
-            *file_sets,
+            *file_sets.values(),
         ],
         "recordSet": [
             {
@@ -123,34 +130,71 @@ def document(folder: Path, header: Mapping[str, Any]) -> dict[str, Any]:
                 "key": {"@id": "samples/index"},
                 "field": _fields(first),
             },
-            *(_pictures(entry) for entry in file_sets if entry["encodingFormat"] == PNG),
+            *_splits(header["split"]),
+            *(
+                _pictures(entry, name)
+                for name, entry in file_sets.items()
+                if entry["encodingFormat"] == PNG
+            ),
         ],
     }
 
 
-def _file_sets(row: manifest.Row) -> list[dict[str, Any]]:
-    """Return a file set for each folder that the rows name files in; all rows name the same."""
-    patterns = {}
-    for file in row["files"].values():
+def _file_sets(row: manifest.Row, header: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return a file set for each pattern of the rows' files, by an array that it is of.
+
+    All rows name the same but for splits and classes.
+    """
+    patterns: dict[str, tuple[str, str | None]] = {}
+    for name, file in row["files"].items():
         path = PurePosixPath(file["path"])
-        suffixes = "".join(path.suffixes)
-        patterns[str(path.parent / f"*{suffixes}")] = MEDIA_TYPES.get(path.suffix)
-    return [
-        {
+        folders = list(path.parent.parts)
+        if header["layout"] == CLASSES:
+            folders[0] = "*" if header["split"] else folders[0]
+            folders[-1] = "*" if header["classes_in"] in (".", name) else folders[-1]
+        pattern = "/".join((*folders, f"*{''.join(path.suffixes)}"))
+        patterns.setdefault(pattern, (name, MEDIA_TYPES.get(path.suffix)))
+    return {
+        name: {
             "@type": "cr:FileSet",
             "@id": pattern,
             "name": pattern,
             "includes": pattern,
             "encodingFormat": media_type or "application/octet-stream",
         }
-        for pattern, media_type in patterns.items()
+        for pattern, (name, media_type) in patterns.items()
+    }
+
+
+def _splits(shares: Mapping[str, float] | None) -> list[dict[str, Any]]:
+    """Return the record set of the splits, if there are any; usual names are told in one word."""
+    if not shares:
+        return []
+    usual = all(name.casefold() in SPLITS for name in shares)
+    fields = [_field("splits/name", "sc:Text")]
+    # The specification has cr:Split alone, which mlcroissant 1.1.1 does not take for a field's type.
+    fields += [_field("splits/url", ["sc:URL", "cr:Split"])] if usual else []
+    return [
+        {
+            "@type": "cr:RecordSet",
+            "@id": "splits",
+            "name": "splits",
+            "description": "What the samples are meant for.",
+            "dataType": "cr:Split",
+            "key": {"@id": "splits/name"},
+            "field": fields,
+            "data": [
+                {"splits/name": name} | ({"splits/url": SPLITS[name.casefold()]} if usual else {})
+                for name in shares
+            ],
+        }
     ]
 
 
-def _pictures(file_set: Mapping[str, Any]) -> dict[str, Any]:
+def _pictures(file_set: Mapping[str, Any], array: str) -> dict[str, Any]:
     """Return the record set of one array's pictures; a file's name begins with its index."""
     pattern = file_set["@id"]
-    name = f"{PurePosixPath(pattern).parent.name}-pictures"
+    name = f"{array}-pictures"
     index = {"extract": {"fileProperty": "filename"}, "transform": {"regex": "^([0-9]+)"}}
     content = {"extract": {"fileProperty": "content"}}
     return {
@@ -178,8 +222,16 @@ def _fields(row: manifest.Row) -> list[dict[str, Any]]:
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         data_type = "sc:Float" if number else "sc:Boolean" if isinstance(value, bool) else "sc:Text"
         fields.append(_fact(f"conditions.{name}", data_type))
-    if "input" in row:
-        fields.append(_fact("input", "sc:Text"))
+    if "split" in row:
+        references = {"references": {"field": {"@id": "splits/name"}}}
+        fields.append({**_fact("split", "sc:Text"), **references})
+    for name, data_type in (
+        ("input", "sc:Text"),
+        ("frame", "sc:Integer"),
+        ("input_class", "sc:Text"),
+    ):
+        if name in row:
+            fields.append(_fact(name, data_type))
     for name, file in row["files"].items():
         for key, value in file.items():
             data_type = "sc:Integer" if isinstance(value, int) else "sc:Text"
@@ -198,12 +250,9 @@ def _fact(path: str, data_type: str) -> dict[str, Any]:
     return _field(f"samples/{path}", data_type, source)
 
 
-def _field(identity: str, data_type: str, source: Mapping[str, Any]) -> dict[str, Any]:
+def _field(
+    identity: str, data_type: str | list[str], source: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     name = identity.rpartition("/")[-1]
-    return {
-        "@type": "cr:Field",
-        "@id": identity,
-        "name": name,
-        "dataType": data_type,
-        "source": source,
-    }
+    field = {"@type": "cr:Field", "@id": identity, "name": name, "dataType": data_type}
+    return field if source is None else {**field, "source": source}

@@ -21,7 +21,8 @@ READING = {
     "nifti": "NIfTI files, one for each array of a sample: `nibabel.load(path)`.",
     "dicom": "DICOM files, one for each array of a sample: images as Secondary Capture, "
     "masks as Segmentation that refers to its image.",
-    "webdataset": "Tar files of many samples each, for the library `webdataset`.",
+    "webdataset": "Tar files of several samples each, for the library `webdataset`: `shard_size` "
+    "in `dataset.json` says how many.",
 }
 
 
@@ -54,6 +55,9 @@ def text(header: Mapping[str, Any]) -> str:
         "verify` holds the folder against both.",
         "## How to read it",
         READING.get(header["format"], f"Files of the format {header['format']}."),
+        _classes(header),
+        _splits(header),
+        _labels(header),
         "\n".join(_array(output) for output in header["outputs"]),
         f"## Licence\n\nLicence of the model: {header['licence'] or 'not stated'}. To cite it:",
         f"```bibtex\n{header['citation']}\n```",
@@ -73,6 +77,55 @@ def warning(header: Mapping[str, Any]) -> str:
     )
 
 
+def _run(header: Mapping[str, Any]) -> str:
+    """Say which samples there are, where they don't begin with the first."""
+    first, stop = header["indices"]
+    if first == 0:
+        return ""
+    return f"{first} alone" if stop == first + 1 else f"{first} to {stop - 1} alone"
+
+
+def _classes(header: Mapping[str, Any]) -> str:
+    """Say which folder a loader takes that knows classes by their folders."""
+    root = header["classes_in"]
+    if root is None:
+        return ""
+    folders = [f"{name}/" for name in header["split"] or [""]]
+    roots = [f"`{folder}{'' if root == '.' else root}`".replace("/`", "`") for folder in folders]
+    words = ", ".join(roots).replace("``", "that this file lies in")
+    loaders = (
+        "`torchvision.datasets.ImageFolder` or `keras.utils.image_dataset_from_directory`"
+        if header["format"] == "png"
+        else "`torchvision.datasets.DatasetFolder`, with a function that reads this format,"
+    )
+    several = "one of the folders" if len(roots) > 1 else "the folder"
+    return (
+        f"Each class has a folder: the class of a sample is its `{header['classes_from']}`. Give "
+        f"{loaders} {several} {words}. They number the classes that they find in the order of "
+        "the folders' names, which need not be the numbers of the model."
+    )
+
+
+def _splits(header: Mapping[str, Any]) -> str:
+    if not header["split"]:
+        return ""
+    shares = ", ".join(f"{name} ({share:g})" for name, share in header["split"].items())
+    return (
+        f"The samples are split into {shares}; `split` in the manifest says which is in which. "
+        "That follows from seed and index, and samples that were made from one file are in one "
+        "split, so that the shares are kept but for a few."
+    )
+
+
+def _labels(header: Mapping[str, Any]) -> str:
+    if not header["labels"]:
+        return ""
+    return (
+        f"`{header['labels']}` is what the manifest says of the samples, as a table. A text in it "
+        "that begins with =, +, - or @ has an apostrophe in front, for the sake of spreadsheets."
+    )
+
+
 def _bold(line: str) -> str:
     return f"**{line}**" if line else ""
 
@@ -88,6 +141,7 @@ def _table(header: Mapping[str, Any]) -> str:
         "run by": f"{runtimes.title(header['runtime'])} {header['runtime_version'] or ''}".strip(),
         "software": f"medigan-hub {header['hub_version']}",
         "seed": header["seed"],
+        "samples": _run(header),
         "conditions": _pairs(header["conditions"]),
         "latent vectors": header["latents_sha256"] and f"given, SHA-256 {header['latents_sha256']}",
         "options": _pairs(header["options"]),

@@ -10,21 +10,22 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from medigan_hub.dataset import croissant, description, header, manifest
+from medigan_hub.dataset import croissant, description, header, labels, manifest
 from medigan_hub.dataset.place import GO_ON
-from medigan_hub.dataset.verification import DESCRIBING, archive_of
+from medigan_hub.dataset.verification import archive_of, describing
 from medigan_hub.errors import OutputError
 from medigan_hub.files import inside, open_inside
 from medigan_hub.writers import shards
 
 
-def finish(folder: Path, document: dict[str, Any], count: int) -> None:
+def finish(folder: Path, document: dict[str, Any], indices: range) -> None:
     """Put the rows in order, describe the data set to tools, and seal it."""
     key = header.digest(document)
     header.write(folder, document)  # without a seal that it may have had before
     lost: list[str] = []
     rows = manifest.ordered_rows(folder, key, (manifest.UNFINISHED,))
     kept = manifest.rewrite(folder, key, _looked_at(folder, rows, lost))
+    (folder / manifest.MANIFEST).unlink(missing_ok=True)
     if lost:
         some = f"{lost[0]} is" if len(lost) == 1 else f"{len(lost)} files are"
         raise OutputError(
@@ -32,12 +33,13 @@ def finish(folder: Path, document: dict[str, Any], count: int) -> None:
             + (f", such as {lost[0]}" if len(lost) > 1 else "")
             + f": something else was at work in it; {GO_ON}"
         )
-    if kept != [range(count)]:
+    if kept != [indices]:
         raise OutputError(f"the manifest in {folder} was changed while it was written; {GO_ON}")
     manifest.finish(folder)
+    labels.write(folder, document)
     description.write(folder, document)
     croissant.write(folder, document)
-    header.seal(folder, document, DESCRIBING)
+    header.seal(folder, document, describing(document))
     (folder / manifest.UNFINISHED).unlink()
 
 

@@ -13,8 +13,11 @@ from medigan_hub.errors import OutputError
 from medigan_hub.files import open_inside, write_atomically
 from medigan_hub.hashes import sha256_of
 from medigan_hub.samples import GenerationRequest
+from medigan_hub.writers import Arrangement
 
 HEADER = "dataset.json"
+LABELS = "labels.csv"
+"""The table that goes with a data set of whose samples there is more to say than their files."""
 CACHE = "cache"
 """Format of a folder in which a data loader keeps samples."""
 SEAL = "seal"
@@ -25,9 +28,22 @@ MAX_DEPTH = 50
 """Lists and objects inside each other; what is deeper is no header, and can't be written again."""
 
 
-def header(request: GenerationRequest, format_name: str) -> dict[str, Any]:
-    """Return the header of the data set that a job makes in a format."""
-    return {**provenance.header(request), "format": format_name}
+def header(request: GenerationRequest, arrangement: Arrangement) -> dict[str, Any]:
+    """Return the header of the data set that a job makes in this arrangement."""
+    document = {**provenance.header(request), **arrangement.header(request)}
+    tells = (
+        any(entry["kind"] == "label" for entry in document["outputs"])
+        or any(entry["given"] for entry in document["inputs"])
+        or bool(document["conditions"] or document["split"])
+    )
+    return document | {"labels": LABELS if tells else None}
+
+
+def first_index(document: Mapping[str, Any]) -> int:
+    """Return the index of the first sample of the data set with this header; else 0."""
+    found = document.get("indices")
+    first = found[0] if isinstance(found, list) and found else 0
+    return first if type(first) is int and 0 <= first < 2**62 else 0
 
 
 class Header(NamedTuple):

@@ -170,21 +170,35 @@ def ordered_rows(
 def rewrite(folder: Path, key: str, wanted: Iterable[Row]) -> list[range]:
     """Make ``wanted``, rows in the order of the samples, the unfinished manifest.
 
+    The finished one stays.
+
     Returns
     -------
     Which samples those are, as few ranges as say it.
     """
-    kept: list[range] = []
     with replacing(folder / UNFINISHED, durably=True) as stream:
-        for row in wanted:
-            stream.write(encode(row, key))
-            index = row["index"]
-            if kept and kept[-1].stop == index:
-                kept[-1] = range(kept[-1].start, index + 1)
-            else:
-                kept.append(range(index, index + 1))
-    (folder / MANIFEST).unlink(missing_ok=True)
-    return kept
+
+        def written() -> Iterator[int]:
+            for row in wanted:
+                stream.write(encode(row, key))
+                yield row["index"]
+
+        return runs(written())
+
+
+def runs(indices: Iterable[int]) -> list[range]:
+    """Return indices, in order, as few ranges as say it.
+
+    >>> runs([0, 1, 5])
+    [range(0, 2), range(5, 6)]
+    """
+    found: list[range] = []
+    for index in indices:
+        if found and found[-1].stop == index:
+            found[-1] = range(found[-1].start, index + 1)
+        else:
+            found.append(range(index, index + 1))
+    return found
 
 
 def finish(folder: Path) -> None:

@@ -6,26 +6,34 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from medigan_hub.dataset import clearing, description, header, manifest
+from medigan_hub.dataset import clearing, description, growing, header, manifest
+from medigan_hub.dataset.growing import First, Smaller
 from medigan_hub.dataset.verification import DESCRIBING
 from medigan_hub.errors import OutputError, named
 from medigan_hub.files import can_be_made, check_replaceable
 from medigan_hub.samples import GenerationRequest
-from medigan_hub.writers import Writer
+from medigan_hub.writers import Arrangement
 
 GO_ON = f"go on with {named('resume', True)}"
-OWN = (header.HEADER, *DESCRIBING, manifest.UNFINISHED)
+OWN = (header.HEADER, *DESCRIBING, header.LABELS, manifest.UNFINISHED)
 """Files of a data set beside its samples."""
 
 
 def check_folder(
-    folder: Path, request: GenerationRequest, writer: type[Writer], *, overwrite: bool, resume: bool
+    folder: Path,
+    request: GenerationRequest,
+    arrangement: Arrangement,
+    *,
+    overwrite: bool,
+    resume: bool,
+    first: First | None = None,
 ) -> None:
     """Make sure that a job's data set can be written into ``folder``, without touching it.
 
     The folder may be new, empty, or hold the finished data set with the very
     same header, whose files come out the same. With ``resume`` that need not
-    be finished, and its header may be damaged; with ``overwrite`` it may be any
+    be finished, and its header may be damaged, or it may be that of the ``first``
+    samples alone (see ``growing``); with ``overwrite`` it may be any
     data set of the hub. As long as a request is not ready, what its weights
     decide is taken to be as it is there.
 
@@ -34,8 +42,9 @@ def check_folder(
     OutputError
         The folder is a file, can't be written, or holds something else.
     """
-    wanted = header.header(request, writer.format)
     check_place(folder)
+    arrangement = as_found(folder, arrangement, overwrite=overwrite)
+    wanted = header.header(request, arrangement)
     try:
         if any(images.lie_in(folder) for images in request.inputs.values()):
             raise OutputError(f"the input images lie in {folder}; name another folder")
@@ -51,6 +60,11 @@ def check_folder(
             return
         for name in OWN:
             check_replaceable(folder / name)
+        if wanted["labels"] and not holder.get("labels") and (folder / header.LABELS).exists():
+            raise OutputError(
+                f"{folder / header.LABELS} is none of the data set in that folder, and one would "
+                "be written there; move it away"
+            )
     except (OSError, ValueError) as error:
         raise _unusable(folder, error) from error
     if holder["format"] == header.CACHE:
@@ -59,16 +73,61 @@ def check_folder(
         clearing.check_clearable(folder, holder)
         return
     if holder != wanted:
-        changes = header.differences(holder, wanted)
-        raise OutputError(
-            f"{folder} holds another data set: {', '.join(changes[:3])}; "
-            f"name another folder, or replace it with {named('overwrite', True)}"
-        )
+        found_smaller = smaller(folder, request, arrangement, first or request.first)
+        if found_smaller is None:
+            raise _another(folder, holder, wanted)
+        if not resume:
+            raise OutputError(
+                f"{folder} holds the first {holder['count']} of these {wanted['count']} samples; "
+                f"{GO_ON}, name another folder, or begin again with {named('overwrite', True)}"
+            )
+        return
     if not (found and found.seal and found.document == wanted) and not resume:
         raise OutputError(
             f"{folder} holds an unfinished data set of this very job; {GO_ON}, "
             f"or begin again with {named('overwrite', True)}"
         )
+
+
+def smaller(
+    folder: Path, request: GenerationRequest, arrangement: Arrangement, first: First
+) -> Smaller | None:
+    """Return the data set in ``folder`` if it is that of the first samples of a job; else None."""
+    found = header.read(folder)
+    if found is None:
+        return None
+    unknown = {key: found.document.get(key) for key in _not_known(request)}
+    return growing.find(folder, found.document, request, arrangement, first, unknown)
+
+
+def as_found(folder: Path, arrangement: Arrangement, *, overwrite: bool) -> Arrangement:
+    """Return an arrangement with what nobody asked for as it is in the folder that is gone on with.
+
+    A data set that has grown has the shards that it began with.
+    """
+    found = None if overwrite else header.read(folder)
+    return arrangement if found is None else arrangement.as_in(found.document)
+
+
+def _another(folder: Path, holder: dict[str, Any], wanted: dict[str, Any]) -> OutputError:
+    """Say that a folder holds another data set, and how it differs."""
+    there, count = holder.get("count"), wanted["count"]
+    changed = {key for key in {*holder, *wanted} if holder.get(key) != wanted.get(key)}
+    starts = header.first_index(holder) == header.first_index(wanted)
+    if changed <= {"count", "indices"} and starts and isinstance(there, int) and there > count:
+        return OutputError(
+            f"{folder} holds {there} samples of this job, and {count} were asked for: a data set "
+            f"grows, and does not shrink; name another folder, or replace it with "
+            f"{named('overwrite', True)}"
+        )
+    # More samples alone would not make another one of it.
+    others = {key: value for key, value in wanted.items() if key not in ("count", "indices")}
+    held = {key: value for key, value in holder.items() if key not in ("count", "indices")}
+    changes = header.differences(held, others) or header.differences(holder, wanted)
+    return OutputError(
+        f"{folder} holds another data set: {', '.join(changes[:3])}; "
+        f"name another folder, or replace it with {named('overwrite', True)}"
+    )
 
 
 def _not_known(request: GenerationRequest) -> list[str]:

@@ -14,7 +14,8 @@ from medigan_hub import provenance
 from medigan_hub.dataset import header, manifest
 from medigan_hub.errors import HubError, OutputError
 from medigan_hub.samples import GenerationRequest, SampleBatch
-from medigan_hub.writers import EncodedFile, Writer
+from medigan_hub.writers import Arrangement, EncodedFile, Writer
+from medigan_hub.writers.splits import Splits
 
 MAX_ENCODERS = 4
 """Threads that encode samples."""
@@ -24,18 +25,26 @@ class Recorder:
     """Encodes and stores the samples of one batch while the next one is made."""
 
     def __init__(
-        self, folder: Path, request: GenerationRequest, writer: Writer, *, fresh: bool
+        self,
+        folder: Path,
+        request: GenerationRequest,
+        arrangement: Arrangement,
+        writer: Writer,
+        *,
+        fresh: bool,
     ) -> None:
         self.stored = 0
         """Samples that are in the folder."""
         self._request = request
+        self._arrangement = arrangement
+        self._splits = Splits(arrangement.split, request) if arrangement.split else None
         self._writer = writer
         self._labels = {entry.name for entry in request.metadata.outputs if entry.kind == "label"}
         self._encoders = ThreadPoolExecutor(MAX_ENCODERS, "encode")
         self._storer = ThreadPoolExecutor(1, "store")
         self._pending: list[Future[None]] = []
         self._failed = False
-        self._key = header.digest(header.header(request, writer.format))
+        self._key = header.digest(header.header(request, arrangement))
         path = folder / manifest.UNFINISHED
         if fresh:
             path.unlink(missing_ok=True)  # whatever it is, it is not written through
@@ -75,8 +84,10 @@ class Recorder:
         labels = {name: arrays[name].tolist() for name in arrays if name in self._labels}
         images = {name: arrays[name] for name in arrays if name not in self._labels}
         facts = provenance.facts(self._request, index, labels)
+        if self._splits is not None:
+            facts["split"] = self._splits.of(index)
         try:
-            encoded = self._writer.encode(index, images, facts)
+            encoded = self._arrangement.placed(self._writer.encode(index, images, facts), facts)
         except HubError:
             raise
         except Exception as error:

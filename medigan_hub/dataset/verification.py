@@ -15,9 +15,15 @@ from medigan_hub.hashes import sha256_inside
 from medigan_hub.writers import shards
 
 DESCRIBING = (manifest.MANIFEST, description.README, croissant.CROISSANT)
-"""Files beside the header that say what a data set is."""
+"""Files beside the header that say what every data set is."""
 MAX_KEPT = 100_000
 """Faults of a kind that are kept in memory, and members of a shard."""
+
+
+def describing(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the files beside the header that say what the data set with this header is."""
+    has_labels = document.get("labels") == header.LABELS
+    return (*DESCRIBING, header.LABELS) if has_labels else DESCRIBING
 
 
 @dataclass
@@ -78,13 +84,14 @@ def _verify(folder: Path) -> Verdict:
             f"folder, or mend it with the command that made it and {named('resume', True)}"
         )
     verdict = Verdict(folder, count, finished=bool(found.seal))
-    known = {header.HEADER, *DESCRIBING}
+    beside = describing(found.document)
+    known = {header.HEADER, *beside}
     if not found.is_as_written or (
         found.seal.get(header.HEADER) not in (None, header.digest(found.document))
     ):
         verdict.changed.append(header.HEADER)
     if verdict.finished:
-        for name in DESCRIBING:
+        for name in beside:
             if name in found.seal:
                 _check(verdict, name, sha256_inside(folder, name), found.seal[name])
         if set(found.seal) != known:
@@ -131,13 +138,14 @@ def _rows(verdict: Verdict, found: header.Header) -> Iterator[manifest.Row]:
     if stream is None:
         return
     with stream:
+        first = header.first_index(found.document)
         for number, (_, line) in enumerate(manifest.lines(stream), 1):
             row = manifest.decode(line)
             if row is None:
                 verdict.faults.append(f"line {number} of {name} is no row of a manifest")
-            elif row["index"] != number - 1:
+            elif row["index"] != first + number - 1:
                 verdict.faults.append(
-                    f"line {number} of {name} is of sample {row['index']}, not {number - 1}"
+                    f"line {number} of {name} is of sample {row['index']}, not {first + number - 1}"
                 )
             if row is not None:
                 yield row

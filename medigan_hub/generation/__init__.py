@@ -6,11 +6,12 @@ has an engine make the batches and judges them.
 
 from medigan_hub.generation.ready import chosen, ready
 from medigan_hub.generation.streaming import fault, judged, stream
-from medigan_hub.generation.wishes import DEFAULTS, WISHES, Knobs, Wishes, request
+from medigan_hub.generation.wishes import DEFAULTS, WISHES, Indices, Knobs, Wishes, request, run
 
 __all__ = [
     "DEFAULTS",
     "WISHES",
+    "Indices",
     "Knobs",
     "Wishes",
     "chosen",
@@ -18,5 +19,6 @@ __all__ = [
     "judged",
     "ready",
     "request",
+    "run",
     "stream",
 ]

@@ -94,7 +94,7 @@ def _published(request: GenerationRequest, entry: Input) -> Images | None:
     conditions = sorted({name for files in entry.files for name in files.when})
     fitting: dict[tuple[Any, ...], list[Path]] = {}  # by the values of these conditions
     items = []
-    for index in request.indices:
+    for index in range(request.indices[-1] + 1):  # item i is the input of sample i
         values = tuple(request.condition(name, [index])[0] for name in conditions)
         if values not in fitting:
             found = _first_that_fit(entry, dict(zip(conditions, values, strict=True)), names)

@@ -10,11 +10,11 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 import numpy as np
 
-from medigan_hub.errors import RequestError, named, whole_number
+from medigan_hub.errors import RequestError, named, shortened, whole_number
 from medigan_hub.execution import KNOBS, Execution
 from medigan_hub.generation import fitting
 from medigan_hub.inputs import Images, Source, find, paired
@@ -29,7 +29,13 @@ if TYPE_CHECKING:
 DEVICES = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 MAX_SAMPLES = 2**63 - 1
 """Samples that a job can have: their indices are of 64 bits."""
+MAX_INDEX = 10**18 - 1
+"""The greatest index that can be asked for by itself: files are named with at most 18 digits."""
+RUN = re.compile(r"(?:([0-9]{0,18}):)?([0-9]{1,18})")
 PRECISIONS = ("float32", "bfloat16")
+
+Indices: TypeAlias = "int | range | slice | str"
+"""Samples by their indices: 37, range(100, 200), slice(100, 200), or the texts 37 and 100:200."""
 
 
 class Knobs(TypedDict, total=False):
@@ -57,6 +63,7 @@ class Wishes(Knobs, ReadingWishes, total=False):
     """What a caller may ask for beside the model and the number of samples."""
 
     seed: int
+    indices: Indices | None
     inputs: Source | Mapping[str, Source] | None
     conditions: Mapping[str, Any] | None
     balance: bool
@@ -71,6 +78,7 @@ class _More(Knobs, ReadingWishes, total=False):
 WISHES = frozenset(Wishes.__annotations__)
 DEFAULTS: Wishes = {
     "seed": 0,
+    "indices": None,
     "inputs": None,
     "conditions": None,
     "balance": False,
@@ -88,6 +96,7 @@ def request(
     *,
     default_count: int = 1,
     seed: int = 0,
+    indices: Indices | None = None,
     inputs: Source | Mapping[str, Source] | None = None,
     conditions: Mapping[str, Any] | None = None,
     balance: bool = False,
@@ -99,7 +108,8 @@ def request(
 
     Without ``num_samples`` there are as many samples as inputs, latent vectors
     or values of a condition; without those, ``default_count``, or more where a
-    round of balanced conditions takes more.
+    round of balanced conditions takes more. ``indices`` asks for some samples of such a
+    job alone: one, or a run of them.
 
     Raises
     ------
@@ -114,13 +124,23 @@ def request(
     count = None
     if num_samples is not None:
         count = whole_number("the number of samples", num_samples, 1, MAX_SAMPLES)
+    alone = None if indices is None else run(indices)
+    if alone is not None and count not in (None, len(alone)):
+        raise RequestError(
+            f"the number of samples is {count}, and {named('indices')} names {len(alone)}; "
+            "leave one of the two out"
+        )
     seed = whole_number("the seed", seed, 0, 2**64 - 1)
     wanted = _conditions(model, conditions or {}, balance)
     checked_options = parse_parameters("option", model.options, options or {}, model.name)
-    images = _images(model, inputs, count, reading)
+    images = _images(model, inputs, None if alone else count, reading)
     vectors = _latents(model, latents)
     lengths = {name: len(value) for name, value in wanted.items() if isinstance(value, tuple)}
-    if count is None:
+    if alone is not None:
+        _check_reach(alone, images, vectors, {} if balance else lengths)
+        images = {name: each[: alone.stop] for name, each in images.items()}
+        count = len(alone)
+    elif count is None:
         given = [len(each) for each in images.values()]
         given += [] if vectors is None else [len(vectors)]
         if balance:
@@ -129,37 +149,88 @@ def request(
             given += lengths.values()
         count = given[0] if given else default_count
     samples = "1 sample" if count == 1 else f"{count} samples"
-    if vectors is not None and count > len(vectors):
+    if alone is None and vectors is not None and count > len(vectors):
         raise RequestError(
             f"{samples} were asked for, but there are latents for {len(vectors)}; "
             "give more or ask for fewer"
         )
     for name, length in lengths.items():
-        if not balance and length != count:
+        if alone is None and not balance and length != count:
             values = "1 value" if length == 1 else f"{length} values"
             raise RequestError(
                 f"{values} of {name} came for {samples}; give one outside a list for all, "
                 f"one for each, or let the samples take turns with {named('balance', True)}"
             )
     turns = {p.name: p.turns for p in model.conditions if p.turns and wanted[p.name] is None}
+    chosen = range(count) if alone is None else alone
+    taken = {name: each[chosen.start : chosen.stop] for name, each in images.items()}
     for entry in model.inputs:
-        if entry.name in images:
-            images[entry.name].check(entry, model.name)
-    fitted, told = fitting.check(model, images, fit=reading.fit)
+        if entry.name in taken:
+            taken[entry.name].check(entry, model.name)
+    fitted, told = fitting.check(model, taken, fit=reading.fit)
     for warning in told:
         warnings.warn(warning, stacklevel=3)
     return GenerationRequest(
         metadata=model,
-        indices=range(count),
+        indices=chosen,
         seed=seed,
         conditions=wanted | turns,
         options=checked_options,
         inputs=images,
         fitted=fitted,
         told=tuple(map(str, told)),
-        given_latents=None if vectors is None else vectors[:count],
+        given_latents=None if vectors is None else vectors[: chosen.stop],
         execution=execution,
     )
+
+
+def run(indices: Indices) -> range:
+    """Return the samples that a caller names by their indices.
+
+    Raises
+    ------
+    RequestError
+        They are no whole numbers, none, or no run without gaps.
+
+    >>> run("100:200"), run(37)
+    (range(100, 200), range(37, 38))
+    """
+    start: Any = 0
+    if isinstance(indices, str):
+        found = RUN.fullmatch(indices)
+        stop = int(found[2]) + (found[1] is None) if found else None
+        start = int(found[1] or 0) if found and found[1] is not None else (stop or 1) - 1
+    elif isinstance(indices, (range, slice)):
+        stop = indices.stop if indices.step in (None, 1) else None
+        start = indices.start or 0
+    else:
+        start = whole_number("the index", indices, 0, MAX_INDEX)
+        stop = start + 1
+    if stop is None:
+        raise RequestError(
+            f"the indices are {shortened(repr(indices))}; give one, such as 37, or a run without "
+            "gaps, such as 100:200 for 100 to 199"
+        )
+    start = whole_number("the first index", start, 0, MAX_INDEX)
+    return range(start, whole_number("the index after the last", stop, start + 1, MAX_INDEX + 1))
+
+
+def _check_reach(
+    indices: range,
+    images: Mapping[str, Images],
+    vectors: np.ndarray | None,
+    lengths: Mapping[str, int],
+) -> None:
+    """Make sure that what is given one for each sample reaches as far as the samples asked for."""
+    given = {f"inputs {name}": len(each) for name, each in images.items()}
+    given |= {} if vectors is None else {"latents": len(vectors)}
+    given |= {f"values of {name}": length for name, length in lengths.items()}
+    for what, length in given.items():
+        if indices.stop > length:
+            raise RequestError(
+                f"sample {indices.stop - 1} was asked for, and there are {what} for {length}, "
+                "from sample 0 on; give more or ask for another one"
+            )
 
 
 def _execution(model: ModelMetadata, knobs: Knobs) -> Execution:

@@ -272,12 +272,10 @@ class Images(Sequence[np.ndarray]):
 
     @property
     def sha256(self) -> str:
-        """One hash of all the images, in order, as a model takes them; empty before ``check``."""
+        """One hash of all the images that were checked, in order; empty before ``check``."""
         checked = self._set.checked
-        if not all(place in checked for place in self._positions):
-            return ""
-        sums = (checked[place].sha256 for place in self._positions)
-        return hashlib.sha256(b"".join(sums)).hexdigest()
+        sums = [checked[place].sha256 for place in self._positions if place in checked]
+        return hashlib.sha256(b"".join(sums)).hexdigest() if sums else ""
 
     @property
     def dtypes(self) -> frozenset[str]:

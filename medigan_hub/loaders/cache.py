@@ -19,7 +19,7 @@ from medigan_hub.samples import GenerationRequest
 from medigan_hub.writers import npz
 
 Arrays = Mapping[str, np.ndarray]
-FREE = ("count", "batch_size", "device", "runtime_version")
+FREE = ("count", "indices", "batch_size", "device", "runtime_version")
 """What may differ between jobs that share a folder: it changes no sample but by rounding.
 
 Inputs and latent vectors of the caller's own must be the same ones, all of them.
@@ -161,7 +161,7 @@ def _claim(folder: Path, request: GenerationRequest) -> None:
     """Take a new or empty folder for the samples of a job, or make sure that it holds them."""
     wanted = {
         name: value
-        for name, value in header.header(request, header.CACHE).items()
+        for name, value in {**provenance.header(request), "format": header.CACHE}.items()
         if name not in FREE
     }
     _check_folder(folder)

@@ -121,15 +121,16 @@ class SampleDataset(Dataset[Any]):
         return place % len(self)
 
     def _arrays(self, places: Sequence[int]) -> dict[int, caches.Arrays]:
-        found = {place: self._cache.get(place) for place in places}
-        missing = [place for place, arrays in found.items() if arrays is None]
+        first = self._request.indices[0]
+        found = {place: self._cache.get(first + place) for place in places}
+        missing = [first + place for place, arrays in found.items() if arrays is None]
         if missing:
             for batch in generation.stream(self._plugin, replace(self._request, indices=missing)):
-                for place, views in batch:
+                for index, views in batch:
                     # Copied: a view keeps its whole batch, and a plugin may fill it again.
                     arrays = {name: np.array(view) for name, view in views.items()}
-                    self._cache.put(place, arrays)
-                    found[place] = arrays
+                    self._cache.put(index, arrays)
+                    found[index - first] = arrays
         return {place: arrays for place, arrays in found.items() if arrays is not None}
 
     def _item(self, arrays: caches.Arrays) -> Any:

@@ -55,10 +55,11 @@ def _interpolation(
     plugin: Plugin, steps: int | None, seeds: tuple[int, int], wishes: Wishes
 ) -> Image:
     first, last = sheets.pair("the interpolation", seeds, "two seeds, such as (7, 8)")
-    if wishes.get("seed") or wishes.get("latents") is not None or wishes.get("balance"):
+    chosen = wishes.get("indices") is not None or wishes.get("latents") is not None
+    if chosen or wishes.get("seed") or wishes.get("balance"):
         raise RequestError(
             "an interpolation leads one sample from seed to seed; leave "
-            f"{named('seed')}, {named('latents')} and {named('balance')} out"
+            f"{named('seed')}, {named('indices')}, {named('latents')} and {named('balance')} out"
         )
     steps = whole_number("the number of pictures", 8 if steps is None else steps, 2)
     steering.latent_of(plugin.metadata)

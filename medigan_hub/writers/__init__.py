@@ -13,9 +13,20 @@ from medigan_hub.errors import PluginError, RequestError
 from medigan_hub.hookspecs import hookimpl
 from medigan_hub.metadata import Input, Output
 from medigan_hub.samples import GenerationRequest, SampleBatch
+from medigan_hub.writers.arrangement import Arrangement, arrange, wishes
 from medigan_hub.writers.base import EncodedFile, Writer
 
-__all__ = ["EncodedFile", "Writer", "able", "check_inputs", "find", "names"]
+__all__ = [
+    "Arrangement",
+    "EncodedFile",
+    "Writer",
+    "able",
+    "arrange",
+    "check_inputs",
+    "find",
+    "names",
+    "wishes",
+]
 
 
 @hookimpl

@@ -42,6 +42,9 @@ class Writer(ABC):
     """Name of the format, as a caller asks for it."""
     holds: ClassVar[str]
     """What the format can hold, in words: "8-bit images of 1 or 3 channels"."""
+    unit: ClassVar[str] = "array"
+    """What a file holds: an ``array``, a ``sample``, or a ``shard`` of several samples. The
+    constructor of a format of shards takes ``shard_size``, how many, as well."""
 
     def __init__(self, folder: Path, request: GenerationRequest) -> None:
         """Get ready; a format whose library is not installed says so here."""
@@ -71,7 +74,7 @@ class Writer(ABC):
             (depth, height, width, channels).
         facts
             What the manifest says of the sample beside its files: ``index``,
-            and ``labels``, ``conditions``, ``input`` and so on where there are any;
+            and ``labels``, ``conditions``, ``input``, ``split`` and so on where there are any;
             ``spacing_mm`` of rows and columns is the input's.
 
         Several arrays may share one file: then each is given the same object.

@@ -1,11 +1,13 @@
 """DICOM: images as Secondary Capture objects, masks as Segmentation objects that refer to them.
 
 All of a data set is one study, each array one series in it. Nothing in a file
-tells of a time, a machine or a person.
+tells of a time, a machine or a person. Its identifiers follow from what the job is and from
+the pixels, and not from how many samples there are: a data set that grows stays one study.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import struct
 import uuid
@@ -65,7 +67,7 @@ class DicomWriter(Writer):
         self._image = outputs[0].name
         self._inputs = [entry.name for entry in model.inputs]
         self._segmented = {output.name for output in outputs if _can_be_segmented(output)}
-        self._study = uuid.uuid5(NAMESPACE, json.dumps(provenance.header(request), sort_keys=True))
+        self._study = uuid.uuid5(NAMESPACE, json.dumps(_content(request), sort_keys=True))
         self._of_study = _encoded(_study(request) | {"StudyInstanceUID": _uid(self._study)})
 
         arrays = [(number, output) for number, output in enumerate(outputs, 1)]
@@ -104,7 +106,7 @@ class DicomWriter(Writer):
     ) -> bytes:
         array = arrays[name]
         words = provenance.sample_text(self.request, index, name)
-        instance = self._instance(name, index)
+        instance = self._instance(name, index, array)
         values: dict[str, Any] = {
             "MediaStorageSOPInstanceUID": instance,
             "SOPInstanceUID": instance,
@@ -121,7 +123,9 @@ class DicomWriter(Writer):
         else:
             pixels = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
             sources = [
-                self._reference(source, index) for source in self._inputs if source in arrays
+                self._reference(source, index, arrays[source])
+                for source in self._inputs
+                if source in arrays
             ]
             if sources and name not in self._inputs:
                 values["SourceImageSequence"] = sources
@@ -138,7 +142,7 @@ class DicomWriter(Writer):
         classes = np.flatnonzero(np.bincount(mask.ravel()))
         numbers = [int(number) for number in classes if number > 0] or [1]
         planes = mask[:, :, 0] == np.array(numbers)[:, np.newaxis, np.newaxis]
-        source = self._reference(self._image, index) | {
+        source = self._reference(self._image, index, image) | {
             "SpatialLocationsPreserved": "YES" if mask.shape[:2] == image.shape[:2] else "NO"
         }
         derivation = {
@@ -198,23 +202,48 @@ class DicomWriter(Writer):
             values |= _picture(array) | {"ConversionType": "WSD" if given else "SYN"}
         return _encoded(values)
 
-    def _reference(self, name: str, index: int) -> dict[str, Any]:
+    def _reference(self, name: str, index: int, array: np.ndarray) -> dict[str, Any]:
         """Return a reference to a picture that another object was made from."""
         purpose = _code("121322", "DCM", "Source image for image processing operation")
         return {
             "ReferencedSOPClassUID": SECONDARY_CAPTURE,
-            "ReferencedSOPInstanceUID": self._instance(name, index),
+            "ReferencedSOPInstanceUID": self._instance(name, index, array),
             "PurposeOfReferenceCodeSequence": [purpose],
         }
 
     def _series(self, name: str) -> str:
         return _uid(self._identity(name))
 
-    def _instance(self, name: str, index: int) -> str:
-        return _uid(self._identity(name, index))
+    def _instance(self, name: str, index: int, array: np.ndarray) -> str:
+        return _uid(self._identity(name, index, _hash(array)))
 
     def _identity(self, *parts: Any) -> uuid.UUID:
         return uuid.uuid5(self._study, "/".join(map(str, parts)))
+
+
+def _content(request: GenerationRequest) -> dict[str, Any]:
+    """Return what tells a job from others, however many samples it has.
+
+    Of what there is one of for each sample, that is the first.
+    """
+    latents = request.given_latents
+    changes = {
+        "count": None,
+        "indices": None,
+        "conditions": {
+            name: value[0] if isinstance(value, tuple) else value
+            for name, value in request.conditions.items()
+        },
+        "latents_sha256": None if latents is None else _hash(latents[0]),
+        "inputs": {name: _hash(images[0]) for name, images in request.inputs.items()},
+    }
+    return provenance.header(request) | changes
+
+
+def _hash(array: np.ndarray) -> str:
+    digest = hashlib.sha256(f"{array.dtype} {array.shape}".encode())
+    digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def _uid(identity: uuid.UUID) -> str:

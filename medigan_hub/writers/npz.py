@@ -23,6 +23,7 @@ class NpzWriter(Writer):
 
     format = "npz"
     holds = "every array"
+    unit = "sample"
 
     @classmethod
     def can_hold(cls, array: Output) -> bool:

@@ -32,10 +32,12 @@ class WebdatasetWriter(Writer):
 
     format = "webdataset"
     holds = "every array"
-    samples_per_shard = 1000
+    unit = "shard"
 
-    def __init__(self, folder: Path, request: GenerationRequest) -> None:
+    def __init__(self, folder: Path, request: GenerationRequest, shard_size: int) -> None:
         super().__init__(folder, request)
+        self._size = shard_size
+        self._first, self._end = request.indices[0], request.indices[-1] + 1
         self._shard: tuple[Path, BinaryIO] | None = None
         self._ends: dict[Path, int] = {}
         """Where the kept part of an unfinished shard ends, in bytes."""
@@ -47,7 +49,7 @@ class WebdatasetWriter(Writer):
     def encode(
         self, index: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]
     ) -> Mapping[str, EncodedFile]:
-        shard = _name(index // self.samples_per_shard)
+        shard = _name(index // self._size)
         files = {}
         words = {}
         for name, array in arrays.items():
@@ -69,7 +71,7 @@ class WebdatasetWriter(Writer):
         for file in files:
             stream.write(shards.entry(file.member or "", file.content))
         stream.flush()
-        if index + 1 == self._stop(index // self.samples_per_shard):
+        if index + 1 == self._stop(index // self._size):
             _complete(stream, path)
             self._shard = None
 
@@ -84,14 +86,14 @@ class WebdatasetWriter(Writer):
         A shard is written from front to back, so that one which is damaged in
         its middle loses what comes after.
         """
-        for number, group in groupby(rows, key=lambda row: row["index"] // self.samples_per_shard):
+        for number, group in groupby(rows, key=lambda row: row["index"] // self._size):
             path, part = self._place(_name(number)), self._place(_name(number) + PART)
             if path.exists():
                 path.replace(part)
             opened = open_inside(self.folder, _name(number) + PART)
             if opened is None:
                 continue
-            following, end = number * self.samples_per_shard, 0
+            following, end = max(number * self._size, self._first), 0
             with opened as stream:
                 members = shards.members(stream)
                 for row in group:
@@ -121,7 +123,7 @@ class WebdatasetWriter(Writer):
 
     def _stop(self, number: int) -> int:
         """Return the index after the last sample of a shard."""
-        return min((number + 1) * self.samples_per_shard, len(self.request.indices))
+        return min((number + 1) * self._size, self._end)
 
 
 def _name(number: int) -> str:

@@ -37,7 +37,9 @@ from medigan_hub.writers.webdataset import WebdatasetWriter
 
 class SmallShards(WebdatasetWriter):
     format = "shards"
-    samples_per_shard = 7
+
+    def __init__(self, folder, request, shard_size):
+        super().__init__(folder, request, 7)
 
 class plugin:
     @staticmethod

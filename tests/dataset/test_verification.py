@@ -53,7 +53,7 @@ def test_what_is_missing_changed_or_extra_is_named(hub, tmp_path):
 
 def test_members_of_shards_are_held_against_the_manifest(hub, tmp_path):
     folder = tmp_path / "out"
-    hub.save("toy-noise", 5, folder, format="webdataset")
+    hub.save("toy-noise", 5, folder, format="webdataset", shard_size=5)
     shard = folder / "shards" / "000000.tar"
     content = shard.read_bytes()
     place = content.index(b"000002.image.png") + 600
@@ -190,7 +190,7 @@ def test_a_data_set_that_was_not_sealed_yet_is_not_called_superfluous(hub, tmp_p
 
 def test_a_data_set_whose_mending_was_interrupted_is_unfinished(hub, tmp_path, monkeypatch):
     folder = tmp_path / "out"
-    hub.save("toy-noise", 5, folder, format="webdataset")
+    hub.save("toy-noise", 5, folder, format="webdataset", shard_size=5)
     (folder / "shards" / "000000.tar").write_bytes(b"")
 
     def full(self, index, files):
@@ -198,7 +198,7 @@ def test_a_data_set_whose_mending_was_interrupted_is_unfinished(hub, tmp_path, m
 
     monkeypatch.setattr("medigan_hub.writers.webdataset.WebdatasetWriter.store", full)
     with pytest.raises(OutputError, match="0 of 5 samples are in"):
-        hub.save("toy-noise", 5, folder, format="webdataset", resume=True)
+        hub.save("toy-noise", 5, folder, format="webdataset", resume=True)  # as many a shard
     verdict = hub.verify(folder)
     assert (verdict.finished, verdict.listed, verdict.extra) == (False, 0, [])
 

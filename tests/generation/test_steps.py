@@ -36,10 +36,10 @@ def test_an_interrupt_takes_effect_between_two_steps(hub, tmp_path, contents):
                 signal.raise_signal(signal.SIGINT)
 
     request = replace(request, on_step=step)
-    writer = writers.find("npz", request)
+    arrangement = writers.arrange(writers.find("npz", request), request)
     with pytest.raises(Interrupted, match=r"2 of 6 samples are in .*, go on with resume=True"):
         dataset.write(
-            lambda part: generation.stream(plugin, part), request, tmp_path / "out", writer
+            lambda part: generation.stream(plugin, part), request, tmp_path / "out", arrangement
         )
     assert told == [*range(1, 11), 1, 2, 3, 4]
     verdict = hub.verify(tmp_path / "out")

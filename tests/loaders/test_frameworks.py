@@ -42,7 +42,7 @@ def run(tmp_path):
     def run_program(code: str, *arguments: str | Path, seconds: int = 100):
         file = tmp_path / "program.py"
         end = "if __name__ == '__main__':\n    print(json.dumps(main(*sys.argv[1:])))\n"
-        file.write_text(START + ("" if code is KERAS else START_TORCH) + code + end)
+        file.write_text(START + ("" if code in (KERAS, FOLDERS) else START_TORCH) + code + end)
         command = [sys.executable, str(file), *map(str, arguments)]
         result = subprocess.run(
             command, capture_output=True, text=True, timeout=seconds, check=False, cwd=tmp_path
@@ -331,3 +331,32 @@ def test_networks_learn_in_keras(run):
     accuracy, losses = run(KERAS)
     assert accuracy > 0.9
     assert losses[-1] < losses[0]
+
+
+FOLDERS = """
+def main():
+    split = {"train": 0.5, "test": 0.5}
+    wishes = {"layout": "classes", "split": split, "balance": True}
+    saved = Hub().save("cdcgan-breast-mass", 16, "out", **wishes)
+    rows = [json.loads(line) for line in saved.manifest.read_text().splitlines()]
+    import keras
+
+    told, read = {}, {}
+    for name in split:
+        told[name] = sorted(
+            [row["files"]["image"]["path"], row["conditions"]["mass"]]
+            for row in rows
+            if row["split"] == name
+        )
+        found = keras.utils.image_dataset_from_directory(f"out/{name}/image", shuffle=False)
+        paths = [path.removeprefix("out/") for path in found.file_paths]
+        labels = [found.class_names[label] for _, each in found for label in each]
+        read[name] = sorted(map(list, zip(paths, labels)))
+    return told, read
+"""
+
+
+def test_keras_reads_folders_of_classes(run):
+    told, read = run(FOLDERS)
+    assert read == told
+    assert all(len({mass for _, mass in each}) == 2 for each in told.values())

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from medigan_hub import Hub, OutputError
-from medigan_hub.writers.webdataset import WebdatasetWriter
+from support import in_shards
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="a job is killed in a process of its own"),
@@ -124,12 +124,11 @@ def run(task: Callable[[], object], folder: Path, at: int | None = None) -> int 
 
 
 @pytest.fixture
-def save(labelled, monkeypatch):
+def save(labelled):
     """Return what makes five samples of an image, a mask and a label; a shard holds two."""
-    monkeypatch.setattr(WebdatasetWriter, "samples_per_shard", 2)
     hub = Hub()
     list(hub.generate("toy-noise", 1))
-    return functools.partial(hub.save, "toy-noise", 5, batch_size=2)
+    return in_shards(functools.partial(hub.save, "toy-noise", 5, batch_size=2), 2)
 
 
 def points(count: int, seed: str) -> range:
@@ -192,7 +191,7 @@ def test_a_job_that_is_killed_before_any_file_operation_is_resumed_byte_for_byte
 
 
 @pytest.mark.parametrize("format_name", FORMATS if ALL else ("png", "webdataset"))
-@pytest.mark.parametrize("what", ["resumed", "mended", "made again", "replaced"])
+@pytest.mark.parametrize("what", ["resumed", "mended", "made again", "replaced", "grown"])
 def test_so_is_one_that_is_killed_while_it_is(save, tmp_path, contents, capsys, what, format_name):
     folder, whole, before = tmp_path / "out", tmp_path / "whole", tmp_path / "before"
     save(whole, format=format_name)
@@ -204,6 +203,9 @@ def test_so_is_one_that_is_killed_while_it_is(save, tmp_path, contents, capsys, 
         assert run(start, before, count // 2) is None
     elif what == "replaced":
         save(before, format=format_name, seed=1)
+    elif what == "grown":
+        sharded = {"shard_size": 2} if format_name == "webdataset" else {}
+        Hub().save("toy-noise", 3, before, batch_size=2, format=format_name, **sharded)
     else:
         save(before, format=format_name)
     if what == "mended":

@@ -14,7 +14,7 @@ import pytest
 
 from medigan_hub import Hub, HubWarning, OutputError
 from medigan_hub.cli import main
-from medigan_hub.writers.webdataset import WebdatasetWriter
+from support import in_shards
 
 COUNT = 9
 
@@ -36,7 +36,7 @@ def save(hub):
     def make(folder, **wishes):
         return hub.save("toy-noise", COUNT, folder, batch_size=3, **wishes)
 
-    return make
+    return in_shards(make, COUNT)
 
 
 @pytest.fixture
@@ -293,9 +293,9 @@ def meddle(what):
 
 @pytest.mark.parametrize("format_name", ["png", "webdataset"])
 def test_files_that_vanish_while_a_job_runs_are_noticed_before_it_is_sealed(
-    hub, save, tmp_path, contents, monkeypatch, format_name
+    hub, save, tmp_path, contents, format_name
 ):
-    monkeypatch.setattr(WebdatasetWriter, "samples_per_shard", 3)
+    save = in_shards(save, 3)
     whole, folder = tmp_path / "whole", tmp_path / "out"
     save(whole, format=format_name)
     inner = folder / {"png": "image", "webdataset": "shards"}[format_name]

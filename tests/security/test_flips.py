@@ -14,21 +14,20 @@ from contextlib import suppress
 import pytest
 
 from medigan_hub import Hub, OutputError
-from medigan_hub.writers.webdataset import WebdatasetWriter
+from support import in_shards
 
 FLIPS = int(os.environ.get("MEDIGAN_FLIPS", "14"))
 
 
 @pytest.fixture
-def save(labelled, monkeypatch):
+def save(labelled):
     """Return what makes nine samples of an image, a mask and a label; a shard holds four."""
-    monkeypatch.setattr(WebdatasetWriter, "samples_per_shard", 4)
     hub = Hub()
 
     def make(folder, **wishes):
         return hub.save("toy-noise", 9, folder, batch_size=3, **wishes)
 
-    return make
+    return in_shards(make, 4)
 
 
 def flip(folder, chance):

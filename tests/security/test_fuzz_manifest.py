@@ -13,7 +13,7 @@ import pytest
 from hypothesis import strategies as st
 
 from medigan_hub import Hub, HubError, HubWarning
-from medigan_hub.writers.webdataset import WebdatasetWriter
+from support import in_shards
 
 MINE = ("mine.txt", "image/mine.png", "shards/mine.tar", ".git/config")
 STRANGE = [
@@ -48,14 +48,13 @@ CASES = st.tuples(
 
 
 @pytest.fixture
-def save(labelled, monkeypatch):
-    monkeypatch.setattr(WebdatasetWriter, "samples_per_shard", 2)
+def save(labelled):
     hub = Hub()
 
     def make(folder, **wishes):
         return hub.save("toy-noise", 5, folder, batch_size=2, **wishes)
 
-    return make
+    return in_shards(make, 2)
 
 
 def places(value: Any) -> list[tuple[Any, Any]]:

@@ -9,23 +9,21 @@ import tarfile
 import pytest
 
 from medigan_hub import Hub
-from medigan_hub.writers.webdataset import WebdatasetWriter
 
 COUNT = 5
 BLOCK = 512
 
 
 @pytest.fixture
-def hub(install, document, drawing, monkeypatch):
+def hub(install, document, drawing):
     install(document=document, code=drawing)
-    monkeypatch.setattr(WebdatasetWriter, "samples_per_shard", 3)
     return Hub()
 
 
 @pytest.fixture
 def save(hub):
     def make(folder, **wishes):
-        return hub.save("toy-noise", COUNT, folder, format="webdataset", **wishes)
+        return hub.save("toy-noise", COUNT, folder, format="webdataset", shard_size=3, **wishes)
 
     return make
 

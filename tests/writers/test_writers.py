@@ -65,7 +65,7 @@ def test_npz_holds_everything_as_it_is(hub, samples, tmp_path):
 def test_webdataset_reads_its_shards(hub, samples, tmp_path):
     import webdataset
 
-    hub.save("toy-noise", 5, tmp_path / "out", seed=3, format="webdataset")
+    hub.save("toy-noise", 5, tmp_path / "out", seed=3, format="webdataset", shard_size=5)
     shard = tmp_path / "out" / "shards" / "000000.tar"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of webdataset's own
@@ -82,7 +82,7 @@ def test_webdataset_reads_its_shards(hub, samples, tmp_path):
 def test_a_shard_holds_pictures_bit_for_bit(hub, samples, tmp_path):
     from PIL import Image
 
-    hub.save("toy-noise", 5, tmp_path / "out", seed=3, format="webdataset")
+    hub.save("toy-noise", 5, tmp_path / "out", seed=3, format="webdataset", shard_size=5)
     with tarfile.open(tmp_path / "out" / "shards" / "000000.tar") as archive:
         for index, expected in enumerate(samples):
             for name in ("image", "mask"):
@@ -91,8 +91,19 @@ def test_a_shard_holds_pictures_bit_for_bit(hub, samples, tmp_path):
                     assert np.array_equal(np.asarray(picture), expected[name][:, :, 0])
 
 
-@pytest.mark.parametrize("format_name", ["png", "npz", "nifti", "dicom", "webdataset"])
-def test_croissant_is_valid_and_gives_the_records(install, document, tmp_path, format_name):
+@pytest.mark.parametrize(
+    ("format_name", "arranged"),
+    [
+        *((name, {}) for name in ("png", "npz", "nifti", "dicom", "webdataset")),
+        ("png", {"layout": "classes"}),
+        ("png", {"layout": "classes", "split": {"train": 0.5, "val": 0.5}}),
+        ("npz", {"layout": "classes", "split": {"mine": 0.5, "yours": 0.5}}),
+        ("webdataset", {"split": {"train": 0.5, "val": 0.5}}),
+    ],
+)
+def test_croissant_is_valid_and_gives_the_records(
+    install, document, tmp_path, format_name, arranged
+):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the libraries that it stands on
         import mlcroissant
@@ -109,23 +120,28 @@ def test_croissant_is_valid_and_gives_the_records(install, document, tmp_path, f
     code = CODE.replace("* 5", "* 2").replace("def labels", "def unused")
     install(document=document, code=code)
     folder = tmp_path / "out"
-    saved = Hub().save("toy-noise", 6, folder, format=format_name, balance=True)
+    saved = Hub().save("toy-noise", 6, folder, format=format_name, balance=True, **arranged)
     rows = [json.loads(line) for line in saved.manifest.read_text().splitlines()]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         croissant = mlcroissant.Dataset(str(folder / "croissant.json"))
         assert not croissant.metadata.ctx.issues.errors
         found = list(croissant.records("samples"))
-        pictures = list(croissant.records("mask-pictures")) if format_name == "png" else []
+        names = ("image", "mask") if format_name == "png" else ()
+        pictures = {name: list(croissant.records(f"{name}-pictures")) for name in names}
+        splits = list(croissant.records("splits")) if "split" in arranged else []
     assert [record["samples/index"] for record in found] == list(range(6))
     assert [record["samples/labels.side"] for record in found] == [0, 1, 0, 1, 0, 1]
     assert [record["samples/conditions.side"] for record in found] == [b"left", b"right"] * 3
     for record, row in zip(found, rows, strict=True):
         assert record["samples/files.mask.sha256"].decode() == row["files"]["mask"]["sha256"]
         assert record["samples/files.mask.path"].decode() == row["files"]["mask"]["path"]
-    assert len(pictures) == (6 if format_name == "png" else 0)
-    for picture in pictures:
-        assert picture["mask-pictures/content"].size == (6, 8)
+        if "split" in arranged:
+            assert record["samples/split"].decode() == row["split"]
+    assert [split["splits/name"] for split in splits] == sorted(arranged.get("split", ()))
+    for name, each in pictures.items():
+        assert sorted(picture[f"{name}-pictures/index"] for picture in each) == list(range(6))
+        assert {picture[f"{name}-pictures/content"].size for picture in each} == {(6, 8)}
 
 
 @pytest.mark.parametrize(
