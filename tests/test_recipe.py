@@ -81,6 +81,7 @@ WISHES = [
     {"conditions": {"words": 'it\'s "quoted" \\, 50 % of $HOME; `ls`\nof é 胸'}},
     {"options": {"flip": False, "size": -3, "note": "a, b", "gain": 1e22 / 3}},
     {"seed": np.uint8(9), "options": {"size": np.int64(5)}, "conditions": {"height": "5"}},
+    {"indices": "6:10", "conditions": {"height": (0.5,) * 10}},
     {"conditions": {"words": "-- x=y"}, "options": {"note": ""}, "allow_archive_code": True},
 ]
 

@@ -172,7 +172,7 @@ def _splits(shares: Mapping[str, float] | None) -> list[dict[str, Any]]:
         return []
     usual = all(name.casefold() in SPLITS for name in shares)
     fields = [_field("splits/name", "sc:Text")]
-    # The specification has cr:Split alone, which mlcroissant 1.1.1 does not take for a field's type.
+    # The specification has cr:Split alone, which mlcroissant 1.1.1 takes for no field's type.
     fields += [_field("splits/url", ["sc:URL", "cr:Split"])] if usual else []
     return [
         {

@@ -84,6 +84,21 @@ def find(
     return Smaller(folder, document, samples[: count - count % size])
 
 
+def is_larger(document: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Tell whether a header may be that of a job like the wanted one, with more samples."""
+    count, held = document.get("count"), document.get("conditions")
+    if type(count) is not int or count <= wanted["count"] or not isinstance(held, dict):
+        return False
+    return (
+        _without(document, COUNTED) == _without(wanted, COUNTED)
+        and header.first_index(document) == header.first_index(wanted)
+        and all(
+            held.get(name) == value or isinstance(value, list)
+            for name, value in wanted["conditions"].items()
+        )
+    )
+
+
 def _without(document: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
     return {key: value for key, value in document.items() if key not in keys}
 

@@ -111,13 +111,10 @@ def as_found(folder: Path, arrangement: Arrangement, *, overwrite: bool) -> Arra
 
 def _another(folder: Path, holder: dict[str, Any], wanted: dict[str, Any]) -> OutputError:
     """Say that a folder holds another data set, and how it differs."""
-    there, count = holder.get("count"), wanted["count"]
-    changed = {key for key in {*holder, *wanted} if holder.get(key) != wanted.get(key)}
-    starts = header.first_index(holder) == header.first_index(wanted)
-    if changed <= {"count", "indices"} and starts and isinstance(there, int) and there > count:
+    if growing.is_larger(holder, wanted):
         return OutputError(
-            f"{folder} holds {there} samples of this job, and {count} were asked for: a data set "
-            f"grows, and does not shrink; name another folder, or replace it with "
+            f"{folder} holds {holder['count']} samples, and {wanted['count']} were asked for: a "
+            f"data set grows, and does not shrink; name another folder, or replace it with "
             f"{named('overwrite', True)}"
         )
     # More samples alone would not make another one of it.

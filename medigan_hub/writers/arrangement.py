@@ -122,8 +122,8 @@ def _layout(layout: Any) -> tuple[str, str | None]:
     name, colon, source = layout.partition(":") if isinstance(layout, str) else ("", "", "")
     if name not in (FOLDERS, CLASSES) or (colon and (name == FOLDERS or not source)):
         raise RequestError(
-            f"there is no layout {shortened(repr(layout))}; use folders, classes, or classes:NAME with "
-            "the name of a label or condition"
+            f"there is no layout {shortened(repr(layout))}; use folders, classes, or classes:NAME "
+            "with the name of a label or condition"
         )
     return name, source or None
 

@@ -141,7 +141,7 @@ def folder(name: str) -> str:
 
 
 def _spelt(character: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in character.encode())
+    return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
 
 
 def _is_described(name: str) -> bool:

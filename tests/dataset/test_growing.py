@@ -133,7 +133,8 @@ def test_growing_is_asked_for_and_a_data_set_does_not_shrink(save, tmp_path, con
         save(7, tmp_path / "out")
     for resume in (True, False):
         with pytest.raises(
-            OutputError, match=r"holds 5 samples of this job, and 3 were asked for: .*not shrink"
+            OutputError,
+            match=r"holds 5 samples, and 3 were asked for: a data set grows, and does not shrink",
         ):
             save(3, tmp_path / "out", resume=resume)
     assert contents(tmp_path / "out") == before

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 
+import numpy as np
 import pytest
 
-from medigan_hub import Hub, RequestError
+from medigan_hub import Hub, RequestError, provenance
 from medigan_hub.cli import main
 
 SIDE = {"name": "side", "kind": "label", "shape": [], "dtype": "int64", "range": [0, 1]}
@@ -99,6 +100,31 @@ def test_a_condition_tells_the_class_and_of_several_one_is_chosen(hub, tmp_path,
     assert (printed["layout"], printed["classes_from"]) == ("classes", "old")
     assert set(classes(tmp_path / "out").values()) <= {"true", "false"}
     assert len(classes(tmp_path / "out")) == 6
+
+
+def test_the_folder_that_an_input_lay_in_tells_the_class(hub, document, tmp_path, monkeypatch):
+    document["inputs"] = [
+        {"name": "scan", "kind": "image", "description": "Scan.", "channels": ["grey"]}
+        | {"modality": "mammography", "required": False}
+    ]
+    hub = hub()
+    told = {0: "ill", 1: "well", 2: "ill"}
+    facts = provenance.facts
+
+    def with_class(request, index, labels):
+        found = facts(request, index, labels)
+        return found | ({"input_class": told[index]} if index in told else {})
+
+    monkeypatch.setattr(provenance, "facts", with_class)
+    scans = np.zeros((4, 5, 7, 1), np.uint8)
+    hub.save("toy-noise", 3, tmp_path / "out", inputs=scans, layout="classes")
+    assert classes(tmp_path / "out" / "image") == told
+    assert {path.name for path in (tmp_path / "out" / "scan").iterdir()} == {
+        f"{index:06d}.png" for index in told
+    }
+    assert "its `input_class`" in (tmp_path / "out" / "README.md").read_text()
+    with pytest.raises(RequestError, match="array 3 of sample 3 lies in no folder of a class"):
+        hub.save("toy-noise", 4, tmp_path / "other", inputs=scans, layout="classes")
 
 
 @pytest.mark.parametrize(

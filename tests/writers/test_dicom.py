@@ -251,6 +251,25 @@ def test_an_input_that_the_user_gave_is_not_called_synthetic_and_tells_of_nobody
     assert made.SourceImageSequence[0].ReferencedSOPInstanceUID == given.SOPInstanceUID
 
 
+def test_identifiers_follow_from_what_is_in_a_file_and_not_from_how_many_there_are(save):
+    few, many = save(folder="few", count=2), save(folder="many", count=4)
+    alone = save(folder="alone", count=None, indices="1:3")
+    contents = {(folder / "image" / "000001.dcm").read_bytes() for folder in (few, many, alone)}
+    assert len(contents) == 1
+
+
+def test_other_images_have_other_identifiers_where_the_first_is_the_same(save, tmp_path):
+    scans = np.zeros((2, 5, 7, 1), np.uint8)
+    found = []
+    for level in (1, 2):
+        scans[1] = level
+        folder = save(folder=f"level-{level}", takes_input=True, count=2, inputs=scans.copy())
+        found += [read(folder, name, index) for name in ("start", "image") for index in (0, 1)]
+    first, second = found[:4], found[4:]
+    same = [a.SOPInstanceUID == b.SOPInstanceUID for a, b in zip(first, second, strict=True)]
+    assert same[:2] == [True, False]
+
+
 def test_spacing_and_orientation_are_said_where_they_are_known(save):
     outputs = {
         "sagittal": {**DEEP, "orientation": ["I", "P"]},
