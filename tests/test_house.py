@@ -206,7 +206,8 @@ def test_the_hub_imports_no_framework_to_offer_the_door():
 def test_no_room_below_the_command_line_knows_its_options():
     """A message names parameters by ``errors.named``; whole commands stay, as a remedy."""
     known = {"--json", "--debug", *(flag(name) for name in (*WISHES, "overwrite", "resume"))}
-    known |= {flag(name) for name in ("format", "grid", "interpolate", "rank_by")}
+    known |= {flag(name) for name in ("format", "grid", "interpolate", "layout", "rank_by")}
+    known |= {flag(name) for name in ("shard_size", "split")}
     below = [path for name, path in modules().items() if room(name) not in ("cli", "spelling", "")]
     found = []
     for path in below:

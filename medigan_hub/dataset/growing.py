@@ -78,7 +78,7 @@ def find(
     if _without(document, ("conditions",)) != _without(wanted, ("conditions",)):
         return None
     samples = range(wanted["indices"][0], wanted["indices"][1])
-    if not _same(document["conditions"], wanted["conditions"], samples):
+    if not _same(document.get("conditions"), wanted["conditions"], samples):
         return None
     size = request.execution.batch_size
     return Smaller(folder, document, samples[: count - count % size])

@@ -80,7 +80,9 @@ def find(request: GenerationRequest, wanted: str | None) -> Classes:
     if not known or wanted not in (None, *known):
         what = "nothing tells a class" if wanted is None else f"{wanted} tells no class"
         others = (
-            f"{', '.join(known)} would" if known else "it takes a label or condition of classes"
+            f"{', '.join(known)} would"
+            if known
+            else "a label or condition of classes would, or the folders of inputs"
         )
         raise RequestError(
             f"{what} of the samples of {model}: {others}; use {named('layout', 'folders')}"

@@ -101,7 +101,10 @@ def test_weights_are_fetched_once_all_else_is_right(medigan):
         (("--grid", "2x2", "-n", "3"), "holds 4"),
         (("-o", "here.txt"), "is not a name of a PNG file"),
         (("-o", "here.txt/all.png"), "here.txt/all.png can't be written"),
-        (("--interpolate", "7,8", "--seed", "3"), "leave --seed, --index, --latents and --balance out"),
+        (
+            ("--interpolate", "7,8", "--seed", "3"),
+            "leave --seed, --index, --latents and --balance out",
+        ),
         (("--conditions", "age"), "has no condition 'age'"),
         (("--device", "cuda"), "the device cuda is not available"),
     ],
