@@ -1,7 +1,8 @@
 """NIfTI: the slices of a volume, or a single one, read by nibabel.
 
 How slices lie is what the affine says: axial ones are seen from the feet, front up; coronal
-and sagittal ones have the head up, sagittal ones the front at the left. So DICOM shows them.
+and sagittal ones have the head up, sagittal ones the front at the left. So DICOM shows them. They
+are counted towards the head, the front and the right, so that two volumes of one body go together.
 A file that says nothing of space is cut along its third axis, columns along its first. One whose
 affine is the identity was saved from an array by hand, and has that array's rows and columns.
 """
@@ -59,10 +60,13 @@ class NiftiDecoder(Decoder):
         with _stream(path) as stream:
             image = _image(path, stream)
             cut = _cut(path, image, reading)
-            where = tuple(frame if axis == cut.axis else slice(None) for axis in range(3))
+            place = cut.shape[cut.axis] - 1 - frame if cut.is_counted_down else frame
+            where = tuple(place if axis == cut.axis else slice(None) for axis in range(3))
             where += (0,) * (len(image.shape[3:4]))
             where = where[: len(image.shape)]
-            data = _values(path, image)[where]
+            data = np.asanyarray(_values(path, image)[where])
+            sides = [size for axis, size in enumerate(cut.shape) if axis != cut.axis]
+            data = data.reshape(*sides, *data.shape[2:])  # a slice may be a single row
             header = image.header
         if data.dtype.names:  # colours: one value each
             if len(data.dtype.names) > 3 and data[data.dtype.names[3]].min() < 255:
@@ -73,8 +77,13 @@ class NiftiDecoder(Decoder):
             data = data.swapaxes(0, 1)
         data = data[:: rows[1], :: columns[1]]
         low, high = float(header["cal_min"]), float(header["cal_max"])
-        told = (low, high) if high > low else None
         measured = data.dtype != np.uint8 and data.dtype != np.bool_
+        told = (low, high) if measured and high > low else None
+        words = [cut.words] if cut.words else []
+        if isinstance(reading.window, tuple):
+            told = None
+        elif told is not None and ((data < low) | (data > high)).any():
+            words.append(f"cal_min {low:.6g} as black and cal_max {high:.6g} as white")
         padding = None
         if data.dtype.kind == "f" and not np.isfinite(data).all():
             padding = ~np.isfinite(data)
@@ -83,15 +92,12 @@ class NiftiDecoder(Decoder):
         is_volume = cut.shape[cut.axis] > 1
         return Picture(
             np.ascontiguousarray(data),
-            levels=told if measured else None,
+            levels=told,
             is_measured=measured,
             padding=padding,
             spacing=(spacing[0], spacing[1]) if min(spacing) > 0 else None,
-            taken=cut.words,
-            obeys=frozenset(
-                ({"slice_axis"} if is_volume else set())
-                | ({"window"} if measured and told is None else set())
-            ),
+            taken=", ".join(words),
+            obeys=frozenset({"slice_axis"} if is_volume else ()),
         )
 
 
@@ -107,6 +113,8 @@ class _Cut:
     spacing: tuple[float, ...]
     """In mm, by the stored axes."""
     words: str
+    is_counted_down: bool = False
+    """Whether the first slice is the last that is stored."""
 
 
 def _kind(start: bytes) -> bytes | None:
@@ -155,7 +163,8 @@ def _image(path: Path, stream: gzip.GzipFile | BinaryIO) -> Any:
 
 def _values(path: Path, image: Any) -> Any:
     """Return what slices are taken of: the file, or what of it was unpacked before."""
-    size = math.prod(image.shape) * image.get_data_dtype().itemsize
+    scaled = (image.dataobj.slope, image.dataobj.inter) != (1, 0)
+    size = math.prod(image.shape) * (8 if scaled else image.get_data_dtype().itemsize)
     with path.open("rb") as stream:
         packed = stream.read(2) == GZIP
     if not packed or size > MAX_KEPT_BYTES:
@@ -207,8 +216,8 @@ def _cut(path: Path, image: Any, reading: Reading) -> _Cut:
     thin = [each for each in range(3) if solid[stored[each][0]] == 1]
     if thin and solid[stored[body][0]] > 1:
         body = thin[-1]
-    axis, _ = stored[body]
+    axis, way = stored[body]
     turned = [(stored[each][0], stored[each][1] * sign) for each, sign in ROWS_COLUMNS[body]]
     name = next(word for word, number in AXES.items() if number == body)
     words = f"{name} slices" if solid[axis] > 1 else ""
-    return _Cut(solid, axis, (turned[0], turned[1]), spacing, words)
+    return _Cut(solid, axis, (turned[0], turned[1]), spacing, words, way < 0)
