@@ -24,8 +24,14 @@ START_BYTES = 16
 """How much of a file Pillow looks at to tell what it is."""
 MAX_FRAMES = 2000
 """Pictures in a file. Which a file claims is found by going through it, and may be any number."""
-PHOTOMETRIC, BITS = 262, 258
+BITS, PHOTOMETRIC, PLANES, SAMPLE_FORMAT = 258, 262, 284, 339
 """Tags of TIFF."""
+APART, SIGNED = 2, 2
+"""Values of the last two: each colour stands in a place of its own; whole numbers have a sign."""
+DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+"""Modes of Pillow that hold more than 8 bits."""
+STEPS = {"L;2": 85, "L;4": 17}
+"""By how much Pillow multiplies grey levels of fewer bits, and forgets it where one is clear."""
 DEEP = re.compile(r"(RGBA?);16([BLN])")
 """How Pillow calls 16 bits of colour, of which it keeps 8; the end is the order of the bytes."""
 
@@ -47,6 +53,8 @@ class PictureDecoder(Decoder):
     def frames(self, path: Path, reading: Reading) -> Frames:
         with path.open("rb") as stream:
             picture = _opened(stream)
+            if _is_misread(picture):
+                raise NoImage
             width, height = size = picture.size  # turned or not, it is as many pixels
             return Frames(_count(picture, size, path), height, width)
 
@@ -56,8 +64,8 @@ class PictureDecoder(Decoder):
             if frame:
                 picture.seek(frame)
             deep = DEEP.fullmatch(_raw_mode(picture))
-            if deep is None:
-                return of_image(picture, str(path))
+            if deep is None or _is_misread(picture):
+                return of_image(picture, str(path), path)
             # Of 16 bits of colour, Pillow takes the upper byte as the order says that they come.
             # In the other order it takes the lower one.
             order = deep[2]
@@ -67,11 +75,16 @@ class PictureDecoder(Decoder):
                 _bytes(stream, frame, f"{deep[1]};16{each}") for each in (order, "LB"[order == "L"])
             )
             pixels = upper.astype(np.uint16) * np.uint16(256) + lower
+            hidden = picture.info.get("transparency")
+            if isinstance(hidden, tuple) and (pixels == hidden).all(axis=-1).any():
+                raise _seen_through(str(path))
             return Picture(_opaque(pixels, str(path)), levels=_full_depth(path))
 
 
-def of_image(image: Image, name: str) -> Picture:
+def of_image(image: Image, name: str, path: Path | None = None) -> Picture:
     """Return the picture in an image of Pillow's, which ``name`` names in what is said of it.
+
+    Without ``path`` it was opened by a caller, who may have given a file.
 
     Raises
     ------
@@ -83,15 +96,20 @@ def of_image(image: Image, name: str) -> Picture:
 
     tags = getattr(image, "tag_v2", {})
     photometric, bits = tags.get(PHOTOMETRIC), tags.get(BITS, ())
-    source = getattr(image, "filename", "") if image.format == "PNG" else ""
     is_png = image.format == "PNG"
     is_scaled = image.format == "PPM"
     hidden = image.info.get("transparency")
-    if "16" in (raw := _raw_mode(image)) and image.mode not in ("I;16", "I;16B", "I;16L", "I"):
+    raw = _raw_mode(image)
+    if isinstance(hidden, int):
+        hidden *= STEPS.get(raw, 1)
+    if _is_misread(image) or (image.mode not in DEEP_MODES and _is_deep(image)):
+        way = "save it" if path else "give the path of its file, or save it"
         raise RequestError(
-            f"{name} is a picture of 16 bits in a form ({raw}) of which only 8 would be read; "
-            "save it as grey, or as red, green and blue, of 16 bits"
+            f"{name} is a picture in a form ({raw or image.mode} in {image.format}) of which "
+            f"Pillow keeps a part only; {way} as grey, or as red, green and blue, of 16 bits in PNG"
         )
+    if path is None and image.format == "TIFF":
+        _load_unmapped(image)
     try:
         upright = ImageOps.exif_transpose(image)
     except (SyntaxError, ValueError, struct.error):  # an EXIF block that is damaged says nothing
@@ -101,7 +119,7 @@ def of_image(image: Image, name: str) -> Picture:
         pixels = np.asarray(upright)
         if pixels.dtype.byteorder == ">":
             pixels = pixels.astype(pixels.dtype.newbyteorder("="))
-        if isinstance(hidden, int) and (pixels == hidden).any():
+        if isinstance(hidden, int) and (pixels == (hidden > 0 if mode == "1" else hidden)).any():
             raise _seen_through(name)
         levels: tuple[float, float] | None = None
         if mode == "I" and is_scaled:
@@ -109,7 +127,7 @@ def of_image(image: Image, name: str) -> Picture:
         elif mode.startswith("I;16") and bits and bits[0] < 16:
             levels = 0, 2 ** bits[0] - 1
         elif mode.startswith("I;16") and is_png:
-            levels = _full_depth(source)
+            levels = _full_depth(path or getattr(image, "filename", None))
         # Pillow turns these round itself where they have 8 bits or fewer.
         inverse = photometric == 0 and pixels.dtype not in (np.bool_, np.uint8)
         return Picture(pixels, levels=levels, is_inverse=inverse)
@@ -120,6 +138,36 @@ def of_image(image: Image, name: str) -> Picture:
     if mode in ("P", "RGB", "RGBX", "CMYK", "YCbCr"):
         return Picture(np.asarray(upright.convert("RGB")))
     raise RequestError(f"{name} is a picture in {mode}; save it as grey, or as red, green and blue")
+
+
+def _is_misread(picture: Image) -> bool:
+    """Tell whether Pillow takes a TIFF for what it is not.
+
+    It forgets the sign of whole numbers of 8 bits, and mixes up the bytes of deeper colours
+    that stand each in a place of their own.
+    """
+    tags = getattr(picture, "tag_v2", {})
+    bits = tags.get(BITS, (1,))
+    is_apart = bits[0] > 8 and len(bits) > 1 and tags.get(PLANES) == APART
+    return is_apart or (bits[0] == 8 and SIGNED in tags.get(SAMPLE_FORMAT, ()))
+
+
+def _is_deep(picture: Image) -> bool:
+    """Tell whether the file of a picture has more than 8 bits of each value."""
+    if picture.format == "PPM":  # what its decoders are given ends with the value of white
+        tiles = getattr(picture, "tile", ())
+        return any(isinstance(tile[3], tuple) and tile[3][-1] > 255 for tile in tiles)
+    bits = getattr(picture, "tag_v2", {}).get(BITS, (1,))
+    return "16" in _raw_mode(picture) or bits[0] > 8
+
+
+def _load_unmapped(image: Any) -> None:
+    """Have Pillow read a TIFF without mapping it into memory, where it loses its way if turned."""
+    name, image.filename = image.filename, ""
+    try:
+        image.load()
+    finally:
+        image.filename = name
 
 
 def _opaque(pixels: np.ndarray, name: str) -> np.ndarray:
@@ -138,7 +186,7 @@ def _seen_through(name: str) -> RequestError:
     )
 
 
-def _full_depth(path: str | Path) -> tuple[float, float] | None:
+def _full_depth(path: str | Path | None) -> tuple[float, float] | None:
     """Return the levels of a PNG of 16 bits if it says that all of them count (chunk sBIT)."""
     if not path:
         return None

@@ -13,7 +13,11 @@ from medigan_hub.inputs.decoders.pictures import MAX_FRAMES
 from medigan_hub.reading import Reading
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+CODECS = "imagecodecs"
+"""What tifffile unpacks with, where it does not by itself."""
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2
+APART = "SYX"
+"""Axes of pictures whose colours stand each in a place of its own."""
 TURNS = {
     1: lambda array: array,
     2: lambda array: array[:, ::-1],
@@ -45,7 +49,7 @@ class TiffDecoder(Decoder):
             raise NoImage from error
         with file:
             pages = _pages(file, path)
-            height, width = pages[0].shape[:2]
+            height, width = (pages[0].shape[pages[0].axes.index(axis)] for axis in "YX")
             if _orientation(pages[0]) > 4:
                 height, width = width, height
             return Frames(len(pages), height, width)
@@ -53,11 +57,22 @@ class TiffDecoder(Decoder):
     def read(self, path: Path, frame: int, reading: Reading) -> Picture:
         with _library(path).TiffFile(path) as file:
             page = _pages(file, path)[frame]
-            pixels = TURNS[_orientation(page)](page.asarray())
-            inverse = page.photometric == WHITE_IS_ZERO
+            try:
+                pixels = page.asarray()
+            except ValueError as error:
+                if CODECS not in str(error):
+                    raise
+                raise RequestError(
+                    f"{path} is packed in a way that takes the package {CODECS} to read; install "
+                    "that, or save it without compression, with 8 or 16 bits"
+                ) from error
+            pixels = np.moveaxis(pixels, 0, -1) if page.axes == APART else pixels
+            pixels = TURNS[_orientation(page)](pixels)
+            inverse, bits = page.photometric == WHITE_IS_ZERO, page.bitspersample
         if pixels.dtype.kind == "f":
             pixels = pixels.astype(np.float64)
-        return Picture(np.ascontiguousarray(pixels), is_inverse=inverse)
+        levels = (0, 2**bits - 1) if pixels.dtype.kind == "u" and bits % 8 else None
+        return Picture(np.ascontiguousarray(pixels), levels=levels, is_inverse=inverse)
 
 
 def _library(path: Path) -> Any:
@@ -77,7 +92,8 @@ def _pages(file: Any, path: Path) -> list[Any]:
             f"{path} holds pictures of several sizes or types; give one file for each"
         )
     grey = first.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO) and first.axes == "YX"
-    colour = first.photometric == RGB and first.axes == "YXS" and first.shape[2] == 3
+    colour = first.photometric == RGB and first.samplesperpixel == 3
+    colour &= first.axes in ("YXS", APART)
     if not (grey or colour) or first.dtype is None:
         raise RequestError(
             f"{path} is a TIFF of a form that can't be read; save it as grey, or as red, green "
