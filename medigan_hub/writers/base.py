@@ -100,6 +100,16 @@ class Writer(ABC):
             return list(facts["spacing_mm"])
         return None
 
+    def levels(self, name: str, array: np.ndarray) -> tuple[float, float] | None:
+        """Return what is black and white in an image of a sample; None in a mask, where nothing is.
+
+        An output says so in the metadata; an input uses all of its type.
+        """
+        for output in self.request.metadata.outputs:
+            if output.name == name:
+                return output.range if output.kind == "image" else None
+        return 0, np.iinfo(array.dtype).max
+
     def store(self, index: int, files: Sequence[EncodedFile]) -> None:
         """Store the files of one sample, each so that it appears under its name when complete.
 

@@ -41,7 +41,8 @@ class NiftiWriter(Writer):
     """The axes of the data are (width, height, depth), a slice being 1 deep.
 
     A colour is a pixel of type RGB24; other channels are the fifth axis, as
-    NIfTI has it for vectors. Values are stored as they are, without scaling.
+    NIfTI has it for vectors. Values are stored as they are, without scaling;
+    the header says which of them are black and white.
     """
 
     format = "nifti"
@@ -84,6 +85,9 @@ class NiftiWriter(Writer):
         header.set_slope_inter(1, 0)
         if data.ndim == 5:
             header.set_intent("vector")
+        levels = self.levels(name, array)
+        if levels is not None:
+            header["cal_min"], header["cal_max"] = levels
         if name in self._outputs:
             output = self._outputs[name]
             _place(header, data.shape, given or output.spacing, output.orientation)

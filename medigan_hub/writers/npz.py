@@ -19,7 +19,10 @@ PROVENANCE = "_provenance"
 
 
 class NpzWriter(Writer):
-    """Arrays as the model made them, labels too; ``_provenance`` is JSON in a string."""
+    """Arrays as the model made them, labels too; ``_provenance`` is JSON in a string.
+
+    It has the levels of each array, too: what is black and white in it, null in a mask.
+    """
 
     format = "npz"
     holds = "every array"
@@ -38,7 +41,8 @@ class NpzWriter(Writer):
             for output in self.request.metadata.outputs
             if output.name in facts.get("labels", ())
         }
-        text = json.dumps({**facts, "arrays": words}, ensure_ascii=False)
+        levels = {name: self.levels(name, array) for name, array in arrays.items()}
+        text = json.dumps({**facts, "arrays": words, "levels": levels}, ensure_ascii=False)
         content = encode({**arrays, **labels, PROVENANCE: np.array(text)})
         return dict.fromkeys(arrays, EncodedFile(f"samples/{index:06d}.npz", content))
 

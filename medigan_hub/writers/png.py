@@ -16,6 +16,8 @@ from medigan_hub.writers.base import EncodedFile, Writer
 
 FITTING = (("uint8", 1), ("uint8", 3), ("uint16", 1))
 """Types and numbers of channels that a PNG holds."""
+WHOLE_RANGE = (0, 65535)
+"""Black and white of an image that uses all of 16 bits."""
 
 
 class PngWriter(Writer):
@@ -34,15 +36,27 @@ class PngWriter(Writer):
         return {
             name: EncodedFile(
                 f"{name}/{index:06d}.png",
-                encode(array, provenance.sample_text(self.request, index, name)),
+                encode(
+                    array,
+                    provenance.sample_text(self.request, index, name),
+                    self.levels(name, array),
+                ),
             )
             for name, array in arrays.items()
         }
 
 
-def encode(array: np.ndarray, text: Mapping[Any, str]) -> bytes:
-    """Return the PNG of an image: uint8 or uint16, (height, width, channels)."""
+def encode(
+    array: np.ndarray, text: Mapping[Any, str], levels: tuple[float, float] | None = None
+) -> bytes:
+    """Return the PNG of an image: uint8 or uint16, (height, width, channels).
+
+    Of 16 bits it says that all of them count, where ``levels`` (black and white) say so; or else
+    a dark image would be taken for one of 12 bits.
+    """
     chunks = PngInfo()
+    if array.dtype == np.uint16 and levels == WHOLE_RANGE:
+        chunks.add(b"sBIT", b"\x10")
     for key, value in text.items():
         chunks.add_itxt(key, value)
     stream = io.BytesIO()

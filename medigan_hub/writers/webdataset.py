@@ -55,7 +55,8 @@ class WebdatasetWriter(Writer):
         for name, array in arrays.items():
             words[name] = provenance.sample_text(self.request, index, name)
             fits = array.ndim == 3 and (str(array.dtype), array.shape[-1]) in png.FITTING
-            content = png.encode(array, words[name]) if fits else _npy(array)
+            levels = self.levels(name, array) if fits else None
+            content = png.encode(array, words[name], levels) if fits else _npy(array)
             member = f"{index:06d}.{name}.{'png' if fits else 'npy'}"
             files[name] = EncodedFile(shard, content, member)
         text = json.dumps({**facts, "arrays": words}, ensure_ascii=False)

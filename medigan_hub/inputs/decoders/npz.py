@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from medigan_hub.reading import Reading
 MAX_ARRAY_BYTES = 2**30
 """Bytes of an array, which is unpacked as a whole."""
 MAX_MEMBERS = 1000
-OURS = "_provenance"
-"""Name of what the hub adds to the arrays of a sample; whole numbers then use their whole range."""
+OURS = "_provenance.npy"
+"""What the hub adds to the arrays of a sample: JSON in a string, with the ``levels`` of each."""
+MAX_OURS_BYTES = 2**24
 PREFERRED = "image"
 
 
@@ -41,12 +43,11 @@ class NpzDecoder(Decoder):
             info, is_one_of_several = _member(path, archive)
             with archive.open(info) as stream:
                 array = np.lib.format.read_array(stream, allow_pickle=False)
-            ours = f"{OURS}.npy" in archive.namelist()
+            levels = _levels(archive, info.filename.removesuffix(".npy"))
         pixels = array[frame] if array.ndim == 4 else array
-        whole_range = ours and pixels.dtype == np.uint16
         return Picture(
             pixels,
-            levels=(0, 65535) if whole_range else None,
+            levels=None if pixels.dtype == np.uint8 else levels,
             taken=f"the array {PREFERRED}" if is_one_of_several else "",
         )
 
@@ -74,3 +75,17 @@ def _member(path: Path, archive: zipfile.ZipFile) -> tuple[zipfile.ZipInfo, bool
             "unpacked; save it as .npy"
         )
     return info, len(arrays) > 1
+
+
+def _levels(archive: zipfile.ZipFile, name: str) -> tuple[float, float] | None:
+    """Return what is black and white in an array that the hub wrote; None in one of others."""
+    try:
+        info = archive.getinfo(OURS)
+        if info.file_size > MAX_OURS_BYTES:
+            return None
+        with archive.open(info) as stream:
+            words = np.lib.format.read_array(stream, allow_pickle=False).item()
+        low, high = map(float, json.loads(words)["levels"][name])
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return None
+    return (low, high) if -np.inf < low < high < np.inf else None
