@@ -47,8 +47,10 @@ class PictureDecoder(Decoder):
     )
 
     def knows(self, start: bytes) -> bool:
-        # A DICOM file may begin as a TIFF one, for programs that read those alone.
-        return start[128:132] != b"DICM" and bool(_candidates(start))
+        # A DICOM file may begin as a TIFF one, for programs that read those alone. Of large files
+        # (BigTIFF) Pillow takes one order of bytes for the other.
+        is_other = start[128:132] == b"DICM" or start.startswith(b"MM\0+")
+        return not is_other and bool(_candidates(start))
 
     def frames(self, path: Path, reading: Reading) -> Frames:
         with path.open("rb") as stream:
@@ -117,6 +119,8 @@ def of_image(image: Image, name: str, path: Path | None = None) -> Picture:
     mode = upright.mode
     if mode in ("1", "L", "I", "F") or mode.startswith("I;16"):
         pixels = np.asarray(upright)
+        if mode == "I" and image.format == "TIFF" and SIGNED not in tags.get(SAMPLE_FORMAT, ()):
+            pixels = pixels.view(np.uint32)  # Pillow gives all numbers of 32 bits a sign
         if pixels.dtype.byteorder == ">":
             pixels = pixels.astype(pixels.dtype.newbyteorder("="))
         if isinstance(hidden, int) and (pixels == (hidden > 0 if mode == "1" else hidden)).any():

@@ -59,7 +59,7 @@ class TiffDecoder(Decoder):
             page = _pages(file, path)[frame]
             try:
                 pixels = page.asarray()
-            except ValueError as error:
+            except Exception as error:  # which of them, depends on what is packed
                 if CODECS not in str(error):
                     raise
                 raise RequestError(
