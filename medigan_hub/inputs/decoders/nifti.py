@@ -152,7 +152,7 @@ def _image(path: Path, stream: gzip.GzipFile | BinaryIO) -> Any:
     size = path.stat().st_size
     room = size * MOST_EXPANDED if isinstance(stream, gzip.GzipFile) else size
     shape = tuple(image.shape)
-    needed = int(image.header["vox_offset"]) + math.prod(shape) * image.get_data_dtype().itemsize
+    needed = int(image.dataobj.offset) + math.prod(shape) * image.get_data_dtype().itemsize
     if 0 in shape or min(shape, default=0) < 0 or needed > room:
         raise RequestError(
             f"{path} is damaged: it claims {' x '.join(map(str, shape))} voxels, "
@@ -206,12 +206,11 @@ def _cut(path: Path, image: Any, reading: Reading) -> _Cut:
             words = f"{words or 'a slice'} as an array, since its affine is the identity"
         return _Cut(solid, axis, ((rows, 1), (columns, 1)), spacing, words)
     orientations = require("nibabel.orientations", extra="nifti", purpose=f"reading {path.name}")
-    towards = orientations.io_orientation(
-        image.affine
-    )  # of each stored axis: of the body, and which way
-    stored = {int(body): (axis, int(way)) for axis, (body, way) in enumerate(towards)}
-    if set(stored) != {0, 1, 2}:
+    # Of each stored axis, along which of the body it runs, and which way.
+    towards = orientations.io_orientation(image.affine)
+    if not np.isfinite(towards).all():
         raise RequestError(f"{path} is damaged: its affine has an axis of no length")
+    stored = {int(body): (axis, int(way)) for axis, (body, way) in enumerate(towards)}
     body = AXES[wanted or "axial"]
     thin = [each for each in range(3) if solid[stored[each][0]] == 1]
     if thin and solid[stored[body][0]] > 1:
