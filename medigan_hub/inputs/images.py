@@ -42,6 +42,8 @@ class Part:
     """Of a file, its path below the folder that was given."""
     label: str | None = None
     """The folder that a file lies in, where folders are classes."""
+    is_named: bool = False
+    """Whether the caller named the file, and not a folder or a pattern that it was found by."""
 
     @property
     def path(self) -> Path | None:
@@ -250,7 +252,7 @@ class Images(Sequence[np.ndarray]):
     @property
     def is_one_file(self) -> bool:
         """Whether all images are in one file, which the caller named."""
-        return self.are_files and len(self._set.parts) == 1
+        return len(self._set.parts) == 1 and self._set.parts[0].is_named
 
     def in_order(self, positions: Sequence[int]) -> Images:
         """Return the images at these places, in this order; one may come several times."""

@@ -8,6 +8,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -130,7 +131,7 @@ class _Finder:
                 matching = _matching(path)
                 if matching:
                     return [
-                        part
+                        replace(part, is_named=False)
                         for each in sorted(matching, key=natural)
                         for part in self._of_path(Path(each))
                     ]
@@ -140,7 +141,8 @@ class _Finder:
             if path.is_dir():
                 return self._of_folder(path)
             try:
-                return [_part(decoders.opened(path, self._reading), path.name)]
+                part = _part(decoders.opened(path, self._reading), path.name)
+                return [replace(part, is_named=True)]
             except NoPixels as error:
                 raise RequestError(f"{path} is {error}, which holds no image") from error
 
@@ -227,7 +229,8 @@ def _files(folder: Path, *, recursive: bool) -> Iterator[Path]:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            # A link in a circle is no folder, and no reason to stop.
+            if Path(entry.path).is_dir() if entry.is_symlink() else entry.is_dir():
                 below.append(Path(entry.path))
             else:
                 yield Path(entry.path)

@@ -149,6 +149,8 @@ def _knows(decoder: Decoder, start: bytes) -> bool:
 
 
 def _start(path: Path) -> bytes:
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise RequestError(f"{path} is neither a file nor a folder; give an image")
     with path.open("rb") as stream:
         return stream.read(HEAD_BYTES)
 
