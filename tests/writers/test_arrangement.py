@@ -7,8 +7,9 @@ import os
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from medigan_hub import Hub, RequestError, provenance
+from medigan_hub import Hub, RequestError
 from medigan_hub.cli import main
 
 SIDE = {"name": "side", "kind": "label", "shape": [], "dtype": "int64", "range": [0, 1]}
@@ -102,29 +103,26 @@ def test_a_condition_tells_the_class_and_of_several_one_is_chosen(hub, tmp_path,
     assert len(classes(tmp_path / "out")) == 6
 
 
-def test_the_folder_that_an_input_lay_in_tells_the_class(hub, document, tmp_path, monkeypatch):
+def test_the_folder_that_an_input_lay_in_tells_the_class(hub, document, tmp_path):
     document["inputs"] = [
         {"name": "scan", "kind": "image", "description": "Scan.", "channels": ["grey"]}
         | {"modality": "mammography", "required": False}
     ]
     hub = hub()
-    told = {0: "ill", 1: "well", 2: "ill"}
-    facts = provenance.facts
-
-    def with_class(request, index, labels):
-        found = facts(request, index, labels)
-        return found | ({"input_class": told[index]} if index in told else {})
-
-    monkeypatch.setattr(provenance, "facts", with_class)
-    scans = np.zeros((4, 5, 7, 1), np.uint8)
-    hub.save("toy-noise", 3, tmp_path / "out", inputs=scans, layout="classes")
-    assert classes(tmp_path / "out" / "image") == told
+    scans = tmp_path / "scans"
+    for name in ("ill/1.png", "ill/2.png", "well/1.png"):
+        (scans / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.zeros((5, 7), np.uint8)).save(scans / name)
+    wishes = {"inputs": scans, "recursive": True, "layout": "classes"}
+    hub.save("toy-noise", None, tmp_path / "out", **wishes)
+    assert classes(tmp_path / "out" / "image") == {0: "ill", 1: "ill", 2: "well"}
     assert {path.name for path in (tmp_path / "out" / "scan").iterdir()} == {
-        f"{index:06d}.png" for index in told
+        f"{index:06d}.png" for index in range(3)
     }
     assert "its `input_class`" in (tmp_path / "out" / "README.md").read_text()
-    with pytest.raises(RequestError, match="array 3 of sample 3 lies in no folder of a class"):
-        hub.save("toy-noise", 4, tmp_path / "other", inputs=scans, layout="classes")
+    wishes["inputs"] = np.zeros((5, 7), np.uint8)
+    with pytest.raises(RequestError, match="array 0 of sample 0 lies in no folder of a class"):
+        hub.save("toy-noise", None, tmp_path / "other", **wishes | {"recursive": False})
 
 
 @pytest.mark.parametrize(
