@@ -120,9 +120,9 @@ def test_the_folder_that_an_input_lay_in_tells_the_class(hub, document, tmp_path
         f"{index:06d}.png" for index in range(3)
     }
     assert "its `input_class`" in (tmp_path / "out" / "README.md").read_text()
-    wishes["inputs"] = np.zeros((5, 7), np.uint8)
-    with pytest.raises(RequestError, match="array 0 of sample 0 lies in no folder of a class"):
-        hub.save("toy-noise", None, tmp_path / "other", **wishes | {"recursive": False})
+    wishes["inputs"] = [scans, np.zeros((5, 7), np.uint8)]
+    with pytest.raises(RequestError, match="array 3 of sample 3 lies in no folder of a class"):
+        hub.save("toy-noise", None, tmp_path / "other", **wishes)
 
 
 @pytest.mark.parametrize(
