@@ -10,16 +10,7 @@ import pytest
 from PIL import Image
 
 from medigan_hub.cli import main
-
-MODEL = """
-from medigan_hub.plugin import ImageToImage, NetworkRuntime
-
-class Same(NetworkRuntime):
-    def open(self, files, device, precision):
-        return lambda images: images
-
-plugin = ImageToImage(__file__, numpy=Same())
-"""
+from support import toys
 
 
 @pytest.fixture
@@ -29,7 +20,7 @@ def medigan(install, document, capsys, tmp_path, monkeypatch):
     document["inputs"] = [
         {"name": "photo", "kind": "image", "channels": ["intensity"], "required": True}
     ]
-    install(document=document | {"task": "image-to-image", "latent": None}, code=MODEL)
+    install(document=document | {"task": "image-to-image", "latent": None}, code=toys.code("same"))
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)

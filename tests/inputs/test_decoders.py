@@ -12,6 +12,7 @@ from PIL import Image
 from medigan_hub import HubWarning, RequestError, inputs, plugins
 from medigan_hub.cli import main
 from medigan_hub.inputs import decoders
+from support import toys
 
 # A format of one line, and of bare files too: "GREY 3 2" and the pixels.
 CODE = """
@@ -47,16 +48,6 @@ class plugin:
         {body}
 """
 
-MODEL = """
-from medigan_hub.plugin import ImageToImage, NetworkRuntime
-
-class Same(NetworkRuntime):
-    def open(self, files, device, precision):
-        return lambda images: images
-
-plugin = ImageToImage(__file__, numpy=Same())
-"""
-
 
 @pytest.fixture
 def extend(install):
@@ -81,7 +72,7 @@ def test_images_of_a_format_that_a_package_brings_are_generated_from(
     document["inputs"] = [
         {"name": "photo", "kind": "image", "channels": ["intensity"], "required": True}
     ]
-    install(document=document | {"task": "image-to-image", "latent": None}, code=MODEL)
+    install(document=document | {"task": "image-to-image", "latent": None}, code=toys.code("same"))
     folder = tmp_path / "photos"
     folder.mkdir()
     write_grey(folder / "a.grey", ramp)
