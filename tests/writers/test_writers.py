@@ -210,16 +210,7 @@ def test_an_input_that_the_format_would_flatten_is_refused(install, document, tm
         {"name": "photo", "kind": "image", "channels": ["red", "green", "blue"], "required": True}
     ]
     document |= {"task": "image-to-image", "latent": None}
-    code = """
-    from medigan_hub.plugin import ImageToImage, NetworkRuntime
-
-    class Same(NetworkRuntime):
-        def open(self, files, device, precision):
-            return lambda images: images
-
-    plugin = ImageToImage(__file__, numpy=Same())
-    """
-    install(document=document, code=code)
+    install(document=document, code=toys.code("same"))
     hub = Hub()
     deep = np.full((4, 4, 3), 65535, np.uint16)
     with pytest.raises(RequestError, match=r"png can't hold the photo of toy-noise, uint16 of any"):
