@@ -239,6 +239,13 @@ class Images(Sequence[np.ndarray]):
         part, _ = self._set.place(self._positions[position])
         return part.label
 
+    def group(self, position: int) -> str:
+        """Return what an image belongs to: images of one file, or one DICOM series, are alike."""
+        part, _ = self._set.place(self._positions[position])
+        if not isinstance(part.source, Opened):
+            return self.name(position)
+        return part.source.frames.series or str(part.source.path)
+
     def spacing(self, position: int) -> tuple[float, float] | None:
         """Return the distance of rows and of columns in mm; None where it is not known (yet)."""
         seen = self._set.seen.get(self._positions[position])

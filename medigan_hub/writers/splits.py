@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from medigan_hub import provenance
 from medigan_hub.errors import RequestError, named, shortened
 from medigan_hub.samples import GenerationRequest
 
@@ -71,8 +70,9 @@ class Splits:
     section: of the first n samples each split has its share but for a few, for every n.
     Drawn at random it would miss it by a number that grows with the root of n.
 
-    Samples that were made from the same file go the same step, and are in one split; then the
-    shares are those of the files. Of several inputs the first tells.
+    Samples that were made from the same file, or from files of one DICOM series, go the same
+    step, and are in one split; then the shares are those of the files. Of several inputs the
+    first tells.
 
     Source: the additive recurrence of Weyl (1916), "Über die Gleichverteilung von Zahlen mod.
     Eins", doi:10.1007/BF01475864.
@@ -93,10 +93,9 @@ class Splits:
 
 def _steps(request: GenerationRequest) -> array[int]:
     """Return for each sample how many files came before the one that it is made from."""
-    files: dict[Any, int] = {}
+    first = next(iter(request.inputs.values()))
+    files: dict[str, int] = {}
     steps = array("q")
     for index in range(request.indices[-1] + 1):
-        facts = provenance.facts(request, index, {})
-        name = facts.get("input") or next(iter(facts["inputs"].values()))
-        steps.append(files.setdefault((facts.get("input_class"), name), len(files)))
+        steps.append(files.setdefault(first.group(index), len(files)))
     return steps
