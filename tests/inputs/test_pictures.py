@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -59,6 +60,8 @@ def saved(pixels: np.ndarray, form: str, **how) -> bytes:
 
 def takes_codecs(bits: int, compression: str, order: str, photometric: int) -> bool:
     """Tell whether a grey TIFF is of those that neither Pillow nor tifffile reads by itself."""
+    if find_spec("imagecodecs"):
+        return False
     if bits == 12:
         return order == ">" or photometric == 0
     return bits == 16 and compression == "lzw" and order == ">" and photometric == 0
@@ -123,7 +126,8 @@ def test_a_colour_tiff_keeps_every_bit_of_every_colour(tmp_path, bits, planar, l
                 planar=planar,
                 **layout,
             )
-            if planar and bits == 16 and compression == "lzw":
+            is_packed = planar and bits == 16 and compression == "lzw"
+            if is_packed and not find_spec("imagecodecs"):
                 refused(tmp_path, content, "takes the package imagecodecs")
             else:
                 image = read(tmp_path, content)

@@ -130,7 +130,7 @@ def of_image(image: Image, name: str, path: Path | None = None) -> Picture:
             levels = 0, 65535  # whatever their white is, Pillow brings them to this
         elif mode.startswith("I;16") and bits and bits[0] < 16:
             levels = 0, 2 ** bits[0] - 1
-        elif mode.startswith("I;16") and is_png:
+        elif is_png and pixels.dtype.itemsize > 1:  # which older versions of Pillow call I, too
             levels = _full_depth(path or getattr(image, "filename", None))
         # Pillow turns these round itself where they have 8 bits or fewer.
         inverse = photometric == 0 and pixels.dtype not in (np.bool_, np.uint8)
@@ -160,7 +160,7 @@ def _is_deep(picture: Image) -> bool:
     """Tell whether the file of a picture has more than 8 bits of each value."""
     if picture.format == "PPM":  # what its decoders are given ends with the value of white
         tiles = getattr(picture, "tile", ())
-        return any(isinstance(tile[3], tuple) and tile[3][-1] > 255 for tile in tiles)
+        return any(isinstance(tile[3], tuple) and (tile[3][-1] or 0) > 255 for tile in tiles)
     bits = getattr(picture, "tag_v2", {}).get(BITS, (1,))
     return "16" in _raw_mode(picture) or bits[0] > 8
 
@@ -260,8 +260,10 @@ def _raw_mode(picture: Image) -> str:
     return ""
 
 
-def _with_raw_mode(arguments: Any, raw_mode: str) -> Any:
-    return raw_mode if isinstance(arguments, str) else (raw_mode, *arguments[1:])
+def _with_raw_mode(tile: Any, raw_mode: str) -> Any:
+    arguments = raw_mode if isinstance(tile[3], str) else (raw_mode, *tile[3][1:])
+    # Before its version 11, Pillow has plain tuples.
+    return type(tile)(*tile[:3], arguments) if hasattr(tile, "_fields") else (*tile[:3], arguments)
 
 
 def _bytes(stream: BinaryIO, frame: int, raw_mode: str) -> np.ndarray:
@@ -272,7 +274,5 @@ def _bytes(stream: BinaryIO, frame: int, raw_mode: str) -> np.ndarray:
     picture = _opened(stream)
     if frame:
         picture.seek(frame)
-    picture.tile = [
-        type(tile)(*tile[:3], _with_raw_mode(tile[3], raw_mode)) for tile in picture.tile
-    ]
+    picture.tile = [_with_raw_mode(tile, raw_mode) for tile in picture.tile]
     return np.asarray(ImageOps.exif_transpose(picture))
