@@ -12,6 +12,7 @@ import numpy as np
 
 from medigan_hub.errors import RequestError
 from medigan_hub.inputs.decoders.base import Decoder, Frames, NoImage, Picture
+from medigan_hub.inputs.decoders.tiff_directories import check_whole
 from medigan_hub.reading import Reading
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class PictureDecoder(Decoder):
 
     def frames(self, path: Path, reading: Reading) -> Frames:
         with path.open("rb") as stream:
+            check_whole(path, stream, MAX_FRAMES)
+            stream.seek(0)
             picture = _opened(stream)
             if _is_misread(picture):
                 raise NoImage

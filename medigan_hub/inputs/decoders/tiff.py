@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from medigan_hub.errors import RequestError, require
 from medigan_hub.inputs.decoders.base import Decoder, Frames, NoImage, Picture
 from medigan_hub.inputs.decoders.pictures import MAX_FRAMES
+from medigan_hub.inputs.decoders.tiff_directories import check_whole
 from medigan_hub.reading import Reading
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -42,6 +44,8 @@ class TiffDecoder(Decoder):
         return start.startswith(MAGIC) and start[128:132] != b"DICM"
 
     def frames(self, path: Path, reading: Reading) -> Frames:
+        with path.open("rb") as stream:
+            check_whole(path, stream, MAX_FRAMES)
         library = _library(path)
         try:
             file = library.TiffFile(path)
@@ -76,7 +80,12 @@ class TiffDecoder(Decoder):
 
 
 def _library(path: Path) -> Any:
-    return require("tifffile", extra="tiff", purpose=f"reading {path.name}")
+    library = require("tifffile", extra="tiff", purpose=f"reading {path.name}")
+    # It logs what is odd about a file; without a handler all that would go to the terminal.
+    logger = logging.getLogger("tifffile")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+    return library
 
 
 def _pages(file: Any, path: Path) -> list[Any]:
@@ -87,6 +96,8 @@ def _pages(file: Any, path: Path) -> list[Any]:
             raise RequestError(f"{path} holds over {MAX_FRAMES} pictures; give files of fewer")
         pages.append(page)
     first = pages[0]
+    if not all(isinstance(side, int) for side in first.shape):
+        raise RequestError(f"{path} is damaged: its size is {str(first.shape)[:60]}")
     if any((page.shape, page.dtype) != (first.shape, first.dtype) for page in pages):
         raise RequestError(
             f"{path} holds pictures of several sizes or types; give one file for each"
