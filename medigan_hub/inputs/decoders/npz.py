@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,8 @@ from medigan_hub.inputs.decoders.array import frames_of, shape_of
 from medigan_hub.inputs.decoders.base import Decoder, Frames, Picture
 from medigan_hub.reading import Reading
 
-MAX_ARRAY_BYTES = 2**30
-"""Bytes of an array, which is unpacked as a whole."""
+MAX_ARRAY_BYTES = 2**29
+"""Bytes of an array, which is unpacked as a whole, and kept while its images are asked for."""
 MAX_MEMBERS = 1000
 OURS = "_provenance.npy"
 """What the hub adds to the arrays of a sample: JSON in a string, with the ``levels`` of each."""
@@ -39,17 +40,23 @@ class NpzDecoder(Decoder):
                 return frames_of(path, shape_of(path, stream, info.file_size))
 
     def read(self, path: Path, frame: int, reading: Reading) -> Picture:
-        with zipfile.ZipFile(path) as archive:
-            info, is_one_of_several = _member(path, archive)
-            with archive.open(info) as stream:
-                array = np.lib.format.read_array(stream, allow_pickle=False)
-            levels = _levels(archive, info.filename.removesuffix(".npy"))
-        pixels = array[frame] if array.ndim == 4 else array
-        return Picture(
-            pixels,
-            levels=None if pixels.dtype == np.uint8 else levels,
-            taken=f"the array {PREFERRED}" if is_one_of_several else "",
-        )
+        stat = path.stat()
+        array, levels, taken = _unpacked(path, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
+        pixels = np.array(array[frame] if array.ndim == 4 else array)
+        return Picture(pixels, levels=None if pixels.dtype == np.uint8 else levels, taken=taken)
+
+
+@lru_cache(maxsize=1)
+def _unpacked(
+    path: Path, state: tuple[int, int, int]
+) -> tuple[np.ndarray, tuple[float, float] | None, str]:
+    """Return the array of a file, its levels, and what was taken of several: once for a stack."""
+    with zipfile.ZipFile(path) as archive:
+        info, is_one_of_several = _member(path, archive)
+        with archive.open(info) as stream:
+            array = np.lib.format.read_array(stream, allow_pickle=False)
+        levels = _levels(archive, info.filename.removesuffix(".npy"))
+    return array, levels, f"the array {PREFERRED}" if is_one_of_several else ""
 
 
 def _member(path: Path, archive: zipfile.ZipFile) -> tuple[zipfile.ZipInfo, bool]:

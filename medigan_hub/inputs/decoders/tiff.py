@@ -60,7 +60,7 @@ class TiffDecoder(Decoder):
 
     def read(self, path: Path, frame: int, reading: Reading) -> Picture:
         with _library(path).TiffFile(path) as file:
-            page = _pages(file, path)[frame]
+            page = file.pages[frame]  # ``frames`` has looked at all of them
             try:
                 pixels = page.asarray()
             except Exception as error:  # which of them, depends on what is packed
