@@ -24,8 +24,6 @@ import nibabel
 import numpy as np
 import pydicom
 from PIL import Image
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.encaps import encapsulate
 from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -34,10 +32,10 @@ from pydicom.uid import (
     JPEGBaseline8Bit,
     JPEGLSLossless,
     RLELossless,
-    SecondaryCaptureImageStorage,
 )
 
 from medigan_hub import HubError, inputs
+from support.dicoms import dicom
 from support.pictures import exif, png, tiff
 
 MOST_SECONDS = 5
@@ -147,16 +145,16 @@ def _dicoms(grey: np.ndarray, deep: np.ndarray, colour: np.ndarray) -> dict[str,
     }
     photo = {"PhotometricInterpretation": "RGB", "SamplesPerPixel": 3, "PlanarConfiguration": 0}
     found = {
-        "explicit.dcm": _dicom(deep, ExplicitVRLittleEndian, **window),
-        "implicit.dcm": _dicom(deep, ImplicitVRLittleEndian, PixelPaddingValue=0),
-        "big.dcm": _dicom(deep, ExplicitVRBigEndian),
-        "frames.dcm": _dicom(np.stack([grey] * 3), ExplicitVRLittleEndian, NumberOfFrames=3),
-        "colour.dcm": _dicom(colour, ExplicitVRLittleEndian, **photo),
-        "palette.dcm": _dicom(
+        "explicit.dcm": dicom(deep, ExplicitVRLittleEndian, **window),
+        "implicit.dcm": dicom(deep, ImplicitVRLittleEndian, PixelPaddingValue=0),
+        "big.dcm": dicom(deep, ExplicitVRBigEndian),
+        "frames.dcm": dicom(np.stack([grey] * 3), ExplicitVRLittleEndian, NumberOfFrames=3),
+        "colour.dcm": dicom(colour, ExplicitVRLittleEndian, **photo),
+        "palette.dcm": dicom(
             grey, ExplicitVRLittleEndian, PhotometricInterpretation="PALETTE COLOR", **table
         ),
-        "jpeg.dcm": _dicom(grey, JPEGBaseline8Bit, body=_saved(grey, "JPEG")),
-        "wavelets.dcm": _dicom(grey, JPEG2000Lossless, body=_saved(grey, "JPEG2000", no_jp2=True)),
+        "jpeg.dcm": dicom(grey, JPEGBaseline8Bit, body=_saved(grey, "JPEG")),
+        "wavelets.dcm": dicom(grey, JPEG2000Lossless, body=_saved(grey, "JPEG2000", no_jp2=True)),
     }
     for name, syntax in (("rle.dcm", RLELossless), ("ls.dcm", JPEGLSLossless)):
         dataset = pydicom.dcmread(io.BytesIO(found["explicit.dcm"]))
@@ -169,33 +167,6 @@ def _dicoms(grey: np.ndarray, deep: np.ndarray, colour: np.ndarray) -> dict[str,
         found[name] = stream.getvalue()
     found["bare.dcm"] = found["implicit.dcm"][132:]
     return found
-
-
-def _dicom(
-    pixels: np.ndarray, syntax: pydicom.uid.UID, body: bytes | None = None, **attributes: object
-) -> bytes:
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
-    meta.MediaStorageSOPInstanceUID = "1.2.3"
-    meta.TransferSyntaxUID = syntax
-    dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-    dataset.SOPClassUID, dataset.SOPInstanceUID = SecondaryCaptureImageStorage, "1.2.3"
-    is_colour = attributes.get("SamplesPerPixel") == 3
-    dataset.Rows, dataset.Columns = pixels.shape[-3:-1] if is_colour else pixels.shape[-2:]
-    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
-    bits = pixels.itemsize * 8
-    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = bits, bits, bits - 1
-    dataset.PixelRepresentation = 0
-    for name, value in attributes.items():
-        setattr(dataset, name, value)
-    order = ">" if syntax == ExplicitVRBigEndian else "<"
-    content = pixels.astype(pixels.dtype.newbyteorder(order)).tobytes()
-    dataset.PixelData = encapsulate([body]) if body else content + b"\0" * (len(content) % 2)
-    dataset["PixelData"].VR = "OB" if body or bits == 8 else "OW"
-    stream = io.BytesIO()
-    implicit = syntax == ImplicitVRLittleEndian
-    pydicom.dcmwrite(stream, dataset, little_endian=order == "<", implicit_vr=implicit)
-    return stream.getvalue()
 
 
 def damaged(files: list[Seed], number: int) -> bytes:
