@@ -13,6 +13,7 @@ from medigan_hub import RequestError, inputs
 from medigan_hub.errors import HubNote
 from medigan_hub.metadata import Input
 from medigan_hub.reading import Reading
+from support.dicoms import dicom
 from support.pictures import png, tiff
 
 GREY = Input("mammogram", "image", ("intensity",), required=False)
@@ -143,6 +144,53 @@ def test_images_in_subfolders_are_told_of_and_taken_when_asked_for(tmp_path):
     assert names(images) == ["benign/a.png", "malignant/a.png"]
     assert [images.label(place) for place in range(2)] == ["benign", "malignant"]
     assert [image[0, 0, 0] for image in images] == [1, 0]
+
+
+DICOMDIR, REPORT = "1.2.840.10008.1.3.10", "1.2.840.10008.5.1.4.1.1.88.33"
+
+
+def test_what_a_disc_holds_beside_its_images_is_left_out_and_said(tmp_path):
+    """Names of files on a disc have no suffix."""
+    (tmp_path / "DICOMDIR").write_bytes(dicom(None, kind=DICOMDIR))
+    (tmp_path / "SR0001").write_bytes(dicom(None, kind=REPORT))
+    (tmp_path / "SR0002.dcm").write_bytes(dicom(None, kind=REPORT))
+    (tmp_path / "IM0001").write_bytes(dicom(np.arange(20, dtype=np.uint8).reshape(4, 5)))
+    (tmp_path / "README").write_text("no image")
+    images = inputs.find(tmp_path)
+    assert names(images) == ["IM0001"]
+    words = left_out(images)
+    assert "1 x a DICOMDIR" in words
+    assert "2 x a structured report" in words
+    assert "1 x no image (README)" in words
+    (tmp_path / "IM0001").unlink()
+    with pytest.raises(
+        RequestError, match=r"holds no images \(left out: 1 x a DICOMDIR, 2 x a str"
+    ):
+        inputs.find(tmp_path)
+    with pytest.raises(RequestError, match="DICOMDIR is a DICOMDIR, which holds no image"):
+        inputs.find(tmp_path / "DICOMDIR")
+
+
+@pytest.mark.filterwarnings("ignore::medigan_hub.errors.HubNote")
+def test_the_slices_of_a_series_come_in_their_order_and_series_one_after_the_other(tmp_path):
+    """Their files have names by chance."""
+    places = {
+        "a": ("1.1", 30),
+        "b": ("1.2", 7),
+        "c": ("1.1", 10),
+        "d": ("1.1", 20),
+        "e": ("1.2", 5),
+    }
+    for name, (series, place) in places.items():
+        content = dicom(
+            np.full((4, 5), place, np.uint8),
+            SeriesInstanceUID=series,
+            ImagePositionPatient=[0, 0, place],
+            ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+        )
+        (tmp_path / name).write_bytes(content)
+    picture(tmp_path / "aa.png")
+    assert names(inputs.find(tmp_path)) == ["c", "d", "a", "aa.png", "e", "b"]
 
 
 @pytest.mark.parametrize("more", ["a.png", "benign/deep/a.png"])

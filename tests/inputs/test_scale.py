@@ -12,6 +12,7 @@ from medigan_hub import RequestError, inputs
 from medigan_hub.errors import HubNote
 from medigan_hub.metadata import Input
 from medigan_hub.reading import Reading
+from support.dicoms import dicom
 from support.pictures import png, tiff
 
 GREY = Input("scan", "image", ("intensity",), required=False)
@@ -121,6 +122,23 @@ def test_a_slice_axis_that_is_none_or_says_nothing_is_refused(tmp_path):
     images = inputs.find(np.zeros((4, 5), np.uint8), Reading(slice_axis="axial"))
     with pytest.raises(RequestError, match="says nothing of these input images"):
         images.check(GREY, "toy")
+
+
+def test_slices_without_a_window_have_the_same_black_and_white(tmp_path):
+    for number, levels in enumerate([[-1000, 0], [0, 500], [20, 1000]]):
+        (tmp_path / f"s{number}.dcm").write_bytes(dicom(np.array([levels], np.int16)))
+    says = "black is -1000 and white 1000, the lowest and the highest value of all"
+    images = checked(inputs.find(tmp_path), says=says)
+    assert [image.ravel().tolist() for image in images] == [
+        [0, 32768],
+        [32768, 49151],
+        [33423, 65535],
+    ]
+    part = inputs.find(tmp_path)[1:2]
+    assert checked(part, says=says)[0].ravel().tolist() == [32768, 49151]
+    wished = inputs.find(tmp_path, Reading(window="250,500"))
+    wished.check(GREY, "toy")  # and nothing is left to say
+    assert [int(image[0, 0, 0]) for image in wished][:2] == [0, 0]
 
 
 def test_images_of_8_and_of_16_bits_may_come_together(tmp_path):
