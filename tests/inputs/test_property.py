@@ -56,8 +56,10 @@ def as_tiff(draw, known, bits):
         **draw(st.sampled_from([{}, {"rows": 3}, {"tile": 16}])),
     }
     order, photometric = draw(st.sampled_from("<>")), draw(st.sampled_from([0, 1, 2]))
-    if bits == 12:  # the form that is read with Pillow alone
+    if bits == 12:  # the form that Pillow reads by itself
         order, photometric, how["big"] = "<", 1, False
+    if bits in (2, 4) and how["big"]:  # as above
+        order = "<"
     if photometric == 2:
         depth = 8 if bits <= 8 else 16
         pixels = np.dstack([known * (255 // (2**bits - 1)) if bits < 8 else known] * 3)
