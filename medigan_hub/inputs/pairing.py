@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
-from medigan_hub.errors import RequestError, listed
+from medigan_hub.errors import HubNote, RequestError, listed
 from medigan_hub.inputs.images import Images
 
 Key: TypeAlias = "tuple[tuple[str, ...], int]"
@@ -18,7 +19,8 @@ def paired(found: Mapping[str, Images]) -> dict[str, Images]:
     """Bring images that belong together to the same places.
 
     Files go together by name, without what tells one input's files from another's, such as
-    ``_flair``. Arrays go together in their order, as do single files: those were named each.
+    ``_flair``; a note says what that is where the input's own name does not. Arrays go together
+    in their order, as do single files: those were named each.
 
     Raises
     ------
@@ -77,18 +79,41 @@ def _keys(found: Mapping[str, Images]) -> dict[str, list[Key]]:
     }
     every = {name: frozenset[str]().union(*own) for name, own in words.items()}
     keys = {}
+    ignored: dict[str, list[str]] = {}
     for name, own in words.items():
         elsewhere = [found_words for other, found_words in every.items() if other != name]
         common = frozenset(own[0]).intersection(*own)
         # What all files of this input have in their names, and none of some other input's has.
         telling = {word for word in common if any(word not in each for each in elsewhere)}
-        if len(set(own)) == 1:  # of one file, all words are common: take those of the input's name
-            telling &= set(_words(name))
+        strange = {word for word in telling if not _names(word, name)}
+        if len(set(own)) == 1:  # of one file, all words are common
+            telling -= strange
+        elif strange:
+            ignored[name] = sorted(strange)
         keys[name] = [
             (tuple(word for word in each if word not in telling), found[name].frame(place) or 0)
             for place, each in enumerate(own)
         ]
+    if ignored:
+        words_of = "; ".join(f"{listed(left)} of {name}" for name, left in ignored.items())
+        warnings.warn(
+            f"inputs go together by the names of their files, less the words that tell one input's "
+            f"from another's: {words_of}; see that these name no patients",
+            HubNote,
+            stacklevel=3,
+        )
     return keys
+
+
+def _names(word: str, name: str) -> bool:
+    """Tell whether a word stands for the input of this name, as t1w does for brain_t1.
+
+    >>> _names("t1w", "brain_t1"), _names("fl", "flair"), _names("anna", "brain_t1")
+    (True, True, False)
+    """
+    return len(word) > 1 and any(
+        len(own) > 1 and (word.startswith(own) or own.startswith(word)) for own in _words(name)
+    )
 
 
 def _words(file: str) -> tuple[str, ...]:
