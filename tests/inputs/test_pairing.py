@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from medigan_hub import RequestError, inputs
+from medigan_hub.errors import HubNote
 from support.pictures import png, tiff
 
 PATIENTS = {"anna": 10, "bert": 20, "carl": 30}
@@ -34,9 +35,9 @@ def pair(**sources):
     [
         (["anna.png", "bert.png"], ["bert.png", "anna.png"]),
         (["anna_t1.png", "bert_t1.png"], ["anna_t2.png", "bert_t2.png"]),
-        (["T1-anna.png", "T1-bert.png"], ["2_bert_T2.png", "2_anna_T2.png"]),
+        (["T1-anna.png", "T1-bert.png"], ["bert_T2.png", "anna_T2.png"]),
         (["a/anna.png", "a/bert.png"], ["b/anna.png", "b/bert.png"]),
-        (["anna.flair.png", "bert.flair.png"], ["anna.t2.png", "bert.t2.png"]),
+        (["anna.t1w.png", "bert.t1w.png"], ["anna.t2.png", "bert.t2.png"]),
     ],
 )
 def test_files_go_together_by_what_tells_patients_apart(tmp_path, first, second):
@@ -83,6 +84,17 @@ def test_names_that_do_not_tell_are_refused(tmp_path):
     other = fill(tmp_path / "other", "anna_1.png", "anna_2.png")
     with pytest.raises(RequestError, match="belong to the same images of the other inputs; give f"):
         pair(t1=one, t2=other)
+
+
+def test_words_that_are_left_aside_are_said_unless_they_name_the_input(tmp_path):
+    """What all files of an input have may as well be the name of the one patient in all of them."""
+    one = fill(tmp_path / "one", "anna_1.png", "anna_2.png")
+    other = fill(tmp_path / "other", "bert_1.png", "bert_2.png")
+    with pytest.warns(HubNote, match="anna of t1; bert of t2; see that these name no patients"):
+        pair(t1=one, t2=other)
+    weighted = fill(tmp_path / "weighted", "anna_1_T1w.png", "anna_2_T1w.png")
+    fluid = fill(tmp_path / "fluid", "anna_1_FL.png", "anna_2_FL.png", shift=1)
+    assert levels(pair(brain_t1=weighted, flair=fluid)) == [[10, 10], [11, 11]]
 
 
 def test_frames_go_with_the_frames_of_the_same_number(tmp_path):
