@@ -10,13 +10,17 @@ affine is the identity was saved from an array by hand, and has that array's row
 from __future__ import annotations
 
 import gzip
+import logging
 import math
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
@@ -79,7 +83,7 @@ class NiftiDecoder(Decoder):
         low, high = float(header["cal_min"]), float(header["cal_max"])
         measured = data.dtype != np.uint8 and data.dtype != np.bool_
         told = (low, high) if measured and high > low else None
-        words = [cut.words] if cut.words else []
+        words = [*([cut.words] if cut.words else []), *image.extra["remarks"]]
         if isinstance(reading.window, tuple):
             told = None
         elif told is not None and ((data < low) | (data > high)).any():
@@ -146,9 +150,11 @@ def _image(path: Path, stream: gzip.GzipFile | BinaryIO) -> Any:
         raise RequestError(f"{path} is the header of two files; save it as one (.nii)")
     image_type = nibabel.Nifti1Image if kind == b"n+1\0" else nibabel.Nifti2Image
     try:
-        image = image_type.from_stream(stream)
+        with _remarks() as remarks:
+            image = image_type.from_stream(stream)
     except Exception as error:
         raise RequestError(f"{path} is damaged: {str(error).splitlines()[0][:200]}") from error
+    image.extra["remarks"] = remarks
     size = path.stat().st_size
     room = size * MOST_EXPANDED if isinstance(stream, gzip.GzipFile) else size
     shape = tuple(image.shape)
@@ -159,6 +165,32 @@ def _image(path: Path, stream: gzip.GzipFile | BinaryIO) -> Any:
             f"and holds at most {room} bytes"
         )
     return image
+
+
+class _Listener(logging.Filter):
+    """Keeps what nibabel says of a header: it would go to the terminal, for each slice again."""
+
+    heard: ClassVar[ContextVar[list[str] | None]] = ContextVar("heard", default=None)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        heard = self.heard.get()
+        if heard is not None:
+            heard.append(record.getMessage())
+        return heard is None
+
+
+@contextmanager
+def _remarks() -> Iterator[list[str]]:
+    """Gather what nibabel mended in a header, in its words; others' use of it is left alone."""
+    logger = logging.getLogger("nibabel.global")
+    if not any(isinstance(each, _Listener) for each in logger.filters):
+        logger.addFilter(_Listener())
+    remarks: list[str] = []
+    token = _Listener.heard.set(remarks)
+    try:
+        yield remarks
+    finally:
+        _Listener.heard.reset(token)
 
 
 def _values(path: Path, image: Any) -> Any:
