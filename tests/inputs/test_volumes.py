@@ -219,6 +219,19 @@ def test_colours_and_vectors_have_channels(tmp_path):
         inputs.find(path)[0]
 
 
+def test_what_was_mended_in_a_header_is_said_once(tmp_path, caplog):
+    content = bytearray(write(tmp_path / "a.nii", COUNTED.astype(np.uint8)).read_bytes())
+    struct.pack_into("<2h", content, 252, 0, 99)  # codes of the coordinates
+    (tmp_path / "a.nii").write_bytes(content)
+    images = inputs.find(tmp_path / "a.nii")
+    with pytest.warns(HubNote, match="slices along axis 2, sform_code 99 not valid; setting to 0"):
+        images.check(GREY, "toy")
+    assert len(images) == 5
+    assert not caplog.records
+    nibabel.load(tmp_path / "a.nii")
+    assert "sform_code 99 not valid" in caplog.text  # where others use nibabel
+
+
 def test_the_distance_of_pixels_is_that_of_rows_and_columns(tmp_path):
     path = write(tmp_path / "a.nii", COUNTED.astype(np.uint8), affine("PSR"))
     images = inputs.find(path, Reading(slice_axis="coronal"))
