@@ -23,7 +23,7 @@ from pydicom.encaps import encapsulate
 
 from medigan_hub import MissingDependencyError, RequestError
 from medigan_hub.inputs.decoders.base import NoPixels, Picture
-from medigan_hub.inputs.decoders.dicom import DicomDecoder, parsing
+from medigan_hub.inputs.decoders.dicom import DicomDecoder, header
 from medigan_hub.reading import Reading
 
 DECODER = DicomDecoder()
@@ -421,6 +421,11 @@ def test_two_pixels_may_share_a_colour(tmp_path):
     assert np.abs(picture(save(tmp_path / "a", made)).pixels - of_ybr(shared)).max() <= 1
     made.PixelData = COLOURS.tobytes()
     assert "is RGB or YBR_FULL by its size" in refusal(save(tmp_path / "b", made))
+
+
+def test_luminances_of_more_than_8_bits_are_refused(tmp_path):
+    path = write(tmp_path / "a", COLOURS.astype(np.uint16), PhotometricInterpretation="YBR_FULL")
+    assert refusal(path) == "has colours in YBR of uint16, which are not read; save it in RGB"
 
 
 # How the pixels lie
@@ -874,10 +879,22 @@ def test_headers_can_not_keep_the_reader_for_long(tmp_path, monkeypatch):
     nested = b"\x40\x00\x75\xa3SQ\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff"
     path = tmp_path / "a"
     path.write_bytes(bytes(128) + b"DICM" + nested * 100_000)
-    assert "its sequences lie more than 32 deep" in refusal(path)
-    monkeypatch.setattr(parsing, "MAX_ELEMENTS", 1000)
+    assert "its sequences lie too deep within each other" in refusal(path)
+    monkeypatch.setattr(header, "MAX_READS", 1000)
     path.write_bytes(bytes(128) + b"DICM" + b"\x09\0\x01\0LO\0\0" * 1001)
-    assert "has a header of more than 1000 elements" in refusal(path)
+    assert "has a header of too many elements" in refusal(path)
+
+
+def test_an_element_that_claims_more_than_the_file_takes_no_memory(tmp_path):
+    path = tmp_path / "a"
+    claim = b"\x28\0\x06\x30OW\0\0\xf0\xff\xff\xff" + bytes(100)  # a table of greys
+    path.write_bytes(bytes(128) + b"DICM" + claim)
+    tracemalloc.start()
+    try:
+        assert refusal(path) == "is damaged: it is cut off"
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_flipped_bits_are_refused_in_words_or_make_no_difference(tmp_path):

@@ -1,6 +1,6 @@
 """DICOM, as hospitals have it.
 
-``parsing`` finds the ``elements`` of a header, ``layout`` how the pixels lie; ``pixels`` takes out
+``header`` is what pydicom finds in a file, ``layout`` how its pixels lie; ``pixels`` takes out
 those of a frame, with ``codecs`` where they are compressed; ``display`` and ``tables`` bring them
 into the form in which a viewer shows them. ``decoder`` does all of it in turn.
 """

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from medigan_hub.errors import require, shortened
-from medigan_hub.inputs.decoders.dicom.elements import Fault
+from medigan_hub.inputs.decoders.dicom.header import Fault
 from medigan_hub.inputs.decoders.dicom.layout import TRANSFORMED, Layout
 
 RUN_LENGTHS = "1.2.840.10008.1.2.5"

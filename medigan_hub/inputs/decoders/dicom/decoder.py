@@ -13,8 +13,7 @@ import numpy as np
 from medigan_hub.errors import RequestError, require
 from medigan_hub.inputs.decoders.base import Decoder, Frames, NoPixels, Picture, check_safe
 from medigan_hub.inputs.decoders.dicom import codecs, display, layout, pixels
-from medigan_hub.inputs.decoders.dicom.elements import Fault
-from medigan_hub.inputs.decoders.dicom.parsing import Body, Header, begins, header_of
+from medigan_hub.inputs.decoders.dicom.header import Body, Fault, Header, begins, header_of
 from medigan_hub.reading import Reading, Window
 
 IMAGES = "1.2.840.10008.5.1.4.1.1."
@@ -91,7 +90,7 @@ def _header(path: Path, changed: int, size: int) -> Header:
 
 def _none(header: Header) -> NoReturn:
     """Say what a file is that has no pixels."""
-    uid = header.elements.text("SOPClassUID") or header.media
+    uid = header.elements.text("SOPClassUID") or header.meta.text("MediaStorageSOPClassUID")
     name = _name(uid)
     kind = next((words for start, words in OTHERS.items() if uid.startswith(start)), "")
     if not uid:

@@ -13,7 +13,7 @@ import numpy as np
 from medigan_hub.errors import listed, named, shortened
 from medigan_hub.inputs.decoders.base import Picture
 from medigan_hub.inputs.decoders.dicom import tables
-from medigan_hub.inputs.decoders.dicom.elements import DataSet, Fault
+from medigan_hub.inputs.decoders.dicom.header import DataSet, Fault
 from medigan_hub.inputs.decoders.dicom.layout import Layout
 from medigan_hub.reading import Window
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medigan_hub.errors import shortened
-from medigan_hub.inputs.decoders.dicom.elements import DataSet, Fault
-from medigan_hub.inputs.decoders.dicom.parsing import NATIVE, Body, Header
+from medigan_hub.inputs.decoders.dicom.header import NATIVE, Body, DataSet, Fault, Header
 
 FLOATS = {0x7FE00008: "f4", 0x7FE00009: "f8"}
 """Types of pixels in floating point, by the elements that hold them."""

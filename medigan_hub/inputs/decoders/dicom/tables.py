@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medigan_hub.inputs.decoders.dicom.elements import DataSet, Fault
+from medigan_hub.inputs.decoders.dicom.header import DataSet, Fault
 
 COLOURS = ("Red", "Green", "Blue")
 PALETTE = tuple(
