@@ -674,6 +674,14 @@ def test_the_colours_of_a_jpeg_are_those_that_it_says(tmp_path, kept, claim):
     assert np.abs(picture(path).pixels.astype(int) - smooth).max() < 6
 
 
+def test_colours_of_8_bits_may_be_claimed_to_have_16(tmp_path):
+    encoded = LOSSLESS[uid.JPEG2000Lossless](COLOURS)
+    deep = COLOURS.astype(np.uint16)
+    found = picture(compressed(tmp_path / "a", deep, uid.JPEG2000Lossless, [encoded]))
+    assert np.array_equal(found.pixels, COLOURS)
+    assert found.levels == (0, 255)
+
+
 @pytest.mark.parametrize("parts", [1, 2])
 @pytest.mark.parametrize("has_table", [True, False])
 def test_each_compressed_frame_is_found(tmp_path, parts, has_table):

@@ -63,7 +63,8 @@ def coloured(stored: np.ndarray, elements: DataSet, layout: Layout, frame: int) 
         colours = tables.coloured(stored, elements, signed=layout.dtype.kind == "i")
         white = float(np.iinfo(colours.dtype).max)
         return Picture(colours, levels=(0.0, white), spacing=spacing, taken="palette")
-    return Picture(stored, levels=(0.0, 2.0**layout.stored - 1), spacing=spacing)
+    bits = min(layout.stored, 8 * stored.dtype.itemsize)  # a codec may deliver fewer
+    return Picture(stored, levels=(0.0, 2.0**bits - 1), spacing=spacing)
 
 
 def grey(
