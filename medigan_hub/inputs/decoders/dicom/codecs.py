@@ -1,7 +1,8 @@
 """Compressed pixels of DICOM files: JPEG, JPEG-LS, JPEG 2000 (also HTJ2K) and run lengths.
 
 imagecodecs decompresses them. Before it does, the head of what is compressed is held against
-that of the file: else a few bytes could ask for any amount of memory.
+that of the file: else a few bytes could ask for any amount of memory. pydicom's decoders don't
+look, and log what fails with a traceback.
 
 Source: DICOM PS3.5, section 8.2 and annexes A.4 and G; ITU-T T.81, annex B (JPEG), T.87, annex C
 (JPEG-LS) and T.800, annex A (JPEG 2000).

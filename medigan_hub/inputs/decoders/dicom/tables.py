@@ -1,5 +1,8 @@
 """Tables in DICOM files, from a stored value to a grey or a colour.
 
+pydicom has them, too. But it takes the bytes of a palette for little endian, offsets of segments
+for words where they are bytes, and expands what segments claim without a bound.
+
 Source: DICOM PS3.3, sections C.7.6.3.1.5, C.7.6.3.1.6, C.7.9.2, C.11.1 and C.11.2.
 """
 
