@@ -65,6 +65,7 @@ benchmark: $(VENV)/models ## Measure how fast the hub is
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/frameworks.py
 	$(BIN)/python benchmarks/datasets.py
+	$(BIN)/python benchmarks/inputs.py
 	$(BIN)/python benchmarks/app.py
 
 .PHONY: screenshots
