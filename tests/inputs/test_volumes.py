@@ -289,3 +289,25 @@ def test_volumes_without_nibabel_name_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "nibabel", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'medigan-hub\[nifti\]'"):
         inputs.find(path)
+
+
+@pytest.mark.parametrize(
+    ("affine", "unit", "spacing"),
+    [
+        (np.diag([-0.5, -0.25, 3, 1]), None, (0.25, 0.5)),
+        (np.diag([-500, -250, 3, 1]), "micron", (0.25, 0.5)),
+        (np.diag([0.0005, 0.00025, 0.003, 1]), "meter", (0.25, 0.5)),
+        (np.eye(4), None, None),  # it was saved from an array by hand, and says nothing of space
+        (np.eye(4), "mm", (1, 1)),
+        (None, None, None),
+    ],
+)
+def test_the_distance_of_voxels_is_known_where_the_file_says_it(tmp_path, affine, unit, spacing):
+    image = nibabel.Nifti1Image(np.zeros((4, 3), np.uint8), affine)
+    if unit is not None:
+        image.header.set_xyzt_units(unit)
+    nibabel.save(image, tmp_path / "a.nii")
+    images = inputs.find(tmp_path / "a.nii")
+    assert images[0].max() == 0
+    found = images.spacing(0)
+    assert found is None if spacing is None else found == pytest.approx(spacing)

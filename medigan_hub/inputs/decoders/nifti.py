@@ -35,6 +35,8 @@ MOST_EXPANDED = 1032
 """Bytes that one byte of a gzip file can become. Source: https://zlib.net/zlib_tech.html."""
 MAX_KEPT_BYTES = 2**29
 """Bytes of a compressed volume that is kept unpacked while its slices are asked for."""
+UNITS = {1: 1000.0, 2: 1.0, 3: 0.001}
+"""Units of space in mm, by their codes: metres, millimetres and micrometres."""
 ROWS_COLUMNS = {0: ((2, -1), (1, -1)), 1: ((2, -1), (0, -1)), 2: ((1, -1), (0, -1))}
 """By the axis that is cut (towards right, front, head): the axes of rows and columns, turned."""
 
@@ -115,7 +117,7 @@ class _Cut:
     rows_columns: tuple[tuple[int, int], tuple[int, int]]
     """The stored axes of the rows and of the columns, each with 1 or -1 where it is turned."""
     spacing: tuple[float, ...]
-    """In mm, by the stored axes."""
+    """In mm, by the stored axes; 0 where it is not known."""
     words: str
     is_counted_down: bool = False
     """Whether the first slice is the last that is stored."""
@@ -219,11 +221,13 @@ def _cut(path: Path, image: Any, reading: Reading) -> _Cut:
             "series of them"
         )
     solid = (*shape[:3], 1)[:3]
-    spacing = tuple(float(size) for size in (*image.header.get_zooms()[:3], 1.0)[:3])
     header = image.header
     placed = int(header["sform_code"]) > 0 or int(header["qform_code"]) > 0
+    is_identity = np.array_equal(image.affine, np.eye(4))
+    unit = UNITS.get(int(header["xyzt_units"]) & 7, float(placed and not is_identity))
+    spacing = tuple(float(size) * unit for size in (*header.get_zooms()[:3], 1.0)[:3])
     wanted = reading.slice_axis
-    by_hand = placed and wanted not in AXES and np.array_equal(image.affine, np.eye(4))
+    by_hand = placed and wanted not in AXES and is_identity
     if wanted in AXES and not placed and min(solid) > 1:
         raise RequestError(
             f"{path} does not say how it lies in the body, so that there is no {wanted} "
