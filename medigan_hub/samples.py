@@ -73,26 +73,19 @@ class GenerationRequest:
     """Is told of each step of a session that takes many; see ``step``."""
 
     def first(self, count: int) -> GenerationRequest:
-        """Return the request of the first ``count`` samples, as if no more had been asked for.
-
-        Inputs that the caller gave are read once more, since their hash is that of fewer.
-        """
+        """Return the request of the first ``count`` samples, as if no more had been asked for."""
         stop, end = self.indices[count - 1] + 1, self.indices[-1] + 1
         conditions = {
             # As many values as samples are one for each; others the samples take turns in.
             name: value[:stop] if isinstance(value, tuple) and len(value) == end else value
             for name, value in self.conditions.items()
         }
-        inputs = {name: images[:stop] for name, images in self.inputs.items()}
-        for entry in self.metadata.inputs:
-            if entry.name in inputs:
-                inputs[entry.name].check(entry, self.metadata.name)
         latents = self.given_latents
         return replace(
             self,
             indices=self.indices[:count],
             conditions=conditions,
-            inputs=inputs,
+            inputs={name: images[:stop] for name, images in self.inputs.items()},
             given_latents=None if latents is None else latents[:stop],
         )
 

@@ -150,8 +150,7 @@ def _teller() -> Callable[..., None]:
         words = message.spelt(spell) if isinstance(message, HubWarning) else str(message)
         if words not in told:
             told.add(words)
-            note = isinstance(message, HubNote) or issubclass(category, HubNote)
-            _say(f"{'note' if note else 'warning'}: {words}")
+            _say(f"{'note' if issubclass(category, HubNote) else 'warning'}: {words}")
 
     return tell
 

@@ -59,7 +59,11 @@ class ReadingWishes(TypedDict, total=False):
     skip_unreadable: bool
 
 
-class Wishes(Knobs, ReadingWishes, total=False):
+class _Declared(Knobs, ReadingWishes, total=False):
+    """What is wished by the names of fields that are declared elsewhere."""
+
+
+class Wishes(_Declared, total=False):
     """What a caller may ask for beside the model and the number of samples."""
 
     seed: int
@@ -69,10 +73,6 @@ class Wishes(Knobs, ReadingWishes, total=False):
     balance: bool
     latents: ArrayLike | None
     options: Mapping[str, Any] | None
-
-
-class _More(Knobs, ReadingWishes, total=False):
-    """What a request takes by the names of fields that are declared elsewhere."""
 
 
 WISHES = frozenset(Wishes.__annotations__)
@@ -102,7 +102,7 @@ def request(
     balance: bool = False,
     latents: ArrayLike | None = None,
     options: Mapping[str, Any] | None = None,
-    **more: Unpack[_More],
+    **more: Unpack[_Declared],
 ) -> GenerationRequest:
     """Check what a caller asked of ``model``, and fill in what was left open.
 

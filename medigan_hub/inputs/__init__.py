@@ -7,7 +7,7 @@ whole range of its type: black is 0, white is 255 or 65535.
 from medigan_hub.inputs.decoders import SUFFIXES
 from medigan_hub.inputs.decoders.base import Decoder, Frames, NoImage, NoPixels, Picture
 from medigan_hub.inputs.images import PUBLISHED, Images
-from medigan_hub.inputs.levels import luma, normalised, resized, with_channels
+from medigan_hub.inputs.levels import luma, resized, with_channels
 from medigan_hub.inputs.pairing import paired
 from medigan_hub.inputs.sources import Source, check_size, find, published, read
 
@@ -24,7 +24,6 @@ __all__ = [
     "check_size",
     "find",
     "luma",
-    "normalised",
     "paired",
     "published",
     "read",

@@ -127,8 +127,8 @@ class _Set:
         def pictures() -> Iterator[tuple[str, Picture]]:
             for position in range(len(self)):
                 name, picture = self.name(position), self.picture(position)
-                levels.known_levels(picture, name, self.reading)
-                yield name, picture
+                if levels.known_levels(picture, name, self.reading) is None:
+                    yield name, picture
 
         return levels.Scale.of(pictures())
 

@@ -41,24 +41,19 @@ class Scale:
 
     @classmethod
     def of(cls, pictures: Iterable[tuple[str, Picture]]) -> Scale:
-        """Return the scale of all images whose files don't say their levels, by their names."""
-        bright: list[Extreme] = []
-        low: list[Extreme] = []
-        high: list[Extreme] = []
+        """Return the scale of images without ``known_levels`` of their own, by their names."""
+        brightest = lowest = highest = None
         for name, picture in pictures:
-            if picture.levels is not None or picture.pixels.dtype in (np.bool_, np.uint8):
-                continue
-            if not picture.is_measured and picture.pixels.dtype.kind == "f":
-                continue
             ends = _ends(picture)
             if ends is None:
                 continue
+            low, high = (Extreme(end, name) for end in ends)
             if picture.is_measured:
-                low = [min([*low, Extreme(ends[0], name)])]
-                high = [max([*high, Extreme(ends[1], name)], key=_value)]
-            else:
-                bright = [max([*bright, Extreme(ends[1], name)], key=_value)]
-        return cls(*(found[0] if found else None for found in (bright, low, high)))
+                lowest = low if lowest is None or low.value < lowest.value else lowest
+                highest = high if highest is None or high.value > highest.value else highest
+            elif brightest is None or high.value > brightest.value:
+                brightest = high
+        return cls(brightest, lowest, highest)
 
     @property
     def bits(self) -> int:
@@ -87,10 +82,6 @@ class Scale:
                 f"and the highest value{of_all}{window}"
             )
         return found
-
-
-def _value(extreme: Extreme) -> float:
-    return extreme.value
 
 
 def _ends(picture: Picture) -> tuple[float, float] | None:
@@ -212,26 +203,6 @@ def shown(
     if picture.padding is not None:
         result = np.where(picture.padding[:, :, np.newaxis], result.dtype.type(0), result)
     return result
-
-
-def normalised(array: np.ndarray, name: str, reading: Reading | None = None) -> np.ndarray:
-    """Bring an array that is an image by itself into the form that models take; see ``shown``.
-
-    Raises
-    ------
-    RequestError
-        The array is not an image, or its values have no known scale.
-
-    >>> normalised(np.array([[0.0, 1.0]]), "ramp").ravel().tolist()
-    [0, 65535]
-    """
-    picture = Picture(array)
-    reading = Reading() if reading is None else reading
-    image = shown(picture, name, reading)
-    if image is None:
-        image = shown(picture, name, reading, Scale.of([(name, picture)]))
-    assert image is not None  # noqa: S101 (for the type: with a scale there is one)
-    return image
 
 
 def with_channels(image: np.ndarray, wanted: int) -> np.ndarray:

@@ -226,7 +226,7 @@ def _content(request: GenerationRequest) -> dict[str, Any]:
 
     Of what there is one of for each sample, that is the first.
     """
-    latents = request.given_latents
+    latents, first = request.given_latents, request.indices[0]
     changes = {
         "count": None,
         "indices": None,
@@ -235,7 +235,9 @@ def _content(request: GenerationRequest) -> dict[str, Any]:
             for name, value in request.conditions.items()
         },
         "latents_sha256": None if latents is None else _hash(latents[0]),
-        "inputs": {name: _hash(images[0]) for name, images in request.inputs.items()},
+        "inputs": {
+            name: images[first : first + 1].sha256 for name, images in request.inputs.items()
+        },
     }
     return provenance.header(request) | changes
 

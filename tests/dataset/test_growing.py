@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from medigan_hub import Hub, HubError, Interrupted, OutputError
 from support import toys
@@ -187,4 +188,27 @@ def test_an_interrupt_leaves_what_was_finished_and_is_gone_on_with(hub, save, tm
     assert verdict.listed >= 12
     assert made_again(tmp_path / "out")[:9] == list(range(9))
     save(20, tmp_path / "out", resume=True)
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("format_name", ["png", "dicom"])
+@pytest.mark.parametrize(("small", "whole"), [({}, {}), ({"indices": "6:9"}, {"indices": "6:20"})])
+def test_a_data_set_with_inputs_grows_and_reads_no_others(
+    install, document, tmp_path, contents, format_name, small, whole
+):
+    """What all the inputs together decide, such as their depth, stays as it is."""
+    document["inputs"] = [toys.SCAN]
+    install(document=document, code=toys.code("everything"))
+    hub, scans = Hub(), tmp_path / "scans"
+    scans.mkdir()
+    for number in range(20):
+        pixels = np.full((8, 6), 1000 + 200 * number, np.uint16)
+        Image.fromarray(pixels).save(scans / f"{number}.png")
+    if small:
+        (scans / "0.png").write_bytes((scans / "0.png").read_bytes()[:-20])  # not asked for
+    wishes = {"inputs": scans, "format": format_name, "bits": 14, "batch_size": 4}
+    hub.save("toy-noise", None if small else 3, tmp_path / "out", **wishes, **small)
+    hub.save("toy-noise", None, tmp_path / "out", resume=True, **wishes, **whole)
+    assert hub.verify(tmp_path / "out").ok
+    hub.save("toy-noise", None, tmp_path / "whole", **wishes, **whole)
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")

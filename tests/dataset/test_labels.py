@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from medigan_hub import Hub, OutputError
+from support import toys
 
 
 @pytest.fixture
@@ -25,10 +26,7 @@ def hub(install, document, drawing):
         {"name": "words", "type": "string", "description": "Words.", "default": "none"},
         {"name": "old", "type": "boolean", "description": "Old.", "default": None},
     ]
-    document["inputs"] = [
-        {"name": "scan", "kind": "image", "description": "Scan.", "channels": ["grey"]}
-        | {"modality": "mammography", "required": False}
-    ]
+    document["inputs"] = [toys.SCAN]
     install(document=document, code=drawing)
     return Hub()
 

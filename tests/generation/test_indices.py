@@ -17,10 +17,7 @@ def hub(install, document):
     document["conditions"] = [
         {"name": "age", "type": "integer", "description": "Age.", "default": 40}
     ]
-    document["inputs"] = [
-        {"name": "scan", "kind": "image", "description": "Scan.", "channels": ["grey"]}
-        | {"modality": "mammography", "required": False}
-    ]
+    document["inputs"] = [toys.SCAN]
     install(document=document, code=toys.code("everything"))
     return Hub()
 

@@ -391,8 +391,7 @@ def test_a_hostile_file_is_refused_at_once_and_in_one_line(
         inputs.check_size(path, 2048 * 2048)
 
     def read() -> None:
-        for image in inputs.find(path):
-            inputs.normalised(image, name)
+        list(inputs.find(path))
         inputs.read(path)
 
     for use, message in ((check, of_size), (read, of_content)):
@@ -489,7 +488,7 @@ def test_a_picture_beyond_all_memory_is_refused_in_words(tmp_path, monkeypatch):
 )
 def test_arrays_without_a_known_scale_are_refused(array, message):
     with pytest.raises(RequestError, match=message):
-        inputs.normalised(array, "array 0")
+        list(inputs.find(array))
 
 
 @pytest.mark.parametrize(

@@ -14,37 +14,12 @@ from medigan_hub.errors import HubNote
 from medigan_hub.metadata import Input
 from medigan_hub.reading import Reading
 from medigan_hub.writers import dicom, png
+from support import toys
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:input images. (window|the array image$):medigan_hub.errors.HubNote"
 )
 
-# It hands on what it starts from, and makes an image of it: the half of each level.
-CODE = """
-import json
-import pathlib
-
-import numpy as np
-
-from medigan_hub import SampleBatch, hookimpl
-
-
-class Plugin:
-    @hookimpl
-    def model_metadata(self):
-        return json.loads(pathlib.Path(__file__).with_name("metadata.json").read_text())
-
-    @hookimpl
-    def generate(self, request):
-        (output,) = request.metadata.outputs
-        for index in request.indices:
-            start = request.inputs["start"][index]
-            made = (start.astype(np.int64) // 2).astype(output.dtype)
-            yield SampleBatch(np.array([index]), {"image": made[None], "start": start[None]})
-
-
-plugin = Plugin()
-"""
 CHANNELS = {1: ("intensity",), 3: ("red", "green", "blue")}
 SHAPE = (9, 12)
 """Rows and columns."""
@@ -84,7 +59,7 @@ def save(install, document, tmp_path):
             "range": range_ or [0, np.iinfo(pixels.dtype).max],
             "channels": channels,
         }
-        install(code=CODE, document=document)
+        install(code=toys.code("halved"), document=document)
         bits = 16 if pixels.dtype == np.uint16 else None
         Hub().save("toy-noise", 1, tmp_path / "out", format=form, inputs=pixels, bits=bits)
 

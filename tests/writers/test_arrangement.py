@@ -11,6 +11,7 @@ from PIL import Image
 
 from medigan_hub import Hub, RequestError
 from medigan_hub.cli import main
+from support import toys
 
 SIDE = {"name": "side", "kind": "label", "shape": [], "dtype": "int64", "range": [0, 1]}
 MASK = {"name": "mask", "kind": "mask", "shape": [8, 6, 1], "dtype": "uint8", "range": [0, 1]}
@@ -104,10 +105,7 @@ def test_a_condition_tells_the_class_and_of_several_one_is_chosen(hub, tmp_path,
 
 
 def test_the_folder_that_an_input_lay_in_tells_the_class(hub, document, tmp_path):
-    document["inputs"] = [
-        {"name": "scan", "kind": "image", "description": "Scan.", "channels": ["grey"]}
-        | {"modality": "mammography", "required": False}
-    ]
+    document["inputs"] = [toys.SCAN]
     hub = hub()
     scans = tmp_path / "scans"
     for name in ("ill/1.png", "ill/2.png", "well/1.png"):

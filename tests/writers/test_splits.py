@@ -18,10 +18,7 @@ SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
 
 @pytest.fixture
 def hub(install, document):
-    document["inputs"] = [
-        {"name": "scan", "kind": "image", "description": "Scan.", "channels": ["grey"]}
-        | {"modality": "mammography", "required": False}
-    ]
+    document["inputs"] = [toys.SCAN]
     install(document=document, code=toys.code("everything"))
     return Hub()
 

@@ -25,6 +25,7 @@ from typing import Any, BinaryIO, ClassVar
 import numpy as np
 
 from medigan_hub.errors import RequestError, named, require
+from medigan_hub.hashes import State, state_of
 from medigan_hub.inputs.decoders.base import Decoder, Frames, NoImage, Picture
 from medigan_hub.reading import AXES, STORED_AXES, Reading
 
@@ -203,12 +204,11 @@ def _values(path: Path, image: Any) -> Any:
         packed = stream.read(2) == GZIP
     if not packed or size > MAX_KEPT_BYTES:
         return image.dataobj
-    stat = path.stat()
-    return _unpacked(path, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
+    return _unpacked(path, state_of(path))
 
 
 @lru_cache(maxsize=1)
-def _unpacked(path: Path, state: tuple[int, int, int]) -> np.ndarray:
+def _unpacked(path: Path, state: State) -> np.ndarray:
     with _stream(path) as stream:
         return np.asanyarray(_image(path, stream).dataobj)
 

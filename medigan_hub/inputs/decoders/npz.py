@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from medigan_hub.errors import RequestError, listed
+from medigan_hub.hashes import State, state_of
 from medigan_hub.inputs.decoders.array import frames_of, shape_of
 from medigan_hub.inputs.decoders.base import Decoder, Frames, Picture
 from medigan_hub.reading import Reading
@@ -40,16 +41,13 @@ class NpzDecoder(Decoder):
                 return frames_of(path, shape_of(path, stream, info.file_size))
 
     def read(self, path: Path, frame: int, reading: Reading) -> Picture:
-        stat = path.stat()
-        array, levels, taken = _unpacked(path, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
+        array, levels, taken = _unpacked(path, state_of(path))
         pixels = np.array(array[frame] if array.ndim == 4 else array)
         return Picture(pixels, levels=None if pixels.dtype == np.uint8 else levels, taken=taken)
 
 
 @lru_cache(maxsize=1)
-def _unpacked(
-    path: Path, state: tuple[int, int, int]
-) -> tuple[np.ndarray, tuple[float, float] | None, str]:
+def _unpacked(path: Path, state: State) -> tuple[np.ndarray, tuple[float, float] | None, str]:
     """Return the array of a file, its levels, and what was taken of several: once for a stack."""
     with zipfile.ZipFile(path) as archive:
         info, is_one_of_several = _member(path, archive)

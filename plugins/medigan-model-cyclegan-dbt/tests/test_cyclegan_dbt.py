@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from medigan_hub.plugin import Hub, HubNote, HubWarning, OutputError
+from medigan_model_cyclegan_dbt.outline import FIELD_MM
 from medigan_model_cyclegan_dbt.simulation import simulate_mammogram
 
 
@@ -105,6 +106,15 @@ def test_the_simulator_depends_on_its_random_numbers_alone():
     assert 0.5 < first.max() <= 1
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
+
+
+def test_the_metadata_says_which_images_the_network_was_trained_on(hub):
+    (trained,) = (entry.trained for entry in hub.model("cyclegan-dbt").metadata.inputs)
+    images = [simulate_mammogram(np.random.default_rng(seed)) for seed in range(24)]
+    assert {image.shape for image in images} == {trained.size}
+    assert trained.spacing == (FIELD_MM / trained.size[0],) * 2
+    percentiles = np.mean([np.percentile(image, (1, 99)) for image in images], axis=0)
+    assert percentiles == pytest.approx(trained.grey_range, abs=0.005)
 
 
 def test_the_simulator_refuses_a_size_that_shows_nothing():

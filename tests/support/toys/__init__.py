@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+SCAN = {
+    "name": "scan",
+    "kind": "image",
+    "description": "Scan.",
+    "channels": ["grey"],
+    "modality": "mammography",
+    "required": False,
+}
+"""An input that a toy's metadata may declare."""
+
 
 def code(name: str) -> str:
     """Return the code of the toy with this name."""

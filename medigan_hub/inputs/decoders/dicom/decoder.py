@@ -11,6 +11,7 @@ from typing import NoReturn, cast
 import numpy as np
 
 from medigan_hub.errors import RequestError, require
+from medigan_hub.hashes import State, state_of
 from medigan_hub.inputs.decoders.base import Decoder, Frames, NoPixels, Picture, check_safe
 from medigan_hub.inputs.decoders.dicom import codecs, display, layout, pixels
 from medigan_hub.inputs.decoders.dicom.header import Body, Fault, Header, begins, header_of
@@ -73,8 +74,7 @@ def _faults_in_words(path: Path) -> Iterator[None]:
 def _known(path: Path) -> tuple[Header, Body, layout.Layout]:
     """Return what the header of an image says, and where and how its pixels lie."""
     require("pydicom", extra="dicom", purpose=f"reading {path.name}")
-    facts = path.stat()
-    header = _header(path, facts.st_mtime_ns, facts.st_size)
+    header = _header(path, state_of(path))
     body = header.body or _none(header)
     if body.fragments is not None and header.syntax not in codecs.CODECS:
         name = _name(header.syntax) or "nothing that it names"
@@ -83,7 +83,7 @@ def _known(path: Path) -> tuple[Header, Body, layout.Layout]:
 
 
 @functools.lru_cache(maxsize=2)
-def _header(path: Path, changed: int, size: int) -> Header:
+def _header(path: Path, state: State) -> Header:
     """Return the header of a file in this state: of many frames it is as long as some images."""
     return header_of(path, WANTED)
 
