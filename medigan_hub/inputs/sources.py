@@ -29,8 +29,6 @@ Source: TypeAlias = "str | Path | np.ndarray | Image | Iterable[str | Path | np.
 
 KINDS = "paths, NumPy arrays or images of Pillow"
 PATTERN = re.compile(r"[*?\[]")
-MAX_SOURCES = 10_000_000
-"""Things in a list that a caller gives."""
 
 
 def find(source: Source, reading: Reading | None = None) -> Images:
@@ -107,9 +105,8 @@ class _Finder:
             raise RequestError(
                 f"an input is a {type(source).__name__}; give NumPy arrays, channels last"
             )
-        items = list(islice(iter(source), MAX_SOURCES))
         found: list[Part] = []
-        for item in items:
+        for item in source:
             if isinstance(item, (str, Path)):
                 found += self._of_path(item)
                 continue
