@@ -48,3 +48,13 @@ def register_writers() -> Iterable[type[Any]]:  # type: ignore[empty-body]
 @hookspec
 def register_decoders() -> Iterable[Any]:  # type: ignore[empty-body]
     """Return each ``Decoder``, which reads input images of one file format."""
+
+
+@hookspec
+def register_metrics() -> Iterable[Any]:  # type: ignore[empty-body]
+    """Return each ``Metric``, which compares two sets of images by their features."""
+
+
+@hookspec
+def register_extractors() -> Iterable[type[Any]]:  # type: ignore[empty-body]
+    """Return each ``Extractor``, a class that describes images by numbers."""

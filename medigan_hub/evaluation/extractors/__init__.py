@@ -1,0 +1,61 @@
+"""Extractors of features: one file each, all found through ``register_extractors``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from medigan_hub import plugins
+from medigan_hub.errors import PluginError, RequestError, close_to, listed, shortened
+from medigan_hub.evaluation.extractors.base import Extractor
+from medigan_hub.hookspecs import hookimpl
+
+__all__ = ["Extractor", "find", "names"]
+
+
+@hookimpl
+def register_extractors() -> Iterable[type[Extractor]]:
+    """Return the hub's own extractors."""
+    return []
+
+
+def names() -> list[str]:
+    """Return the names of all extractors: the hub's own, then those of extensions."""
+    return list(_known())
+
+
+def find(name: str, weights: Path | None = None) -> Extractor:
+    """Return the extractor of a name, with a file of weights for one that takes it.
+
+    Raises
+    ------
+    RequestError
+        There is none of this name, or it takes no weights.
+    """
+    known = _known()
+    if name not in known:
+        close = close_to(name, known)
+        hint = f"did you mean {listed(close, ' or ')}? " if close else ""
+        raise RequestError(f"there is no extractor {shortened(name)!r}; {hint}use {listed(known)}")
+    kind = known[name]
+    if weights is not None and not kind.takes_weights:
+        raise RequestError(f"the extractor {name} takes no weights; leave {weights} out")
+    return kind(weights)
+
+
+def _known() -> Mapping[str, type[Extractor]]:
+    return plugins.registered(sys.modules[__name__], "register_extractors", "extractor", _name)
+
+
+def _name(extractor: Any) -> str:
+    """Return the name of an extractor; a ``PluginError`` says why it is none."""
+    if not (isinstance(extractor, type) and issubclass(extractor, Extractor)):
+        raise PluginError("it is no subclass of Extractor")
+    name = getattr(extractor, "name", None)
+    if not isinstance(name, str) or plugins.FORMAT.fullmatch(name) is None:
+        raise PluginError(f"its name is {shortened(name)!r}; a name is lower case, as texture is")
+    if not isinstance(getattr(extractor, "title", None), str):
+        raise PluginError("it has no title, which says in words what its features are")
+    return name

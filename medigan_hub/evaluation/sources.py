@@ -1,0 +1,55 @@
+"""Sets of images that are to be judged: a folder, a data set of the hub, arrays, a model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Item:
+    """What is known of an image before it is read."""
+
+    name: str
+    """What it is called in a message: its file below the folder, or its place."""
+    digest: str
+    """Tells images apart by their content: of a file, its SHA-256, and which image in it."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """Columns: ``label``, conditions and labels by their names, ``patient``, and those of a CSV."""
+    group: str = ""
+    """What images belong to that come together (a file, a DICOM series, a patient): never split."""
+
+
+class ImageSet(ABC):
+    """Images that belong together, in an order, read when they are asked for."""
+
+    title: str
+    """What it is, in words, for a table: a path, or ``model:NAME``."""
+    is_synthetic: bool | None = None
+    """Whether a model made them, where that is known."""
+    facts: Mapping[str, object]
+    """What is recorded of the set: path or model, version, seed, how it was read."""
+
+    @property
+    @abstractmethod
+    def items(self) -> Sequence[Item]:
+        """What is known of each image, without reading it."""
+
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """SHA-256 of all that decides the images: their content, order and how they are read."""
+
+    @abstractmethod
+    def images(self, start: int = 0) -> Iterator[np.ndarray]:
+        """Yield the images from one on, in order, each (height, width, channels).
+
+        uint8 or uint16 that use the whole range of their type, or fractions in [0, 1]. Files are
+        decoded ahead, in threads.
+        """
+
+    def __len__(self) -> int:
+        return len(self.items)
