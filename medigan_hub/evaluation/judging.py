@@ -1,0 +1,350 @@
+"""Judging a set of images: every metric on the features of every extractor, with its interval.
+
+A metric compares two arrays, and an extractor describes an image; what both need around them is
+done here, once: features are taken once and kept, scaled, held against a baseline of real images,
+and each value gets its interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import metadata
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from medigan_hub._version import __version__
+from medigan_hub.errors import RequestError, listed, named, shortened, whole_number
+from medigan_hub.evaluation import extractors, features, intervals, sources
+from medigan_hub.evaluation import metrics as known_metrics
+from medigan_hub.evaluation.extractors import Extractor
+from medigan_hub.evaluation.metrics import Groups, Metric
+from medigan_hub.evaluation.preparation import NORMALIZE, PROTOCOLS, Preparation
+from medigan_hub.evaluation.results import Baseline, Evaluation, Figure
+from medigan_hub.evaluation.sources import ImageSet
+
+METRICS = ("KID", "FD", "SWD", "precision", "recall", "density", "coverage", "Vendi")
+"""What is measured where nothing is asked for, the leading figure first."""
+SPLITS = 10
+"""Of the real images into two parts, for the baseline."""
+ROBUST = 5.0
+"""Where robustly scaled features are cut off."""
+PACKAGES = ("numpy", "scipy", "pillow", "torch", "tensorflow", "onnxruntime", "torchmetrics")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be measured: an extractor's features, prepared in some ways, by some metrics."""
+
+    extractor: Extractor
+    metrics: tuple[Metric, ...]
+
+
+class Split(NamedTuple):
+    """Two parts of the real images, and as many synthetic ones, by their places."""
+
+    one: np.ndarray
+    other: np.ndarray
+    synthetic: np.ndarray
+
+
+def planned(metrics: Sequence[str], given: Sequence[Extractor]) -> list[Plan]:
+    """Return which metrics are measured on which extractor's features.
+
+    A metric that is for the features of one extractor alone brings that along, where it is asked
+    for by its name.
+
+    Raises
+    ------
+    RequestError
+        There is no such metric, or an extractor is asked for whose features no metric is for.
+    """
+    asked = [known_metrics.find(name) for name in dict.fromkeys(metrics or METRICS)]
+    chosen = list(given) or _default()
+    for metric in asked:
+        if not any(_fits(metric, extractor) for extractor in chosen):
+            chosen.append(extractors.find((metric.extractors or ("texture",))[0]))
+    plans = [
+        Plan(extractor, tuple(metric for metric in asked if _fits(metric, extractor)))
+        for extractor in chosen
+    ]
+    for plan in plans:
+        if not plan.metrics:
+            fit = [
+                name
+                for name in known_metrics.names()
+                if _fits(known_metrics.find(name), plan.extractor)
+            ]
+            raise RequestError(
+                f"no metric that is asked for is for the features of {plan.extractor.name}; "
+                f"ask for {listed(fit, ' or ')}"
+            )
+    return plans
+
+
+def _default() -> list[Extractor]:
+    """Return the extractors of a user who names none: ours, and learned features where they are."""
+    found = [extractors.find("texture"), extractors.find("imagenet")]
+    return [each for each in found if each.missing() is None]
+
+
+def _fits(metric: Metric, extractor: Extractor) -> bool:
+    if metric.extractors is not None:
+        return extractor.name in metric.extractors
+    return extractor.metrics is None or metric.name in extractor.metrics
+
+
+def evaluate(
+    real: ImageSet,
+    synthetic: ImageSet,
+    plans: Sequence[Plan],
+    *,
+    normalize: str = "none",
+    protocol: str = "hub",
+    seed: int = 0,
+    settings: dict[str, Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Measure how far synthetic images are from real ones.
+
+    Parameters
+    ----------
+    plans
+        As ``planned`` returns them.
+    normalize
+        ``none``, ``minmax`` (each image's least and greatest value become 0 and 1) or ``both``.
+    protocol
+        ``hub``; or ``medigan``, images as medigan's own script prepares them, and as many of each.
+    seed
+        Of the groups of the jackknife, and of the splits of the baseline.
+    settings
+        What is recorded beside: how the sets were asked for.
+    progress
+        Called with the images described and those in all.
+
+    Raises
+    ------
+    HubError
+        A set is too small for a metric, the sets share images, or an image can't be read.
+    """
+    seed = whole_number("the seed", seed, 0, 2**64 - 1)
+    preparations = _preparations(normalize, protocol)
+    for plan in plans:
+        missing = plan.extractor.missing()
+        if missing is not None:
+            raise missing
+        for each in preparations:
+            each.check(plan.extractor)
+    least = min(len(real), len(synthetic))
+    counts = (least, least) if protocol == "medigan" else (len(real), len(synthetic))
+    for plan in plans:
+        for metric in plan.metrics:
+            _check_number(metric, *counts)
+    sources.check_apart(real, synthetic)
+
+    wanted = [(plan.extractor, each) for plan in plans for each in preparations]
+    described = []
+    done, total = 0, len(wanted) * (len(real) + len(synthetic))
+    for images, count in zip((real, synthetic), counts, strict=True):
+
+        def tell(so_far: int, _: int, before: int = done) -> None:
+            if progress is not None:
+                progress(before + so_far, total)
+
+        described.append([rows[:count] for rows in features.of(images, wanted, progress=tell)])
+        done += len(wanted) * len(images)
+
+    belongs = [
+        [item.group for item in each.items][:n] for each, n in zip((real, synthetic), counts)
+    ]
+    groups = intervals.groups(*belongs, seed=seed)
+    splits = _splits(belongs[0], counts[1], seed)
+    figures = []
+    for (extractor, preparation), *rows in zip(wanted, *described, strict=True):
+        metrics = next(plan.metrics for plan in plans if plan.extractor is extractor)
+        figures += _figures(extractor, preparation, metrics, rows[0], rows[1], groups, splits)
+    return Evaluation(
+        figures,
+        settings={
+            "metrics": list(dict.fromkeys(each.name for plan in plans for each in plan.metrics)),
+            "extractors": [plan.extractor.name for plan in plans],
+            "normalize": normalize,
+            "protocol": protocol,
+            "seed": seed,
+            **(settings or {}),
+        },
+        sets={
+            name: {"title": each.title, "num_images": count, "key": each.key, **each.facts}
+            for name, each, count in zip(("real", "synthetic"), (real, synthetic), counts)
+        },
+        extractors={plan.extractor.name: _about(plan.extractor) for plan in plans},
+        versions=versions(),
+        notes=_notes(plans, (real, synthetic), figures, splits),
+    )
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the hub, and of the packages that figures may depend on."""
+    found = {"medigan-hub": __version__}
+    for name in PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+def _preparations(normalize: str, protocol: str) -> list[Preparation]:
+    if protocol not in PROTOCOLS:
+        raise RequestError(
+            f"there is no {named('protocol')} {shortened(protocol)!r}; use {listed(PROTOCOLS)}"
+        )
+    if normalize not in NORMALIZE:
+        raise RequestError(
+            f"{named('normalize')} is {shortened(normalize)!r}; use {listed(NORMALIZE)}"
+        )
+    ways = {"none": (False,), "minmax": (True,), "both": (False, True)}[normalize]
+    return [Preparation(way, protocol) for way in ways]
+
+
+def _check_number(metric: Metric, num_real: int, num_synthetic: int) -> None:
+    for count, which in ((num_real, "real"), (num_synthetic, "synthetic")):
+        if count < metric.smallest and not (metric.is_of_one_set and which == "real"):
+            images = "image" if count == 1 else "images"
+            raise RequestError(
+                f"{metric.name} needs at least {metric.smallest} images in each set, and there "
+                f"{'is' if count == 1 else 'are'} {count} {which} {images}; give more"
+            )
+
+
+def _figures(
+    extractor: Extractor,
+    preparation: Preparation,
+    metrics: Sequence[Metric],
+    real: np.ndarray,
+    synthetic: np.ndarray,
+    groups: Groups,
+    splits: Sequence[Split],
+) -> Iterator[Figure]:
+    """Yield the figure of each metric on one extractor's features."""
+    for scaling, some in groupby(metrics, lambda metric: metric.scaling or extractor.scaling):
+        ours, theirs = scaled(real, synthetic, scaling)
+        for metric in some:
+            found = intervals.jackknife(metric, ours, theirs, groups)
+            yield Figure(
+                metric=extractor.calls.get(metric.name, metric.name),
+                extractor=extractor.name,
+                normalize="minmax" if preparation.is_normalized else "none",
+                value=found.value,
+                low=found.low,
+                high=found.high,
+                better=metric.better,
+                ideal=metric.ideal,
+                num_real=len(real),
+                num_synthetic=len(synthetic),
+                baseline=_baseline(metric, ours, theirs, splits),
+                biased=metric.is_biased(min(len(real), len(synthetic)), extractor.shape),
+                corrected=found.corrected,
+                groups=found.count,
+            )
+
+
+def scaled(real: np.ndarray, synthetic: np.ndarray, scaling: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the features of both sets, scaled by the real ones as an extractor asks for.
+
+    ``none``: as they are. ``robust``: less the median, by the interquartile range (of features that
+    are constant among half of the images, the standard deviation, or else 1), cut off at 5: a
+    feature that is far from all real images counts, and does not drown the others.
+    """
+    if scaling == "none":
+        return real, synthetic
+    low, middle, high = np.percentile(real, (25, 50, 75), axis=0)
+    width = high - low
+    width = np.where(width > 0, width, real.std(axis=0, dtype=np.float64))
+    width = np.where(width > 0, width, 1)
+    ours, theirs = (
+        np.clip((rows - middle) / width, -ROBUST, ROBUST).astype(np.float32)
+        for rows in (real, synthetic)
+    )
+    return ours, theirs
+
+
+def _splits(belongs: Sequence[str], num_synthetic: int, seed: int) -> list[Split]:
+    """Return random halves of the real images, and as many synthetic ones; none of too few.
+
+    Images of one group are never on both sides. The parts are as large as the synthetic set where
+    the real one is twice as large, else half of the real one.
+    """
+    numbers = np.unique(np.asarray(belongs), return_inverse=True)[1]
+    count = int(numbers.max()) + 1
+    if count < 2:
+        return []
+    halves = []
+    for n in range(SPLITS):
+        rng = np.random.Generator(np.random.Philox(key=np.array([seed, n], np.uint64)))
+        # Whole groups, in random order, until half of the images is reached.
+        order = rng.permutation(count)
+        sizes = np.bincount(numbers)[order]
+        taken = int(np.argmin(np.abs(np.cumsum(sizes)[:-1] - len(numbers) / 2))) + 1
+        one = np.isin(numbers, order[:taken])
+        halves.append((rng.permutation(np.flatnonzero(one)), rng.permutation(np.flatnonzero(~one))))
+    size = min(num_synthetic, *(len(half) for pair in halves for half in pair))
+    return [
+        Split(np.sort(one[:size]), np.sort(other[:size]), _some(num_synthetic, size, seed, n))
+        for n, (one, other) in enumerate(halves)
+    ]
+
+
+def _some(number: int, size: int, seed: int, split: int) -> np.ndarray:
+    """Return the places of ``size`` among ``number`` images, drawn for a split."""
+    rng = np.random.Generator(np.random.Philox(key=np.array([seed, SPLITS + split], np.uint64)))
+    return np.sort(rng.permutation(number)[:size])
+
+
+def _baseline(
+    metric: Metric, real: np.ndarray, synthetic: np.ndarray, splits: Sequence[Split]
+) -> Baseline | None:
+    """Return what a metric says of real images and other real ones, and of synthetic ones so."""
+    if not splits or len(splits[0].one) < metric.smallest:
+        return None
+    among = [metric(real[split.one], real[split.other]) for split in splits]
+    across = [metric(real[split.one], synthetic[split.synthetic]) for split in splits]
+    return Baseline(
+        value=float(np.mean(among)),
+        spread=float(np.std(among, ddof=1)),
+        num_images=len(splits[0].one),
+        splits=len(splits),
+        compared=float(np.mean(across)),
+    )
+
+
+def _about(extractor: Extractor) -> dict[str, object]:
+    return {
+        "title": extractor.title,
+        "version": extractor.version,
+        "weights": extractor.weights,
+        "size": extractor.size,
+        "channels": extractor.channels,
+        "shape": extractor.shape,
+        "scaling": extractor.scaling,
+    }
+
+
+def _notes(
+    plans: Sequence[Plan],
+    sets: Sequence[ImageSet],
+    figures: Sequence[Figure],
+    splits: Sequence[Split],
+) -> tuple[str, ...]:
+    """Say what is to be known with the figures."""
+    notes = [note for plan in plans for note in plan.extractor.notes]
+    notes += [note for each in sets for note in each.notes]
+    if any(figure.low is None for figure in figures):
+        notes.append(
+            "without an interval where there are too few groups of images to tell it: "
+            "images of one patient, file or series are left out together"
+        )
+    if not splits:
+        notes.append("without a baseline: the real images are all of one patient, file or series")
+    return tuple(dict.fromkeys(notes))
