@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
     from medigan_hub.app.server import Running
     from medigan_hub.dataset import SavedDataset, Verdict
+    from medigan_hub.evaluation.extractors import Extractor
+    from medigan_hub.evaluation.results import Evaluation
     from medigan_hub.generation import Wishes
+    from medigan_hub.inputs import Source
     from medigan_hub.loaders.torch import SampleDataset, SampleStream
     from medigan_hub.metadata import ModelMetadata
     from medigan_hub.plugins import Plugin
@@ -302,6 +305,85 @@ class Hub:
         from medigan_hub import dataset
 
         return dataset.verify(Path(folder))
+
+    @documented(reading=READING, knobs=KNOBS)
+    def evaluate(
+        self,
+        real: Source,
+        synthetic: Source,
+        *,
+        metrics: Sequence[str] = (),
+        extractors: Sequence[str | Extractor] = (),
+        weights: Mapping[str, str | Path] | None = None,
+        normalize: str = "none",
+        protocol: str = "hub",
+        num_samples: int | None = None,
+        patients: str | None = None,
+        table: str | Path | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        **wishes: Unpack[Wishes],
+    ) -> Evaluation:
+        """Judge synthetic images: how far they are from real ones, in figures with intervals.
+
+        Each figure comes with what the same metric says of real images and other real ones, as
+        many of each. Features of images are kept in the cache, so that a further metric takes a
+        moment, and interrupted work goes on.
+
+        Parameters
+        ----------
+        real, synthetic
+            A file or folder of images, a data set of the hub in any format, arrays or
+            images as for ``inputs`` of ``generate``; or ``"model:NAME"``, whose samples are made
+            as they are needed.
+        metrics
+            Their names, such as KID; by default the usual ones of ``evaluation.metrics``.
+        extractors
+            What describes images by numbers: names, files of ONNX, or an ``Extractor``; by
+            default ``texture``, and ``imagenet`` where it is installed.
+        weights
+            A mapping from names of extractors to files with their weights.
+        normalize
+            ``none``; ``minmax``, each image's least and greatest value become black and white; or
+            ``both``.
+        protocol
+            ``hub``; or ``medigan``, images as medigan's own script prepares them.
+        num_samples
+            How many samples a model makes; by default as many as there are real images.
+        patients
+            What tells whose an image is: a column of ``table`` or of the data set, or a regular
+            expression with one group for the names of files. Images of one patient are left out,
+            and drawn, together.
+        table
+            A CSV file on the real images, whose first column names their files.
+        progress
+            Called with the images described and those in all.
+        wishes
+            Of a model, as for ``generate``; ``seed`` is that of the figures, too.
+        {reading}
+        {knobs}
+
+        Raises
+        ------
+        HubError
+            There is no such metric or extractor, something is not installed, the sets share
+            images or are too small, or an image can't be read.
+        """
+        from medigan_hub.evaluation import judging
+
+        return judging.evaluate(
+            real,
+            synthetic,
+            metrics=metrics,
+            given=extractors,
+            weights=weights,
+            normalize=normalize,
+            protocol=protocol,
+            num_samples=num_samples,
+            patients=patients,
+            table=table,
+            progress=progress,
+            **wishes,
+        )
 
     def preview(
         self,
