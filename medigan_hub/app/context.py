@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from medigan_hub.catalogue import Entry
+    from medigan_hub.evaluation.results import Evaluation
     from medigan_hub.generation import Wishes
+    from medigan_hub.inputs import Source
     from medigan_hub.plugins import Plugin
     from medigan_hub.samples import GenerationRequest
 
@@ -72,6 +74,21 @@ class Hub(Protocol):
         **wishes: Unpack[Wishes],
     ) -> object:
         """Write a data set."""
+        ...
+
+    def evaluate(
+        self,
+        real: Source,
+        synthetic: Source,
+        *,
+        metrics: Sequence[str] = (),
+        extractors: Sequence[str] = (),
+        normalize: str = "none",
+        num_samples: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        **wishes: Unpack[Wishes],
+    ) -> Evaluation:
+        """Judge synthetic images."""
         ...
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from medigan_hub import inputs
 from medigan_hub.app import form, pictures, work
@@ -14,7 +15,7 @@ from medigan_hub.app.context import AT_ONCE, QUIETLY
 from medigan_hub.app.html import render
 from medigan_hub.app.session import Session
 from medigan_hub.errors import RequestError, whole_number
-from medigan_hub.evaluation import extractors, judging, metrics, picture, results
+from medigan_hub.evaluation import extractors, judging, metrics, picture, results, table
 
 if TYPE_CHECKING:
     from medigan_hub.app.context import Context
@@ -134,3 +135,20 @@ def build(context: Context, tab: gr.Tab) -> None:
     )
     cancel.click(Session.cancel, context.session, None, **AT_ONCE)
     context.loads.append((offered, [], [chosen, measured]))
+
+
+def _page(found: results.Evaluation, uploads: Mapping[str, Path]) -> str:
+    """Return the figures as a picture and a table, and a few of the images that were uploaded."""
+    tiles = [
+        pictures.plain(image, name.capitalize(), [f"image {n}, as uploaded"])
+        for name, path in uploads.items()
+        for n, image in enumerate(inputs.find(path)[:SHOWN], 1)
+    ]
+    return render(
+        "figures.html",
+        drawing=Markup(picture.svg(found)),  # noqa: S704 (its words are escaped)
+        columns=table.COLUMNS,
+        sections=table.sections(found),
+        remarks=[f"{found.about}.", *table.reading(found)],
+        tiles=tiles,
+    )

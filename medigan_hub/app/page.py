@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from medigan_hub._version import __version__
-from medigan_hub.app import compare, display, explore, generate, steer, takeaway, work
+from medigan_hub.app import compare, display, explore, generate, judge, steer, takeaway, work
 from medigan_hub.app.context import AT_ONCE, Context, Hub
 from medigan_hub.app.session import Session, Sessions
 from medigan_hub.app.settings import MAX_AT_A_TIME, MAX_WAITING, Settings
@@ -65,6 +65,7 @@ def build(hub: Hub, settings: Settings, sessions: Sessions) -> gr.Blocks:
             "Generate": generate,
             "Steer": steer,
             "Compare": compare,
+            "Judge": judge,
             "Take away": takeaway,
         }
         with tabs:

@@ -121,10 +121,13 @@ class Session:
         for stop in list(self._jobs):
             stop.set()
 
-    def keep(self, uploads: Mapping[str, Sequence[str | Path]]) -> dict[str, Path]:
+    def keep(
+        self, uploads: Mapping[str, Sequence[str | Path]], most: int = MAX_UPLOADS
+    ) -> dict[str, Path]:
         """Take uploaded files into this session, and return by input the file, or folder of files.
 
-        In a folder they come in the order of their names, as ``inputs.find`` has them.
+        In a folder they come in the order of their names, as ``inputs.find`` has them. ``most``
+        is how many an input may have.
 
         Raises
         ------
@@ -138,9 +141,9 @@ class Session:
         for name, paths in uploads.items():
             if not paths:
                 continue
-            if len(paths) > MAX_UPLOADS:
+            if len(paths) > most:
                 raise RequestError(
-                    f"{len(paths)} files were uploaded; the app takes {MAX_UPLOADS} at a time"
+                    f"{len(paths)} files were uploaded; the app takes {most} at a time"
                 )
             place = folder / name
             place.mkdir()
