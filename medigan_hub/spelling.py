@@ -12,6 +12,9 @@ OTHERWISE = {
     "options": "--option",
     "across": "--conditions",
     "every": "--all",
+    "metrics": "--metric",
+    "extractors": "--extractor",
+    "masks": "--mask",
 }
 ENTRY = re.compile(r"'([^']*)': ([^,}]*)")
 """One of a mapping, as ``errors.named`` writes it."""

@@ -28,6 +28,7 @@ COMMANDS = {
     "generate": "generate:generate",
     "verify": "dataset:verify",
     "preview": "generate:preview",
+    "evaluate": "evaluate:evaluate",
     "app": "app:app",
     "new": "new:new",
     "check": "check:check",

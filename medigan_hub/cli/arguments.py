@@ -1,10 +1,126 @@
-"""Arguments that several commands take."""
+"""Arguments and options that several commands take."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medigan_hub.errors import RequestError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from medigan_hub.generation import Wishes
+    from medigan_hub.inputs import Source
+
 Model = Annotated[str, typer.Argument(help="Name, medigan id or its number.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed: the same seed makes the same samples.")]
+Indices = Annotated[
+    str | None,
+    typer.Option(
+        "--index",
+        metavar="I|FROM:TO",
+        help="In place of -n, sample I alone, such as 37, or those before TO, such as 100:200.",
+        show_default=False,
+    ),
+]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="[NAME=]PATH",
+        help="Image, folder of images or volume to start from; by name where the model takes "
+        "several. May be given several times.",
+        show_default=False,
+    ),
+]
+Conditions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--condition",
+        metavar="K=V[,V...]",
+        help="Condition of the model: one value for all samples, or one for each.",
+        show_default=False,
+    ),
+]
+Balance = Annotated[
+    bool,
+    typer.Option(
+        "--balance", help="Samples take turns in the values given of a condition, or in all."
+    ),
+]
+Latents = Annotated[
+    Path | None,
+    typer.Option(
+        "--latents", help="NumPy file with a latent vector a sample, (n, size).", show_default=False
+    ),
+]
+Options = Annotated[
+    list[str] | None,
+    typer.Option("--option", metavar="K=V", help="Option of the model.", show_default=False),
+]
+
+
+def wishes(
+    inputs: list[str],
+    conditions: list[str] | None,
+    latents: Path | None,
+    options: list[str] | None,
+) -> Wishes:
+    """Return what options of a command say of the samples that are wished for."""
+    return {
+        "inputs": _inputs(inputs),
+        "conditions": pairs("--condition", conditions),
+        "latents": None if latents is None else _read_latents(latents),
+        "options": pairs("--option", options),
+    }
+
+
+def is_named(text: str) -> bool:
+    """Tell whether an input is given by its name; a path may hold an equals sign, too."""
+    return bool(re.match(r"[a-z][a-z0-9_]*=", text)) and not Path(text).exists()
+
+
+def _inputs(texts: list[str]) -> Source | dict[str, Source] | None:
+    """Return the paths that were given, or those of each input by its name."""
+    if not texts:
+        return None
+    if not any(is_named(text) for text in texts):
+        return texts[0] if len(texts) == 1 else list(texts)
+    found: dict[str, list[str]] = {}
+    for text in texts:
+        name, equals, path = text.partition("=")
+        if not equals or not name:
+            raise typer.BadParameter(f"--input {text}: write it as NAME=VALUE, as the others")
+        found.setdefault(name, []).append(path)
+    return {name: paths[0] if len(paths) == 1 else list(paths) for name, paths in found.items()}
+
+
+def _read_latents(path: Path) -> np.ndarray:
+    import numpy as np
+
+    try:
+        array = np.load(path, allow_pickle=False)
+        if not isinstance(array, np.ndarray):
+            raise ValueError
+    except Exception as error:  # NumPy raises many kinds for a file that is none of its own
+        reason = getattr(error, "strerror", None) or "it is not a NumPy file of numbers (.npy)"
+        raise RequestError(f"the latents {path} can't be read: {reason}") from error
+    return array
+
+
+def pairs(flag: str, texts: list[str] | None) -> dict[str, str]:
+    """Return what is given as NAME=VALUE, by the names; ``flag`` is the option."""
+    pairs: dict[str, str] = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise typer.BadParameter(f"{flag} {text}: write it as NAME=VALUE")
+        if name in pairs:
+            raise typer.BadParameter(f"{flag} {name} is given twice; give it once")
+        pairs[name] = value
+    return pairs

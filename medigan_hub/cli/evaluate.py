@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medigan_hub.cli import generate
+from medigan_hub.cli import arguments
 from medigan_hub.cli.arguments import Json
 from medigan_hub.cli.knobs import with_knobs
+from medigan_hub.cli.progress import progress_bar
 from medigan_hub.errors import OutputError
-from medigan_hub.files import can_be_made
+from medigan_hub.files import can_be_made, write_atomically
 from medigan_hub.hub import Hub
-from medigan_hub.terminal import print_json
+from medigan_hub.terminal import console, print_json
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from medigan_hub.evaluation.results import Evaluation
     from medigan_hub.generation import Knobs, Wishes
+
+NOT_OF_THE_FIGURES = {"--write-metadata": 1, "--output": 1, "-o": 1, "--json": 0}
+"""Options, and the values that follow them, which decide no figure."""
 
 
 @with_knobs()
@@ -128,12 +136,92 @@ def evaluate(
         int | None,
         typer.Option("-n", help="Samples that model:NAME makes; by default as many as are real."),
     ] = None,
-    seed: generate.Seed = 0,
-    inputs: generate.Inputs = None,
-    condition: generate.Conditions = None,
-    balance: generate.Balance = False,
-    option: generate.Options = None,
+    seed: arguments.Seed = 0,
+    inputs: arguments.Inputs = None,
+    condition: arguments.Conditions = None,
+    balance: arguments.Balance = False,
+    option: arguments.Options = None,
     as_json: Json = False,
     **knobs: Unpack[Knobs],
 ) -> None:
     """Judge synthetic images: how far they are from real ones, with intervals and a baseline."""
+    from medigan_hub import metadata
+    from medigan_hub.evaluation import results
+
+    if masks is not None and not paired:
+        raise typer.BadParameter("--mask goes with --paired: it says where pairs are compared")
+    if output is not None and (output.is_file() or not can_be_made(output / results.FILE)):
+        raise OutputError(f"{output} can't be written into; name another folder")
+    if write_metadata is not None:
+        metadata.load(write_metadata)  # before the work
+    wishes: Wishes = {
+        **arguments.wishes(inputs or [], condition, None, option),
+        "seed": seed,
+        "balance": balance,
+        **knobs,
+    }
+    with progress_bar("judging") as progress:
+        found = Hub().evaluate(
+            real,
+            synthetic,
+            metrics=metrics or (),
+            extractors=extractors or (),
+            weights=_weights(weights, extractors),
+            normalize=normalize,
+            protocol=protocol,
+            num_samples=num_samples,
+            patients=patients,
+            table=table,
+            progress=progress,
+            **wishes,
+        )
+    from medigan_hub.evaluation import performance
+    from medigan_hub.evaluation.table import table as drawn
+
+    if output is not None:
+        _save(found, output)
+    if write_metadata is not None:
+        performance.write_metadata(write_metadata, found, command=_command(), reference=real)
+    if as_json:
+        print_json(found.document())
+        return
+    console(pipe_width=100).print(drawn(found), soft_wrap=True)
+    if output is not None:
+        print(f"the figures are in {output}: evaluation.json, evaluation.svg")
+
+
+def _weights(texts: list[str] | None, extractors: Sequence[str] | None) -> dict[str, str]:
+    """Return the files with weights by the extractor: the only one, where its name is left out."""
+    found: dict[str, str] = {}
+    for text in texts or ():
+        name, equals, path = text.partition("=")
+        if not equals or Path(text).exists():
+            if len(extractors or ()) != 1:
+                raise typer.BadParameter(f"--weights {text}: write it as EXTRACTOR=FILE")
+            name, path = (extractors or ("",))[0], text
+        found[name] = path
+    return found
+
+
+def _save(found: Evaluation, folder: Path) -> None:
+    from medigan_hub.evaluation import picture
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / "evaluation.svg", picture.svg(found).encode())
+    except OSError as error:
+        raise OutputError(f"{folder} can't be written: {error.strerror}") from error
+    found.save(folder)
+
+
+def _command() -> str:
+    """Return the command that makes the same figures again."""
+    words = iter(sys.argv[1:])
+    kept = []
+    for word in words:
+        name, equals, _ = word.partition("=")
+        if name not in NOT_OF_THE_FIGURES:
+            kept.append(word)
+        elif NOT_OF_THE_FIGURES[name] and not equals:
+            next(words, None)
+    return shlex.join(["medigan", *kept])

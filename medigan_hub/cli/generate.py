@@ -2,50 +2,28 @@
 
 from __future__ import annotations
 
-import re
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medigan_hub.cli import arguments
 from medigan_hub.cli.arguments import Json, Model
 from medigan_hub.cli.knobs import with_knobs
-from medigan_hub.errors import Interrupted, OutputError, RequestError
+from medigan_hub.cli.progress import progress_bar
+from medigan_hub.errors import Interrupted, OutputError
 from medigan_hub.files import can_be_made, write_atomically
 from medigan_hub.hub import Hub
 from medigan_hub.spelling import spell
 from medigan_hub.terminal import Stopped, print_json
 
 if TYPE_CHECKING:
-    import numpy as np
     from typing_extensions import Unpack
 
     from medigan_hub.generation import Knobs, Wishes
-    from medigan_hub.inputs import Source
 
-Seed = Annotated[int, typer.Option("--seed", help="Seed: the same seed makes the same samples.")]
-Indices = Annotated[
-    str | None,
-    typer.Option(
-        "--index",
-        metavar="I|FROM:TO",
-        help="In place of -n, sample I alone, such as 37, or those before TO, such as 100:200.",
-        show_default=False,
-    ),
-]
-Inputs = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--input",
-        metavar="[NAME=]PATH",
-        help="Image, folder of images or volume to start from; by name where the model takes "
-        "several. May be given several times.",
-        show_default=False,
-    ),
-]
 More = Annotated[
     list[str] | None,
     typer.Argument(
@@ -53,31 +31,6 @@ More = Annotated[
         help="More images of the input, as a shell makes them of --input *.png.",
         show_default=False,
     ),
-]
-Conditions = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--condition",
-        metavar="K=V[,V...]",
-        help="Condition of the model: one value for all samples, or one for each.",
-        show_default=False,
-    ),
-]
-Balance = Annotated[
-    bool,
-    typer.Option(
-        "--balance", help="Samples take turns in the values given of a condition, or in all."
-    ),
-]
-Latents = Annotated[
-    Path | None,
-    typer.Option(
-        "--latents", help="NumPy file with a latent vector a sample, (n, size).", show_default=False
-    ),
-]
-Options = Annotated[
-    list[str] | None,
-    typer.Option("--option", metavar="K=V", help="Option of the model.", show_default=False),
 ]
 
 ARRANGED = ("indices", "format", "shard_size", "layout", "classes_from", "classes_in", "split")
@@ -98,13 +51,13 @@ def generate(
             "-n", help="Number of samples; by default one for each input, latent or value, or one."
         ),
     ] = None,
-    seed: Seed = 0,
-    indices: Indices = None,
-    inputs: Inputs = None,
-    condition: Conditions = None,
-    balance: Balance = False,
-    latents: Latents = None,
-    option: Options = None,
+    seed: arguments.Seed = 0,
+    indices: arguments.Indices = None,
+    inputs: arguments.Inputs = None,
+    condition: arguments.Conditions = None,
+    balance: arguments.Balance = False,
+    latents: arguments.Latents = None,
+    option: arguments.Options = None,
     format_name: Annotated[
         str, typer.Option("--format", help="png, npz, nifti, dicom, webdataset, or an extension's.")
     ] = "png",
@@ -149,13 +102,13 @@ def generate(
 ) -> None:
     """Generate a data set of synthetic images, with its manifest."""
     wishes: Wishes = {
-        **_read([*(inputs or ()), *_more(inputs, more)], condition, latents, option),
+        **arguments.wishes([*(inputs or ()), *_more(inputs, more)], condition, latents, option),
         "seed": seed,
         "indices": indices,
         "balance": balance,
         **knobs,
     }
-    with _progress_bar("generating") as progress, _interrupts_in_words():
+    with progress_bar("generating") as progress, _interrupts_in_words():
         saved = Hub().save(
             model,
             num_samples,
@@ -163,7 +116,7 @@ def generate(
             format=format_name,
             shard_size=shard_size,
             layout=layout,
-            split=None if split is None else _pairs("--split", split.split(",")),  # type: ignore[arg-type]
+            split=None if split is None else arguments.pairs("--split", split.split(",")),  # type: ignore[arg-type]
             overwrite=overwrite,
             resume=resume,
             progress=progress,
@@ -239,13 +192,13 @@ def preview(
             show_default=False,
         ),
     ] = None,
-    seed: Seed = 0,
-    indices: Indices = None,
-    inputs: Inputs = None,
-    condition: Conditions = None,
-    balance: Balance = False,
-    latents: Latents = None,
-    option: Options = None,
+    seed: arguments.Seed = 0,
+    indices: arguments.Indices = None,
+    inputs: arguments.Inputs = None,
+    condition: arguments.Conditions = None,
+    balance: arguments.Balance = False,
+    latents: arguments.Latents = None,
+    option: arguments.Options = None,
     **knobs: Unpack[Knobs],
 ) -> None:
     """Draw one picture of several samples: a grid, a strip from seed to seed, or a comparison."""
@@ -258,7 +211,7 @@ def preview(
     if not can_be_made(path):
         raise OutputError(f"{path} can't be written; name a file in another folder")
     wishes: Wishes = {
-        **_read([*(inputs or ()), *_more(inputs, more)], condition, latents, option),
+        **arguments.wishes([*(inputs or ()), *_more(inputs, more)], condition, latents, option),
         "seed": seed,
         "indices": indices,
         "balance": balance,
@@ -283,73 +236,14 @@ def preview(
     print(f"a picture of synthetic samples of {model} is in {path}")
 
 
-def _read(
-    inputs: list[str],
-    conditions: list[str] | None,
-    latents: Path | None,
-    options: list[str] | None,
-) -> Wishes:
-    return {
-        "inputs": _inputs(inputs),
-        "conditions": _pairs("--condition", conditions),
-        "latents": None if latents is None else _read_latents(latents),
-        "options": _pairs("--option", options),
-    }
-
-
 def _more(inputs: list[str] | None, more: list[str] | None) -> list[str]:
     """Return images that stand without an option, as they do where a shell expands a pattern."""
-    if more and (not inputs or _named(inputs[-1])):
+    if more and (not inputs or arguments.is_named(inputs[-1])):
         raise typer.BadParameter(
             f"{more[0]} stands without an option"
             + (": give each image or folder as --input NAME=PATH" if inputs else "")
         )
     return more or []
-
-
-def _named(text: str) -> bool:
-    """Tell whether an input is given by its name; a path may hold an equals sign, too."""
-    return bool(re.match(r"[a-z][a-z0-9_]*=", text)) and not Path(text).exists()
-
-
-def _inputs(texts: list[str]) -> Source | dict[str, Source] | None:
-    """Return the paths that were given, or those of each input by its name."""
-    if not texts:
-        return None
-    if not any(_named(text) for text in texts):
-        return texts[0] if len(texts) == 1 else list(texts)
-    found: dict[str, list[str]] = {}
-    for text in texts:
-        name, equals, path = text.partition("=")
-        if not equals or not name:
-            raise typer.BadParameter(f"--input {text}: write it as NAME=VALUE, as the others")
-        found.setdefault(name, []).append(path)
-    return {name: paths[0] if len(paths) == 1 else list(paths) for name, paths in found.items()}
-
-
-def _read_latents(path: Path) -> np.ndarray:
-    import numpy as np
-
-    try:
-        array = np.load(path, allow_pickle=False)
-        if not isinstance(array, np.ndarray):
-            raise ValueError
-    except Exception as error:  # NumPy raises many kinds for a file that is none of its own
-        reason = getattr(error, "strerror", None) or "it is not a NumPy file of numbers (.npy)"
-        raise RequestError(f"the latents {path} can't be read: {reason}") from error
-    return array
-
-
-def _pairs(flag: str, texts: list[str] | None) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for text in texts or ():
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise typer.BadParameter(f"{flag} {text}: write it as NAME=VALUE")
-        if name in pairs:
-            raise typer.BadParameter(f"{flag} {name} is given twice; give it once")
-        pairs[name] = value
-    return pairs
 
 
 def _two(flag: str, text: str | None, mark: str, form: str) -> tuple[int, int] | None:
@@ -361,43 +255,6 @@ def _two(flag: str, text: str | None, mark: str, form: str) -> tuple[int, int] |
         return int(first), int(second)
     except ValueError as error:
         raise typer.BadParameter(f"{flag} {text}: write it as {form}") from error
-
-
-@contextmanager
-def _progress_bar(word: str) -> Iterator[Callable[[int, int], None] | None]:
-    """Show progress, rate and time left on a terminal, and nothing in a pipe."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        word,
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(word, total=None, rate="")
-        begun = False
-
-        def show(done: int, total: int) -> None:
-            nonlocal begun
-            if not begun:  # what an earlier run made says nothing about the rate
-                bar.reset(task, completed=done, total=total)
-                begun = True
-            speed = bar.tasks[0].speed
-            bar.update(task, completed=done, rate=f"{speed:.1f} a second" if speed else "")
-
-        yield show
 
 
 @contextmanager
