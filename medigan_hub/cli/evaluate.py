@@ -32,11 +32,15 @@ NOT_OF_THE_FIGURES = {"--write-metadata": 1, "--output": 1, "-o": 1, "--json": 0
 @with_knobs()
 def evaluate(
     real: Annotated[
-        str, typer.Argument(help="Folder, file or data set with real images.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="REAL", help="Folder, file or data set with real images.", show_default=False
+        ),
     ],
     synthetic: Annotated[
         str,
         typer.Argument(
+            metavar="SYNTHETIC",
             help="Folder or data set with synthetic images; or model:NAME, which makes them.",
             show_default=False,
         ),

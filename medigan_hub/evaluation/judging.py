@@ -7,12 +7,13 @@ and each value gets its interval.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from itertools import groupby
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +26,13 @@ from medigan_hub.evaluation.metrics import Groups, Metric
 from medigan_hub.evaluation.preparation import NORMALIZE, PROTOCOLS, Preparation
 from medigan_hub.evaluation.results import Baseline, Evaluation, Figure
 from medigan_hub.evaluation.sources import ImageSet
+from medigan_hub.inputs import Source
+from medigan_hub.reading import READING, Reading
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from medigan_hub.generation import Wishes
 
 METRICS = ("KID", "FD", "SWD", "precision", "recall", "density", "coverage", "Vendi")
 """What is measured where nothing is asked for, the leading figure first."""
@@ -98,6 +106,74 @@ def _fits(metric: Metric, extractor: Extractor) -> bool:
 
 
 def evaluate(
+    real: Source,
+    synthetic: Source,
+    *,
+    metrics: Sequence[str] = (),
+    given: Sequence[str | Extractor] = (),
+    weights: Mapping[str, str | Path] | None = None,
+    normalize: str = "none",
+    protocol: str = "hub",
+    num_samples: int | None = None,
+    patients: str | None = None,
+    table: str | Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    **wishes: Unpack[Wishes],
+) -> Evaluation:
+    """Find what was asked for, and ``measure`` it; parameters are those of ``Hub.evaluate``.
+
+    What can be checked without reading an image is checked first.
+    """
+    seed = whole_number("the seed", wishes.get("seed", 0), 0, 2**64 - 1)
+    plans = planned(metrics, chosen(given, weights or {}))
+    preparations = _preparations(normalize, protocol)
+    for plan in plans:
+        missing = plan.extractor.missing()
+        if missing is not None:
+            raise missing
+        for each in preparations:
+            each.check(plan.extractor)
+    reading = Reading(**{name: wishes[name] for name in READING if name in wishes})  # type: ignore[literal-required]
+    ours = sources.find(
+        real, reading=reading, count=num_samples, patients=patients, table=table, wishes=wishes
+    )
+    theirs = sources.find(synthetic, reading=reading, count=num_samples or len(ours), wishes=wishes)
+    return measure(
+        ours,
+        theirs,
+        plans,
+        normalize=normalize,
+        protocol=protocol,
+        seed=seed,
+        settings={"patients": patients, **reading.asked},
+        progress=progress,
+    )
+
+
+def chosen(given: Sequence[str | Extractor], weights: Mapping[str, str | Path]) -> list[Extractor]:
+    """Return the extractors that are asked for, with their files of weights.
+
+    Raises
+    ------
+    RequestError
+        There is no such extractor, it takes no weights, or weights are for none that is asked for.
+    """
+    names = [each if isinstance(each, str) else each.name for each in given]
+    for name in weights:
+        if name not in names:
+            raise RequestError(
+                f"there are weights for {shortened(name)}, and it is not asked for; "
+                f"add {named('extractors', name)}"
+            )
+    return [
+        extractors.find(each, Path(weights[each]) if each in weights else None)
+        if isinstance(each, str)
+        else each
+        for each in dict.fromkeys(given)
+    ]
+
+
+def measure(
     real: ImageSet,
     synthetic: ImageSet,
     plans: Sequence[Plan],
@@ -130,14 +206,7 @@ def evaluate(
     HubError
         A set is too small for a metric, the sets share images, or an image can't be read.
     """
-    seed = whole_number("the seed", seed, 0, 2**64 - 1)
     preparations = _preparations(normalize, protocol)
-    for plan in plans:
-        missing = plan.extractor.missing()
-        if missing is not None:
-            raise missing
-        for each in preparations:
-            each.check(plan.extractor)
     least = min(len(real), len(synthetic))
     counts = (least, least) if protocol == "medigan" else (len(real), len(synthetic))
     for plan in plans:
