@@ -14,7 +14,8 @@ from medigan_hub._version import __version__
 from medigan_hub.errors import MetadataError, listed, shortened
 from medigan_hub.files import cache_folder, read_own, read_regular, write_atomically
 from medigan_hub.metadata.model import ModelMetadata
-from medigan_hub.metadata.validation import MAX_FAULT_CHARACTERS, schema_text, validate
+from medigan_hub.metadata.schemas import schema_text
+from medigan_hub.metadata.validation import MAX_FAULT_CHARACTERS, SCHEMA, validate
 
 MAX_FILE_BYTES = 16 * 2**20
 """Bytes that a file of documents may have."""
@@ -101,7 +102,7 @@ def _faults_remembered(document: Any) -> list[str]:
     if len(text) > MAX_CHARACTERS:
         return [f"it has {len(text)} characters; a document has at most {MAX_CHARACTERS}"]
     key = hashlib.sha256(text.encode())
-    key.update(schema_text().encode())
+    key.update(schema_text(SCHEMA).encode())
     key.update(__version__.encode())
     verdict = cache_folder() / "verdicts" / f"{key.hexdigest()}.json"
     try:

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from medigan_hub.errors import listed, shortened
 from medigan_hub.metadata.parameters import parameters_of
+from medigan_hub.metadata.schemas import MAX_FAULTS, excess, faults
 
-SCHEMA_NAME = "model-metadata.schema.json"
+SCHEMA = "model-metadata.schema.json"
 OPPOSITE = {"R": "L", "A": "P", "I": "S"}
-MAX_DEPTH = 32
-"""Arrays and objects that may lie in one another."""
 MAX_VALUES = 20_000
 """Values, and keys, that a document may hold; those of this project have some hundred."""
-MAX_CHARACTERS = 10_000
-"""Characters of a text or a key; the longest that the schema allows has 8,000."""
-MAX_FAULTS = 100
-"""Faults after which a document is not looked at any further."""
 MAX_FAULT_CHARACTERS = 500
 """Characters that are told of one fault."""
 
@@ -33,117 +24,18 @@ def validate(document: Any) -> list[str]:
     A fault names the path in the document, the value there, and what is
     allowed. What would take long to validate is a fault of its own.
     """
-    excess = _excess(document)
-    if excess is not None:
-        return [excess]
-    errors = sorted(
-        islice(_validator().iter_errors(document), MAX_FAULTS),
-        key=lambda error: list(map(str, error.path)),
-    )
-    faults = dict.fromkeys(_explain(error) for error in errors)
+    too_much = excess(document, MAX_VALUES)
+    if too_much is not None:
+        return [too_much]
+    found = faults(document, SCHEMA)
+    words = dict.fromkeys(fault.words for fault in found)
     # Of faults that were not looked for, nothing is known: then no part counts as sound.
-    if isinstance(document, dict) and len(errors) < MAX_FAULTS:
-        broken = {error.absolute_path[0] for error in errors if error.absolute_path}
+    if isinstance(document, dict) and len(found) < MAX_FAULTS:
+        broken = {fault.part for fault in found} - {None}
         for sections, check in _CONSISTENCY:
             if not broken.intersection(sections) and all(name in document for name in sections[:1]):
-                faults.update(dict.fromkeys(islice(check(document), MAX_FAULTS)))
-    return [shortened(fault, MAX_FAULT_CHARACTERS) for fault in islice(faults, MAX_FAULTS)]
-
-
-def _excess(document: Any) -> str | None:
-    """Say in what a document is beyond all measure, before anything is done with it."""
-    level, values = [document], 0
-    for _ in range(MAX_DEPTH + 1):
-        texts = [value for value in level if isinstance(value, str)]
-        if any(len(text) > MAX_CHARACTERS for text in texts):
-            longest = max(texts, key=len)
-            return f"the document: {_shown(longest)} is longer than {MAX_CHARACTERS} characters"
-        values += len(level)
-        if values > MAX_VALUES:
-            return f"the document: it holds over {MAX_VALUES} values"
-        inner = [value for value in level if isinstance(value, (dict, list))]
-        level = [each for value in inner for each in value]
-        level += [each for value in inner if isinstance(value, dict) for each in value.values()]
-        if not level:
-            return None
-    return f"the document: it is nested over {MAX_DEPTH} deep"
-
-
-@cache
-def schema_text() -> str:
-    """Return the JSON schema."""
-    installed = Path(__file__).parents[1] / "schemas" / SCHEMA_NAME
-    checkout = Path(__file__).parents[2] / "schemas" / SCHEMA_NAME
-    return (installed if installed.exists() else checkout).read_text("utf-8")
-
-
-@cache
-def _validator() -> Any:
-    import jsonschema
-
-    def is_integer(_: Any, value: Any) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool)  # 2.0 is none
-
-    def matches(_: Any, pattern: str, value: Any, schema: Any) -> Iterator[Any]:
-        # In Python alone, $ also matches before a line break at the end.
-        ends_too_early = pattern.endswith("$") and str(value).endswith("\n")
-        if isinstance(value, str) and (ends_too_early or not re.search(pattern, value)):
-            yield jsonschema.ValidationError("it does not match")
-
-    def differ(_: Any, wanted: bool, value: Any, schema: Any) -> Iterator[Any]:
-        # By their text: comparing each with each would take hours for many.
-        if wanted and isinstance(value, list) and len(set(map(_identity, value))) < len(value):
-            yield jsonschema.ValidationError("it has two items that are the same")
-
-    draft = jsonschema.Draft202012Validator
-    types = draft.TYPE_CHECKER.redefine("integer", is_integer)
-    validator = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
-        draft, {"pattern": matches, "uniqueItems": differ}, type_checker=types
-    )
-    return validator(json.loads(schema_text()))
-
-
-def _identity(value: Any) -> tuple[str, Any]:
-    """Return what is the same for values that JSON calls equal: 1 and 1.0, and not true."""
-    if isinstance(value, (dict, list)):
-        return "nested", json.dumps(value, sort_keys=True)
-    return type(value).__name__ if isinstance(value, bool) else "plain", value
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _path(parts: Sequence[str | int]) -> str:
-    """Write a path in a document as one would in JavaScript: ``outputs[0].dtype``."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
-    return text.removeprefix(".") or "the document"
-
-
-def _explain(error: Any) -> str:
-    where = _path(list(error.absolute_path))
-    value = _shown(error.instance)
-    rule, limit = error.validator, error.validator_value
-    if rule == "additionalProperties":
-        known = error.schema["properties"]
-        unknown = listed(key for key in error.instance if key not in known)
-        return f"{where}: unknown key {unknown}; known are {', '.join(known)}"
-    if rule == "required":
-        missing = ", ".join(key for key in limit if key not in error.instance)
-        return f"{where}: lacks {missing}"
-    if rule == "anyOf" and all(list(branch) == ["required"] for branch in limit):
-        return f"{where}: lacks {' or '.join(branch['required'][0] for branch in limit)}"
-    if rule == "enum":
-        return f"{where}: {value} is not one of {', '.join(map(str, limit))}"
-    if rule == "const":
-        return f"{where}: {value} must be {json.dumps(limit)}"
-    if rule == "type":
-        allowed = limit if isinstance(limit, str) else " or ".join(limit)
-        return f"{where}: {value} must be of type {allowed}"
-    if rule == "pattern":
-        return f"{where}: {value} does not match the pattern {limit}"
-    return f"{where}: {value}: {rule} is {json.dumps(limit)}"
+                words.update(dict.fromkeys(islice(check(document), MAX_FAULTS)))
+    return [shortened(each, MAX_FAULT_CHARACTERS) for each in islice(words, MAX_FAULTS)]
 
 
 # What a JSON schema can't say: that one part of a document fits another. Each
