@@ -159,19 +159,46 @@ def _output(output: Mapping[str, Any]) -> str:
 def _figures(figures: Sequence[Mapping[str, Any]]) -> str:
     if not figures:
         return "No figures are known."
-    head = ["| metric | value | better | images | compares |", "| --- | --- | --- | --- | --- |"]
+    columns = ["metric", "value", "baseline", "better", "images", "compares"]
+    if not any("baseline" in figure for figure in figures):
+        columns.remove("baseline")
     rows = []
     for figure in figures:
-        spread = f" ± {figure['spread']:g}" if "spread" in figure else ""
-        better = f"near {figure['ideal']:g}" if "ideal" in figure else figure.get("better") or ""
-        compares = "; ".join(filter(None, (figure.get("compares"), figure.get("extractor"))))
-        cells = (
-            *(figure["metric"], f"{figure['value']:g}{spread}", better),
-            *(figure.get("num_images") or "", compares),
-        )
-        rows.append(_row(*map(_cell, cells)))
+        told = figure_words(figure)
+        told["compares"] = "; ".join(filter(None, (told["compares"], figure.get("extractor"))))
+        rows.append(_row(*(_cell(told[name]) for name in columns)))
+    table = "\n".join([_row(*columns), _row(*["---"] * len(columns)), *rows])
     sources = dict.fromkeys(figure["source"] for figure in figures if "source" in figure)
-    return "\n".join(head + rows) + "".join(f"\n\nSource: {plain(source)}." for source in sources)
+    return table + "".join(f"\n\nSource: {plain(source)}." for source in sources)
+
+
+def figure_words(figure: Mapping[str, Any]) -> dict[str, str]:
+    """Say what a figure in the metadata is, by the columns of a table; where it is silent, nothing.
+
+    ``compares`` leaves the extractor out, and has what the figure is of, where not of all images.
+    """
+    value = f"{figure['value']:g}"
+    if "spread" in figure:
+        value += f" ± {figure['spread']:g}"
+    if "interval" in figure:
+        value += " ({:g} to {:g})".format(*figure["interval"])
+    images = str(figure.get("num_images") or "")
+    if "num_reference" in figure:
+        images += f"{', ' if images else ''}{figure['num_reference']} real"
+    better = f"near {figure['ideal']:g}" if "ideal" in figure else figure.get("better") or ""
+    compares = [
+        figure.get("compares"),
+        f"{figure['group']} alone" if "group" in figure else None,
+        f"protocol {figure['protocol']}" if "protocol" in figure else None,
+    ]
+    return {
+        "metric": figure["metric"],
+        "value": value,
+        "baseline": f"{figure['baseline']:g}" if "baseline" in figure else "",
+        "better": better,
+        "images": images,
+        "compares": "; ".join(filter(None, compares)),
+    }
 
 
 def _licence(model: ModelMetadata) -> str:

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from medigan_hub import runtimes
-from medigan_hub.card import trained_on
+from medigan_hub.card import figure_words, trained_on
 from medigan_hub.catalogue import Entry
 from medigan_hub.citation import bibtex
 from medigan_hub.metadata import Parameter, WeightsFile
@@ -148,21 +148,23 @@ def _figures(figures: Sequence[Mapping[str, Any]]) -> Iterator[RenderableType]:
     table = Table(box=None, pad_edge=True, padding=(0, 1))
     table.add_column("metric", no_wrap=True)
     table.add_column("value", no_wrap=True, justify="right")
+    if has_baseline := any("baseline" in figure for figure in figures):
+        table.add_column("baseline", no_wrap=True, justify="right")
     table.add_column("better", no_wrap=True)
     table.add_column("images", no_wrap=True, justify="right")
     table.add_column("compares", overflow="fold")
     extractors = list(dict.fromkeys(filter(None, (f.get("extractor") for f in figures))))
     for figure in figures:
-        spread = f" ± {figure['spread']:g}" if "spread" in figure else ""
+        told = figure_words(figure)
         extractor = figure.get("extractor")
         mark = f" [{extractors.index(extractor) + 1}]" if extractor else ""
-        better = f"near {figure['ideal']:g}" if "ideal" in figure else figure.get("better")
         table.add_row(
-            text(figure["metric"]),
-            text(f"{figure['value']:g}{spread}"),
-            text(better or "-"),
-            text(figure.get("num_images") or "-"),
-            text(figure.get("compares", "") + mark),
+            text(told["metric"]),
+            text(told["value"]),
+            *([text(told["baseline"] or "-")] if has_baseline else []),
+            text(told["better"] or "-"),
+            text(told["images"] or "-"),
+            text(told["compares"] + mark),
         )
     yield table
     for number, extractor in enumerate(extractors, 1):

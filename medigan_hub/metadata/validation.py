@@ -152,6 +152,13 @@ def _defaults_fit(document: Mapping[str, Any], group: str) -> Iterator[str]:
             yield f"{group}[{i}].default: {parameter.default!r} must be {parameter.allowed}"
 
 
+def _figures_fit(document: Mapping[str, Any]) -> Iterator[str]:
+    for i, figure in enumerate(document["performance"]):
+        low, high = figure.get("interval", (0, 0))
+        if low > high:
+            yield f"performance[{i}].interval: {[low, high]} must rise"
+
+
 _CONSISTENCY: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, Any]], Iterator[str]]], ...] = (
     (("outputs",), _outputs_fit),
     (("task", "inputs", "conditions"), _task_fits),
@@ -162,4 +169,5 @@ _CONSISTENCY: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, Any]], Iterato
     (("conditions",), _conditions_fit),
     (("outputs", "conditions"), _labels_fit),
     (("options",), _options_fit),
+    (("performance",), _figures_fit),
 )

@@ -57,10 +57,15 @@ class Metric:
 
 
 def metrics(models: Sequence[ModelMetadata]) -> dict[str, Metric]:
-    """Return every metric by which a model scored, by what ``metric_key`` makes of its name."""
+    """Return every metric by which a model scored, by what ``metric_key`` makes of its name.
+
+    Figures of some of the images alone are left out: others' are of all.
+    """
     figures: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}
     for row, model in enumerate(models):
         for figure in model.document.get("performance", ()):
+            if "group" in figure:
+                continue
             figures.setdefault(metric_key(figure["metric"]), []).append((row, figure))
     found = {}
     for key, reported in figures.items():

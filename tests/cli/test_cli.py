@@ -125,6 +125,19 @@ def test_a_table_is_never_cut_off(medigan, monkeypatch, width):
     assert all(len(line) <= width for line in lines)
 
 
+def test_info_shows_intervals_baselines_and_what_is_of_some_images_alone(
+    medigan, install, document
+):
+    figure = {"metric": "KID.texture", "value": 0.12, "interval": [0.1, 0.14], "baseline": 0.01}
+    figure |= {"num_images": 600, "num_reference": 500, "group": "benign", "extractor": "ours"}
+    document |= {"name": "judged", "plugin": "medigan-model-judged", "performance": [figure]}
+    install("judged", document=document)
+    lines = [line.split() for line in medigan("info", "judged")[1].splitlines()]
+    row = "KID.texture 0.12 (0.1 to 0.14) 0.01 - 600, 500 real benign alone [1]"
+    assert row.split() in lines
+    assert "[1] features: ours".split() in lines
+
+
 def test_info_is_the_same_by_number_id_and_name(medigan):
     cards = {medigan("info", name)[1] for name in ("5", "00005_DCGAN_MMG_MASS_ROI", "00005")}
     (card,) = cards

@@ -86,7 +86,15 @@ def with_text(document, text, line):
             }
         ],
         "performance": [
-            {"metric": line, "value": 1, "compares": text, "extractor": line, "source": text}
+            {
+                "metric": line,
+                "value": 1,
+                "compares": text,
+                "extractor": line,
+                "source": text,
+                "protocol": line,
+                "group": line,
+            }
         ],
         "limitations": [text],
         "intended_use": text,
@@ -126,6 +134,21 @@ def test_a_cell_of_a_table_ends_where_it_should(document):
     (row,) = [line for line in card(document).splitlines() if line.startswith("| FID")]
     assert r"real \| synthetic images" in row
     assert row.replace(r"\|", "").count("|") == 6
+
+
+def test_a_figure_comes_with_its_interval_baseline_and_numbers(document):
+    figure = {"metric": "KID.texture", "value": 0.12, "interval": [0.1, 0.14], "baseline": 0.01}
+    figure |= {"num_images": 600, "num_reference": 500, "better": "lower", "compares": "both"}
+    document["performance"] = [
+        figure | {"protocol": "hub", "group": "benign"},
+        {"metric": "plain", "value": 2},
+    ]
+    rows = [line for line in card(document).splitlines() if line.startswith(("| KID", "| plain"))]
+    assert rows == [
+        "| KID.texture | 0.12 (0.1 to 0.14) | 0.01 | lower | 600, 500 real "
+        "| both; benign alone; protocol hub |",
+        "| plain | 2 |  |  |  |  |",
+    ]
 
 
 def test_weights_in_the_package_are_said_to_be_there(document):

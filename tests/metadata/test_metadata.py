@@ -105,6 +105,10 @@ def test_a_publication_needs_a_title_or_a_way_to_find_it(document):
         (("weights", 0, "files", 0, "url"), "https://example.org/\x1b"),
         (("publications",), [{"doi": "10.1000/}\\input{x}"}]),
         (("performance",), [{"metric": "M", "value": 1, "extractor": "\x9b"}]),
+        (("performance",), [{"metric": "M", "value": 1, "interval": [0]}]),
+        (("performance",), [{"metric": "M", "value": 1, "interval": [2, 1]}]),
+        (("performance",), [{"metric": "M", "value": 1, "num_reference": 0}]),
+        (("performance",), [{"metric": "M", "value": 1, "group": "a\nb"}]),
     ],
 )
 def test_what_only_looks_valid_is_a_fault(document, path, value):

@@ -350,6 +350,13 @@ def test_where_neither_direction_is_better_the_value_nearest_to_the_ideal_comes_
     assert [m.value for m in index.search(rank_by="M", order="asc")] == [0.3, 0.52, 0.9]
 
 
+def test_a_figure_of_some_images_alone_is_not_ranked(small):
+    whole = {"metric": "M", "value": 2, "better": "lower"}
+    part = whole | {"value": 1, "group": "benign"}
+    index = small({"performance": [part, whole]}, {"performance": [part]})
+    assert [m.value for m in index.search(rank_by="M")] == [2, None]
+
+
 def test_a_metric_without_direction_needs_an_order(hub):
     with pytest.raises(RequestError, match=r"frechet\.real has no better direction; name an order"):
         hub.search(rank_by="frechet.real")
