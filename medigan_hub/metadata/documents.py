@@ -7,6 +7,7 @@ import json
 import math
 from collections import Counter
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,8 @@ def load(path: Path) -> ModelMetadata:
     return checked(read(path, 2 * MAX_CHARACTERS), str(path))
 
 
-def read(path: Path, most: int = MAX_FILE_BYTES) -> Any:
-    """Return the JSON value in a file of at most ``most`` bytes.
+def read(path: Path, most: int = MAX_FILE_BYTES, *, digits: int = 16) -> Any:
+    """Return the JSON value in a file of at most ``most`` bytes; see ``parse``.
 
     Raises
     ------
@@ -51,11 +52,14 @@ def read(path: Path, most: int = MAX_FILE_BYTES) -> Any:
     except (OSError, ValueError) as error:  # a name with a null character is no OSError
         reason = getattr(error, "strerror", None) or error
         raise MetadataError(f"{path} can't be read: {reason}") from error
-    return parse(content, str(path))
+    return parse(content, str(path), digits=digits)
 
 
-def parse(content: bytes, where: str) -> Any:
+def parse(content: bytes, where: str, *, digits: int = 16) -> Any:
     """Return the JSON value in ``content``; ``where`` it is from is for the message.
+
+    Whole numbers of more than ``digits`` characters are refused: beyond 16, other languages and
+    floats lose some.
 
     Raises
     ------
@@ -67,7 +71,7 @@ def parse(content: bytes, where: str) -> Any:
             content,
             parse_constant=_refuse,
             parse_float=_float,
-            parse_int=_int,
+            parse_int=partial(_int, digits=digits),
             object_pairs_hook=_object,
         )
         # Half a character of UTF-16 is JSON, and can be neither printed nor stored.
@@ -139,7 +143,7 @@ def _float(text: str) -> float:
     return value
 
 
-def _int(text: str) -> int:
-    if len(text) > 16:  # beyond this, other languages and floats lose digits
+def _int(text: str, digits: int) -> int:
+    if len(text) > digits:
         raise ValueError(f"the number {text[:20]}... is too large")
     return int(text)

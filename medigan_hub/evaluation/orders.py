@@ -1,0 +1,236 @@
+"""Which of several models comes first by a figure, and whether figures agree on that.
+
+Two models are told apart by a figure where its intervals of 95 % don't overlap. That is stricter
+than a test of the difference at 5 %, for which the values without each group in turn would be
+needed; an evaluation does not keep them. What overlaps is left undecided.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from medigan_hub.errors import RequestError, listed
+from medigan_hub.evaluation.results import Evaluation, Figure
+
+
+@dataclass(frozen=True)
+class Order:
+    """Models in the order that one figure gives."""
+
+    metric: str
+    extractor: str | None
+    normalize: str
+    badness: Mapping[str, float]
+    """By the model's name, the best first; see the function of this name."""
+    decided: frozenset[tuple[str, str]]
+    """Pairs of a better and a worse model whose intervals don't overlap."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The models, the best first."""
+        return tuple(self.badness)
+
+    @property
+    def num_pairs(self) -> int:
+        """Pairs of models that there are."""
+        return math.comb(len(self.badness), 2)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far two orders of the same models agree."""
+
+    one: str
+    other: str
+    num_models: int
+    spearman: float | None
+    """Rank correlation, -1 to 1; None where an order has all models on one place."""
+    kendall: float | None
+    """Tau-b, -1 to 1: pairs in the same order less those in the opposite one; None likewise."""
+    num_pairs: int
+    decided: tuple[int, int]
+    """Pairs that each of the two orders decides."""
+    decided_by_both: int
+    agreed: int
+    """Pairs that both decide, and in the same way."""
+
+
+def order(
+    evaluations: Mapping[str, Evaluation],
+    metric: str,
+    extractor: str | None,
+    normalize: str = "none",
+) -> Order:
+    """Return the order that a figure of all images gives to several models.
+
+    Parameters
+    ----------
+    evaluations
+        By the model's name; all against the same real images, by the same features, with as many
+        synthetic images.
+
+    Raises
+    ------
+    RequestError
+        There are fewer than two models; one lacks the figure, or its figure is biased, no number
+        or has no better direction; or the figures were not made alike.
+    """
+    if len(evaluations) < 2:
+        raise RequestError(f"there are {len(evaluations)} models; an order needs two or more")
+    figures = {
+        name: _figure(name, evaluation, metric, extractor, normalize)
+        for name, evaluation in evaluations.items()
+    }
+    _check_alike(evaluations, figures, extractor)
+    worth = {name: badness(figure) for name, figure in figures.items()}
+    names = sorted(worth, key=lambda name: worth[name])
+    reach = {name: _reach(figure) for name, figure in figures.items()}
+    return Order(
+        metric,
+        extractor,
+        normalize,
+        {name: worth[name] for name in names},
+        frozenset(
+            (better, worse)
+            for better, worse in combinations(names, 2)
+            if reach[better][1] < reach[worse][0]
+        ),
+    )
+
+
+def agreement(orders: Mapping[str, Order]) -> list[Agreement]:
+    """Return how far orders of the same models agree, each with each.
+
+    Ties share the mean of their ranks. Sources: Spearman (1904), "The proof and measurement of
+    association between two things", doi:10.2307/1412159; Kendall (1945), "The treatment of ties
+    in ranking problems", doi:10.1093/biomet/33.3.239 (tau-b).
+
+    Parameters
+    ----------
+    orders
+        By a name for each, such as that of its extractor.
+
+    Raises
+    ------
+    RequestError
+        Two orders are of different models.
+    """
+    found = []
+    for (one, first), (other, second) in combinations(orders.items(), 2):
+        odd = sorted(set(first.names) ^ set(second.names))
+        if odd:
+            raise RequestError(
+                f"the orders {one} and {other} are of different models; {listed(odd)} "
+                "is in one of them alone"
+            )
+        values = [
+            np.array([each.badness[name] for name in first.names]) for each in (first, second)
+        ]
+        ranks = [_ranks(each) for each in values]
+        signs = [np.sign(each[:, None] - each).ravel() for each in values]
+        backwards = {(worse, better) for better, worse in second.decided}
+        agreed = len(first.decided & second.decided)
+        found.append(
+            Agreement(
+                one,
+                other,
+                len(first.names),
+                _correlation(*(each - each.mean() for each in ranks)),
+                _correlation(*signs),
+                first.num_pairs,
+                (len(first.decided), len(second.decided)),
+                agreed + len(first.decided & backwards),
+                agreed,
+            )
+        )
+    return found
+
+
+def badness(figure: Figure, value: float | None = None) -> float:
+    """Return how bad a figure's value is, or another value of it: the less, the better.
+
+    Only the order of such numbers means something, but where neither direction is the better one:
+    then it is the distance from the ideal.
+    """
+    value = figure.value if value is None else value
+    if figure.better is None:
+        return abs(value - (figure.ideal or 0.0))
+    return -value if figure.better == "higher" else value
+
+
+def _figure(
+    name: str, evaluation: Evaluation, metric: str, extractor: str | None, normalize: str
+) -> Figure:
+    what = f"{metric} of {extractor} ({normalize})"
+    for figure in evaluation.figures:
+        wanted = (metric, extractor, normalize, None)
+        if (figure.metric, figure.extractor, figure.normalize, figure.group) != wanted:
+            continue
+        if figure.biased:
+            raise RequestError(
+                f"{what} of {name} is biased, and can't be ranked; evaluate more images"
+            )
+        if figure.better is None and figure.ideal is None:
+            raise RequestError(f"{what} has no better direction, and can't be ranked")
+        if not math.isfinite(figure.value):
+            raise RequestError(f"{what} of {name} is no number, and can't be ranked")
+        return figure
+    raise RequestError(f"the evaluation of {name} has no {what}; evaluate it with that")
+
+
+def _check_alike(
+    evaluations: Mapping[str, Evaluation], figures: Mapping[str, Figure], extractor: str | None
+) -> None:
+    """Refuse figures that differ for another reason than their models."""
+    first = next(iter(evaluations))
+    for name, evaluation in evaluations.items():
+        for what, one, other in zip(
+            ("real images", "protocol", "extractor", "number of synthetic images"),
+            _conditions(evaluation, figures[name], extractor),
+            _conditions(evaluations[first], figures[first], extractor),
+            strict=True,
+        ):
+            if one != other:
+                raise RequestError(
+                    f"{first} and {name} differ in the {what}, and not in the model alone; "
+                    "evaluate both in the same way"
+                )
+
+
+def _conditions(
+    evaluation: Evaluation, figure: Figure, extractor: str | None
+) -> tuple[object, ...]:
+    features = {} if extractor is None else evaluation.extractors[extractor]
+    return (
+        evaluation.sets["real"]["key"],
+        evaluation.settings.get("protocol"),
+        (features.get("version"), features.get("weights")),
+        figure.num_synthetic,
+    )
+
+
+def _reach(figure: Figure) -> tuple[float, float]:
+    """Return the least and the greatest badness within a figure's interval."""
+    if figure.low is None or figure.high is None:
+        return -math.inf, math.inf
+    ends = sorted(badness(figure, end) for end in (figure.low, figure.high))
+    if figure.better is None and figure.low <= (figure.ideal or 0.0) <= figure.high:
+        ends[0] = 0.0
+    return ends[0], ends[1]
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Return the place of each value, 1 for the least; equal ones share the mean of theirs."""
+    below = (values[:, None] > values).sum(axis=1)
+    equal = (values[:, None] == values).sum(axis=1)
+    return np.asarray(below + (equal + 1) / 2)
+
+
+def _correlation(one: np.ndarray, other: np.ndarray) -> float | None:
+    scale = math.sqrt(float((one**2).sum() * (other**2).sum()))
+    return float((one * other).sum()) / scale if scale else None

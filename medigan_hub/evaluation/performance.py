@@ -1,0 +1,185 @@
+"""Figures for a model's metadata: its ``performance``, from an evaluation."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from medigan_hub import metadata
+from medigan_hub.errors import HubNote, MetadataError, OutputError, RequestError, listed
+from medigan_hub.evaluation.digits import places, rounded
+from medigan_hub.evaluation.results import Evaluation, Figure
+from medigan_hub.files import check_replaceable, write_atomically
+from medigan_hub.secrecy import struck
+
+KEY = "performance"
+SPACE = re.compile(r"\s*")
+
+
+def metric_name(figure: Figure, protocol: str = "hub") -> str:
+    """Return the name under which models are ranked by a figure.
+
+    It says all that keeps figures from being held against each other: the extractor, min-max and
+    the protocol. FD of the features of ``inception`` is called FID, as everywhere.
+
+    >>> metric_name(Figure("KID", "texture", "minmax", 1, 0, 2, "lower", 0, 9, 9, None, False))
+    'KID.texture.minmax'
+    """
+    is_fid = (figure.metric, figure.extractor) == ("FD", "inception")
+    parts = ["FID" if is_fid else figure.metric, figure.extractor]
+    parts += ["minmax" if figure.normalize == "minmax" else None]
+    parts += [protocol if protocol != "hub" else None]
+    return ".".join(filter(None, parts))
+
+
+def performance(
+    evaluation: Evaluation, *, command: str, reference: str | None = None
+) -> list[dict[str, Any]]:
+    """Return an evaluation's figures as a model's metadata has them; biased ones are left out.
+
+    Parameters
+    ----------
+    command
+        What measures them again; secrets in URLs are struck out.
+    reference
+        The set of real images, in words.
+    """
+    protocol, command = str(evaluation.settings.get("protocol", "hub")), struck(command)
+    found = []
+    for figure in evaluation.figures:
+        if not _is_sound(figure):
+            continue
+        title = evaluation.extractors[figure.extractor]["title"] if figure.extractor else None
+        told = {
+            "metric": metric_name(figure, protocol),
+            **_numbers(figure),
+            "compares": _compares(figure),
+            "reference": reference,
+            "group": figure.group,
+            "extractor": title,
+            "num_images": figure.num_synthetic,
+            "num_reference": figure.num_real,
+            "protocol": protocol,
+            "source": command,
+        }
+        entry = {key: value for key, value in told.items() if value is not None}
+        # Here, that there is none says something.
+        entry |= {"better": figure.better, "normalized": figure.normalize == "minmax"}
+        found.append(entry)
+    return found
+
+
+def write_metadata(
+    path: Path | str, evaluation: Evaluation, *, command: str, reference: str | None = None
+) -> list[dict[str, Any]]:
+    """Put an evaluation's figures into a model's ``metadata.json``, and return them.
+
+    They take the place of those that the same command gave of the same metrics. All else in the
+    file stays as it is, byte for byte. A ``HubNote`` names figures that are left out as biased.
+
+    Raises
+    ------
+    MetadataError
+        The file can't be read, or is not valid, before or with the figures.
+    OutputError
+        It can't be written.
+    RequestError
+        The evaluation is of another model.
+    """
+    path, command = Path(path), struck(command)
+    document = metadata.load(path).document
+    if evaluation.model is not None and evaluation.model != document["name"]:
+        raise RequestError(
+            f"the evaluation is of {evaluation.model}, and {path} describes {document['name']}; "
+            "name the metadata.json of the model that was evaluated"
+        )
+    check_replaceable(path)
+    protocol = str(evaluation.settings.get("protocol", "hub"))
+    figures = performance(evaluation, command=command, reference=reference)
+    # Also those that are left out this time: what they were is no longer so.
+    measured = {(metric_name(each, protocol), each.group) for each in evaluation.figures}
+    kept = [
+        each
+        for each in document.get(KEY, ())
+        if each.get("source") != command or (each["metric"], each.get("group")) not in measured
+    ]
+    try:
+        text = _with_figures(path.read_bytes().decode(), [*kept, *figures])
+        metadata.checked(metadata.parse(text.encode(), str(path)), str(path))
+    except UnicodeDecodeError as error:
+        raise MetadataError(f"{path} is not in UTF-8; save it so") from error
+    except MetadataError as error:
+        raise MetadataError(f"with these figures, {error}") from error
+    try:
+        write_atomically(path, text.encode())
+    except OSError as error:
+        raise OutputError(f"{path} can't be written: {error.strerror}") from error
+    left_out = [metric_name(each, protocol) for each in evaluation.figures if not _is_sound(each)]
+    if left_out:
+        words = f"{listed(left_out)}: left out of {path}, as they are biased or no numbers"
+        warnings.warn(HubNote(words), stacklevel=2)
+    return figures
+
+
+def _is_sound(figure: Figure) -> bool:
+    return not figure.biased and figure.document()["value"] is not None
+
+
+def _numbers(figure: Figure) -> dict[str, Any]:
+    """Return a figure's numbers with the digits that its interval bears."""
+    digits = places(figure)
+    told: dict[str, Any] = {"value": rounded(figure.value, digits)}
+    if figure.low is not None and figure.high is not None:
+        told["interval"] = [rounded(figure.low, digits), rounded(figure.high, digits)]
+    if figure.baseline is not None:
+        told["baseline"] = rounded(figure.baseline.value, digits)
+    # One that lies at the end of a direction is clear from that.
+    if figure.better is None and figure.ideal is not None:
+        told["ideal"] = figure.ideal
+    return told
+
+
+def _compares(figure: Figure) -> str:
+    words = "synthetic images with real ones"
+    if figure.corrected:
+        words += ", corrected for bias"
+    if figure.baseline is not None:
+        words += f"; the baseline is of {figure.baseline.num_images} real images with as many"
+        words += ", not corrected" if figure.corrected else ""
+    return words
+
+
+def _with_figures(text: str, figures: Sequence[dict[str, Any]]) -> str:
+    """Return the text of a document with other figures, and all else as it was."""
+    indent = SPACE.match(text, text.index("{") + 1)[0].rpartition("\n")[2] or "  "  # type: ignore[index]
+    line = f"\r\n{indent}" if "\r\n" in text else f"\n{indent}"
+    written = json.dumps(figures, indent=indent, ensure_ascii=False).replace("\n", line)
+    spans = _spans(text)
+    if KEY in spans:
+        start, end = spans[KEY]
+        return text[:start] + written + text[end:]
+    _, end = max(spans.values())
+    return f'{text[:end]},{line}"{KEY}": {written}{text[end:]}'
+
+
+def _spans(text: str) -> dict[str, tuple[int, int]]:
+    """Return where the value of each key of a JSON object begins and ends in its text."""
+    decoder, found = json.JSONDecoder(), {}
+    place = text.index("{") + 1
+    while text[place] != "}":
+        key, place = decoder.raw_decode(text, _after(text, place))
+        start = _after(text, _after(text, place) + 1)
+        _, end = decoder.raw_decode(text, start)
+        found[key] = start, end
+        place = _after(text, end)
+        place = _after(text, place + 1) if text[place] == "," else place
+    return found
+
+
+def _after(text: str, place: int) -> int:
+    """Return the first place from one on that is no space."""
+    return SPACE.match(text, place).end()  # type: ignore[union-attr]

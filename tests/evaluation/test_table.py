@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from medigan_hub.evaluation.table import sections, table
+from support.evaluations import evaluation, figure
+
+
+def printed(made, width=80):
+    stream = io.StringIO()
+    Console(file=stream, width=width, highlight=False).print(table(made))
+    return stream.getvalue()
+
+
+BIASED = {"value": 141.2, "low": None, "high": None, "biased": True, "baseline": None}
+
+
+def test_figures_of_the_same_features_stand_together_with_the_numbers_of_images():
+    made = evaluation(
+        figure(),
+        figure("FD", "imagenet", **BIASED),
+        figure(normalize="minmax"),
+        figure("MMD"),
+        figure(group="benign", num_synthetic=300),
+    )
+    found = {section.heading: [row[0] for row in section.rows] for section in sections(made)}
+    assert found == {
+        "texture: 600 real, 600 synthetic; baseline with 300 in each set": ["KID", "MMD"],
+        "imagenet: 600 real, 600 synthetic": ["FD"],
+        "texture, min-max: 600 real, 600 synthetic; baseline with 300 in each set": ["KID"],
+        "texture, benign alone: 600 real, 300 synthetic; baseline with 300 in each set": ["KID"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "shown", "interval"),
+    [
+        (0.01234567, 0.0101234, 0.0145, "0.0123", "0.0101 to 0.0145"),
+        (123.456, 123.401, 123.511, "123.46", "123.40 to 123.51"),
+        (1335.4, 1204, 1482, "1340", "1200 to 1480"),
+        (0.0000123, 0.0000101, 0.0000145, "1.23e-05", "1.01e-05 to 1.45e-05"),
+        (-0.00001, -0.0012, 0.0013, "-0.00001", "-0.00120 to 0.00130"),
+        (0.95, 0.9, 1.0, "0.95", "0.90 to 1.00"),
+        (0.5, None, None, "0.500", "-"),
+        (float("nan"), None, None, "-", "-"),
+        (0, 0, 0, "0.00", "0.00 to 0.00"),
+    ],
+)
+def test_a_value_has_the_digits_that_its_interval_bears(value, low, high, shown, interval):
+    (section,) = sections(evaluation(figure(value=value, low=low, high=high)))
+    assert section.rows[0][1:3] == (shown, interval)
+
+
+def test_baseline_difference_and_ratio_stand_beside_the_value():
+    (section,) = sections(evaluation(figure()))
+    assert section.rows[0][3:] == ("0.0002 ± 0.0003", "0.0123", "0.017")
+
+
+def test_a_biased_figure_is_marked_in_words_and_explained():
+    text = printed(evaluation(figure(), figure("FD", "imagenet", **BIASED)))
+    (row,) = [line for line in text.splitlines() if line.split()[:1] == ["FD"]]
+    assert row.split() == ["FD", "141", "biased", "-", "-", "-"]
+    assert "It is no ground for an order" in " ".join(text.split())
+    assert "no ground for an order" not in printed(evaluation(figure()))
+
+
+def test_what_leads_and_which_way_is_better_is_said():
+    text = " ".join(printed(evaluation(figure(), figure("recall", better="higher"))).split())
+    assert "Read KID first" in text
+    assert "Better is lower for KID; higher for recall." in text
+    assert "Read KID first" not in printed(evaluation(figure("recall", better="higher")))
+
+
+def test_it_fits_into_80_columns_and_says_what_was_judged():
+    names = ("KID", "precision", "coverage")
+    text = printed(evaluation(*(figure(name, low=-0.0101) for name in names), notes=("A note.",)))
+    assert text.startswith("600 synthetic images by toy-noise 1.0.0, against 600 real ones (real).")
+    rows = [line for line in text.splitlines() if line.split()[:1] in ([each] for each in names)]
+    assert len(rows) == 3
+    assert all(row.rstrip().endswith("0.017") for row in rows)
+    assert "…" not in text
+    assert text.rstrip().endswith("A note.")
+
+
+def test_nothing_in_it_takes_the_terminal_over():
+    made = evaluation(figure("K\x1b[2J[red]ID", group="a\x1bb"), notes=("n\x1b[bold]",))
+    text = printed(made)
+    assert "\x1b" not in text
+    assert "K\\x1b[2J[red]ID" in text
