@@ -68,7 +68,7 @@ class UnknownModelError(HubError):
 
 
 class MetadataError(HubError):
-    """A metadata document does not fit the schema."""
+    """A document, such as a model's metadata, does not fit its schema."""
 
 
 class PluginError(HubError):

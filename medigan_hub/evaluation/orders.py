@@ -26,7 +26,8 @@ class Order:
     extractor: str | None
     normalize: str
     badness: Mapping[str, float]
-    """By the model's name, the best first; see the function of this name."""
+    """By the model's name, the best first: how bad its value is. Only the order of these numbers
+    means something."""
     decided: frozenset[tuple[str, str]]
     """Pairs of a better and a worse model whose intervals don't overlap."""
 
@@ -65,8 +66,9 @@ def order(
     metric: str,
     extractor: str | None,
     normalize: str = "none",
+    group: str | None = None,
 ) -> Order:
-    """Return the order that a figure of all images gives to several models.
+    """Return the order that a figure gives to several models; of all images, or a group of them.
 
     Parameters
     ----------
@@ -83,11 +85,11 @@ def order(
     if len(evaluations) < 2:
         raise RequestError(f"there are {len(evaluations)} models; an order needs two or more")
     figures = {
-        name: _figure(name, evaluation, metric, extractor, normalize)
+        name: _figure(name, evaluation, (metric, extractor, normalize, group))
         for name, evaluation in evaluations.items()
     }
     _check_alike(evaluations, figures, extractor)
-    worth = {name: badness(figure) for name, figure in figures.items()}
+    worth = {name: _badness(figure, figure.value) for name, figure in figures.items()}
     names = sorted(worth, key=lambda name: worth[name])
     reach = {name: _reach(figure) for name, figure in figures.items()}
     return Order(
@@ -151,24 +153,18 @@ def agreement(orders: Mapping[str, Order]) -> list[Agreement]:
     return found
 
 
-def badness(figure: Figure, value: float | None = None) -> float:
-    """Return how bad a figure's value is, or another value of it: the less, the better.
-
-    Only the order of such numbers means something, but where neither direction is the better one:
-    then it is the distance from the ideal.
-    """
-    value = figure.value if value is None else value
+def _badness(figure: Figure, value: float) -> float:
     if figure.better is None:
         return abs(value - (figure.ideal or 0.0))
     return -value if figure.better == "higher" else value
 
 
 def _figure(
-    name: str, evaluation: Evaluation, metric: str, extractor: str | None, normalize: str
+    name: str, evaluation: Evaluation, wanted: tuple[str, str | None, str, str | None]
 ) -> Figure:
-    what = f"{metric} of {extractor} ({normalize})"
+    metric, extractor, normalize, group = wanted
+    what = f"{metric} of {extractor or 'images'} ({normalize}{'' if group is None else f', {group} alone'})"
     for figure in evaluation.figures:
-        wanted = (metric, extractor, normalize, None)
         if (figure.metric, figure.extractor, figure.normalize, figure.group) != wanted:
             continue
         if figure.biased:
@@ -218,7 +214,7 @@ def _reach(figure: Figure) -> tuple[float, float]:
     """Return the least and the greatest badness within a figure's interval."""
     if figure.low is None or figure.high is None:
         return -math.inf, math.inf
-    ends = sorted(badness(figure, end) for end in (figure.low, figure.high))
+    ends = sorted(_badness(figure, end) for end in (figure.low, figure.high))
     if figure.better is None and figure.low <= (figure.ideal or 0.0) <= figure.high:
         ends[0] = 0.0
     return ends[0], ends[1]

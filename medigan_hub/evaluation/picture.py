@@ -12,18 +12,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from medigan_hub.errors import RequestError
 from medigan_hub.evaluation.digits import places, shown
-from medigan_hub.evaluation.orders import badness
+from medigan_hub.evaluation.orders import order
 from medigan_hub.evaluation.results import Evaluation, Figure
 from medigan_hub.terminal import printable
 
 WIDTH = 400
 MARGIN = 10
-LEFT, RIGHT = 134, 304
+LEFT, RIGHT = 148, 306
 """Where the scale begins and ends; labels are before, values after it."""
 ROW, TICKS, HEADING, LINE = 18, 17, 24, 15
 """Heights of a row, of a scale, of a panel's heading and of a line of text."""
-LABEL = 19
+LABEL = 20
 """Characters of a label that there is room for."""
 CHARACTERS = 60
 """Characters of a line of text."""
@@ -56,7 +57,8 @@ def svg(evaluations: Evaluation | Mapping[str, Evaluation]) -> str:
     """Return a picture of an evaluation, or of several by the names of their models.
 
     Of one, each row is an extractor's figure, as images are or after min-max. Of several, each row
-    is a model's, the best first; where a figure is biased, they stay in the order that was given.
+    is a model's, the best first; where ``orders.order`` gives none, as of biased figures, they stay
+    as they were given.
     """
     if isinstance(evaluations, Evaluation):
         panels, about = _of_one(evaluations), [f"{evaluations.about}."]
@@ -124,22 +126,26 @@ def _of_several(evaluations: Mapping[str, Evaluation]) -> dict[str, list[Block]]
             rows = found.setdefault(figure.metric, {}).setdefault(figure.features, [])
             rows.append((name, figure))
     return {
-        metric: [_ordered(features, rows) for features, rows in blocks.items()]
+        metric: [_ordered(features, rows, evaluations) for features, rows in blocks.items()]
         for metric, blocks in found.items()
     }
 
 
-def _ordered(features: str, rows: list[tuple[str, Figure]]) -> Block:
-    figures = [figure for _, figure in rows]
-    if any(figure.biased for figure in figures):
-        return Block(f"{features}: biased, in no order", rows)
-    if any(figure.better is None and figure.ideal is None for figure in figures):
+def _ordered(
+    features: str, rows: list[tuple[str, Figure]], evaluations: Mapping[str, Evaluation]
+) -> Block:
+    """Return figures of several models, the best first where they can be put in order."""
+    named = dict(rows)
+    if len(rows) < 2:
         return Block(features, rows)
-    worst = math.inf  # where what is no number goes
-    return Block(
-        features,
-        sorted(rows, key=lambda row: worst if math.isnan(b := badness(row[1])) else b),
-    )
+    figure = rows[0][1]
+    judged = {name: evaluations[name] for name in named}
+    try:
+        found = order(judged, figure.metric, figure.extractor, figure.normalize, figure.group)
+    except RequestError:
+        is_biased = any(each.biased for each in named.values())
+        return Block(f"{features}: {'biased, ' if is_biased else ''}in no order", rows)
+    return Block(features, [(name, named[name]) for name in found.names])
 
 
 def _legend(figures: Sequence[Figure]) -> Iterator[tuple[str, str]]:

@@ -35,6 +35,15 @@ def test_the_direction_is_that_of_the_metric(more, names):
     assert (names[0], names[2]) in found.decided
 
 
+def test_a_group_has_an_order_of_its_own():
+    def both(whole, part):
+        return evaluation(figure(value=whole), figure(value=part, group="benign"))
+
+    models = {"a": both(1, 4), "b": both(2, 3)}
+    assert order(models, "KID", "texture").names == ("a", "b")
+    assert order(models, "KID", "texture", group="benign").names == ("b", "a")
+
+
 def test_without_intervals_nothing_is_decided():
     found = order({"a": judged(1, None), "b": judged(9, None)}, "KID", "texture")
     assert (found.names, found.decided) == (("a", "b"), frozenset())

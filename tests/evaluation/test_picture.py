@@ -91,6 +91,14 @@ def test_biased_figures_are_put_into_no_order():
     assert "texture: biased, in no order" in words(root)
 
 
+def test_models_that_were_not_judged_alike_are_put_into_no_order():
+    worse, better = (evaluation(figure(value=value)) for value in (2, 1))
+    other = {**better.sets, "real": {**better.sets["real"], "key": "0" * 64}}
+    root = drawn({"worse": worse, "better": replace(better, sets=other)})
+    assert [text.partition(",")[0] for text, _ in rows(root)] == ["worse", "better"]
+    assert "texture: in no order" in words(root)
+
+
 def test_it_says_that_images_are_synthetic_and_by_which_model():
     root = drawn(evaluation(figure()))
     assert "How far synthetic images are from real ones" in words(root)
