@@ -227,7 +227,8 @@ def measure(
         done += len(wanted) * len(images)
 
     belongs = [
-        [item.group for item in each.items][:n] for each, n in zip((real, synthetic), counts)
+        [item.group for item in each.items][:n]
+        for each, n in zip((real, synthetic), counts, strict=True)
     ]
     groups = intervals.groups(*belongs, seed=seed)
     splits = _splits(belongs[0], counts[1], seed)
@@ -247,7 +248,9 @@ def measure(
         },
         sets={
             name: {"title": each.title, "num_images": count, "key": each.key, **each.facts}
-            for name, each, count in zip(("real", "synthetic"), (real, synthetic), counts)
+            for name, each, count in zip(
+                ("real", "synthetic"), (real, synthetic), counts, strict=True
+            )
         },
         extractors={plan.extractor.name: _about(plan.extractor) for plan in plans},
         versions=versions(),
@@ -313,9 +316,11 @@ def _figures(
                 num_real=len(real),
                 num_synthetic=len(synthetic),
                 baseline=_baseline(metric, ours, theirs, splits),
-                biased=metric.is_biased(min(len(real), len(synthetic)), extractor.shape),
+                biased=metric.is_biased(min(len(real), len(synthetic)), extractor.shape)
+                or (metric.is_corrected and not found.corrected),
                 corrected=found.corrected,
                 groups=found.count,
+                is_distance=metric.is_distance,
             )
 
 
