@@ -1,0 +1,269 @@
+"""Features of images: taken once, kept in the cache, and read from there in blocks.
+
+An entry is a NumPy file, named after all that decides what is in it. As long as it is not complete
+it has another name, and grows row by row: what was interrupted goes on after the last whole row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
+
+import numpy as np
+
+from medigan_hub.errors import OutputError, PluginError, RequestError, shortened
+from medigan_hub.evaluation.extractors import Extractor
+from medigan_hub.evaluation.preparation import Preparation
+from medigan_hub.evaluation.sources import ImageSet
+from medigan_hub.files import cache_folder
+from medigan_hub.locks import locked
+
+FOLDER = "evaluation"
+FORM = 1
+"""Of the entries: another one makes all of them anew."""
+AHEAD = 2
+"""Batches that are prepared ahead of the extractor."""
+MOST_BYTES, MOST_SECONDS = 5 * 2**30, 30 * 86400
+"""Beyond so many bytes of features, those go that nobody has read for so long."""
+
+Wanted: TypeAlias = "tuple[Extractor, Preparation]"
+Batch: TypeAlias = "list[list[np.ndarray]]"
+"""By the entry that they are for: prepared images."""
+
+
+def of(
+    images: ImageSet,
+    wanted: Sequence[Wanted],
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[np.ndarray]:
+    """Return features of images, for each extractor and preparation: (N, ...) float32, read-only.
+
+    They lie in the file system, and are read from there when they are looked at. Those that the
+    cache lacks are made in one pass over the images.
+
+    Parameters
+    ----------
+    progress
+        Called with the images described, counted for each extractor and preparation, and all.
+
+    Raises
+    ------
+    HubError
+        An image can't be read, an extractor lacks what it needs or returns what is no number, or
+        the cache can't be written.
+    """
+    entries = [_Entry(images, *each) for each in wanted]
+    total = len(entries) * len(images)
+
+    def tell(done: int) -> None:
+        if progress is not None:
+            progress(done, total)
+
+    with ExitStack() as held:
+        for entry in sorted((each for each in entries if not each.is_there), key=lambda e: e.path):
+            with _writing():
+                held.enter_context(locked(entry.path.with_suffix(".lock")))
+        missing = [each for each in entries if not each.is_there]  # others may have made some
+        tell((len(entries) - len(missing)) * len(images))
+        if missing:
+            _sweep()
+            before = (len(entries) - len(missing)) * len(images)
+            _extract(images, missing, lambda done: tell(before + done))
+    return [entry.rows() for entry in entries]
+
+
+class _Entry:
+    """Features of one set by one extractor, prepared in one way: where they are, and how far."""
+
+    def __init__(self, images: ImageSet, extractor: Extractor, preparation: Preparation) -> None:
+        self.extractor = extractor
+        self.preparation = preparation
+        self.shape = (len(images), *extractor.shape)
+        told = (
+            *(FORM, images.key, preparation.words, extractor.name, extractor.version),
+            *(extractor.weights, extractor.size, extractor.channels, self.shape),
+        )
+        name = hashlib.sha256(json.dumps(told).encode()).hexdigest()
+        self.path = cache_folder() / FOLDER / f"{name}.npy"
+        self._part = self.path.with_suffix(".part")
+        self._width = 4 * int(np.prod(extractor.shape))
+        stream = io.BytesIO()
+        head: dict[str, Any] = {"descr": "<f4", "fortran_order": False, "shape": self.shape}
+        np.lib.format.write_array_header_1_0(stream, head)
+        self._head = stream.getvalue()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether all features are."""
+        try:
+            with self.path.open("rb") as stream:
+                head = stream.read(len(self._head))
+            size = self.path.stat().st_size
+        except OSError:
+            return False
+        return head == self._head and size == len(head) + self.shape[0] * self._width
+
+    def rows(self) -> np.ndarray:
+        """Return the features."""
+        with suppress(OSError):  # of a cache that can only be read
+            os.utime(self.path)
+        rows: np.ndarray = np.load(self.path, mmap_mode="r", allow_pickle=False)
+        return rows
+
+    @contextmanager
+    def going_on(self) -> Iterator[tuple[BinaryIO, int]]:
+        """Open what is there of the features, to be written to at its end; tell how many rows."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._part.open("a+b") as stream:
+            stream.seek(0)
+            if stream.read(len(self._head)) != self._head:
+                stream.truncate(0)
+                stream.write(self._head)
+            done = (stream.seek(0, os.SEEK_END) - len(self._head)) // self._width
+            stream.truncate(len(self._head) + done * self._width)
+            yield stream, done
+            os.fsync(stream.fileno())
+
+    def finish(self) -> None:
+        """Give the file the name of a complete one."""
+        self._part.replace(self.path)
+
+
+def _extract(images: ImageSet, entries: Sequence[_Entry], progress: Callable[[int], None]) -> None:
+    for extractor in dict.fromkeys(entry.extractor for entry in entries):
+        extractor.open()
+    with ExitStack() as files:
+        with _writing():
+            opened = [files.enter_context(entry.going_on()) for entry in entries]
+        done = [count for _, count in opened]
+        progress(sum(done))
+        place = min(done)
+        batches = files.enter_context(closing(_ahead(_batches(images, entries, place))))
+        for batch in batches:
+            for n, (entry, prepared) in enumerate(zip(entries, batch, strict=True)):
+                skipped = done[n] - place  # rows that an earlier run has made
+                if skipped >= len(prepared):
+                    continue
+                rows = _features(entry, prepared[skipped:], images, done[n])
+                with _writing():
+                    opened[n][0].write(rows.tobytes())
+                    opened[n][0].flush()
+                done[n] += len(rows)
+            place += len(batch[0])
+            progress(sum(done))
+        if place != len(images):
+            raise RequestError(
+                f"{images.title} gave {place} images instead of {len(images)}; try again"
+            )
+    with _writing():
+        for entry in entries:
+            entry.finish()
+
+
+def _features(
+    entry: _Entry, prepared: Sequence[np.ndarray], images: ImageSet, first: int
+) -> np.ndarray:
+    extractor = entry.extractor
+    parts = []
+    for start in range(0, len(prepared), extractor.batch):
+        part = prepared[start : start + extractor.batch]
+        try:
+            rows = np.asarray(extractor.features(part))
+        except RequestError as error:
+            names = [images.items[first + start + n].name for n in range(len(part))]
+            which = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+            raise RequestError(f"{which}: {error}") from error
+        if rows.shape != (len(part), *extractor.shape):
+            raise PluginError(
+                f"the extractor {extractor.name} returned features of the shape {rows.shape} for "
+                f"{len(part)} images, and declares {extractor.shape} for one; tell its authors"
+            )
+        bad = ~np.isfinite(rows.reshape(len(part), -1)).all(axis=1)
+        if bad.any():
+            name = images.items[first + start + int(bad.argmax())].name
+            raise RequestError(
+                f"{extractor.name} makes no numbers of {shortened(name)}; look at that image, or "
+                "leave it out"
+            )
+        parts.append(rows.astype("<f4"))
+    return np.concatenate(parts)
+
+
+def _batches(images: ImageSet, entries: Sequence[_Entry], start: int) -> Iterator[Batch]:
+    """Yield the images from one on, a few at a time, prepared for each entry."""
+    size = min(entry.extractor.batch for entry in entries)
+    with closing(images.images(start)) as every:  # type: ignore[type-var]
+        while some := list(islice(every, size)):
+            yield [
+                [entry.preparation(image, entry.extractor) for image in some] for entry in entries
+            ]
+
+
+def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Yield what an iterator does, which runs ahead on a thread of its own."""
+    waiting: queue.Queue[tuple[Batch | None, BaseException | None]] = queue.Queue(AHEAD)
+    over = threading.Event()
+
+    def put(batch: Batch | None, error: BaseException | None = None) -> None:
+        while not over.is_set():
+            with suppress(queue.Full):
+                return waiting.put((batch, error), timeout=0.1)
+
+    def run() -> None:
+        try:
+            with closing(batches) as every:  # type: ignore[type-var]
+                for batch in every:
+                    put(batch)
+                    if over.is_set():
+                        return
+            put(None)
+        except BaseException as error:
+            put(None, error)
+
+    thread = threading.Thread(target=run, name="images", daemon=True)
+    thread.start()
+    try:
+        while True:
+            batch, error = waiting.get()
+            if error is not None:
+                raise error
+            if batch is None:
+                return
+            yield batch
+    finally:
+        over.set()
+        thread.join()
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"the cache {cache_folder()} can't be written: {error.strerror or error}; make room, "
+            "or set MEDIGAN_CACHE to another folder"
+        ) from error
+
+
+def _sweep() -> None:
+    """Remove features that nobody has read for long, where there are many."""
+    with suppress(OSError):
+        found = [(each, each.stat()) for each in (cache_folder() / FOLDER).iterdir()]
+        total = sum(state.st_size for _, state in found)
+        for path, state in sorted(found, key=lambda each: each[1].st_mtime):
+            if total <= MOST_BYTES or time.time() - state.st_mtime < MOST_SECONDS:
+                return
+            path.unlink()
+            total -= state.st_size
