@@ -20,7 +20,17 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*([-_.][A-Za-z0-9]+)*")
 @hookimpl
 def register_metrics() -> Iterable[Metric]:
     """Return the hub's own metrics, the leading one first."""
-    return []
+    from medigan_hub.evaluation.metrics.diversity import StructuralLikeness, VendiScore
+    from medigan_hub.evaluation.metrics.frechet import FrechetDistance, RadiomicDistance
+    from medigan_hub.evaluation.metrics.kernels import GaussianDiscrepancy, KernelDistance
+    from medigan_hub.evaluation.metrics.neighbours import Coverage, Density, Precision, Recall
+    from medigan_hub.evaluation.metrics.wasserstein import SlicedWasserstein
+
+    return [
+        *(KernelDistance(), GaussianDiscrepancy(), FrechetDistance(), RadiomicDistance()),
+        *(SlicedWasserstein(), Precision(), Recall(), Density(), Coverage()),
+        *(VendiScore(), StructuralLikeness()),
+    ]
 
 
 def names() -> list[str]:

@@ -1,10 +1,11 @@
-"""Sets of images that are to be judged: a folder, a data set of the hub, arrays, a model."""
+"""What a set of images is that is to be judged: the contract."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
@@ -30,8 +31,8 @@ class ImageSet(ABC):
     """What it is, in words, for a table: a path, or ``model:NAME``."""
     is_synthetic: bool | None = None
     """Whether a model made them, where that is known."""
-    facts: Mapping[str, object]
-    """What is recorded of the set: path or model, version, seed, how it was read."""
+    facts: Mapping[str, object] = MappingProxyType({})
+    """What is recorded of the set beside: model, version, seed, how it was read."""
 
     @property
     @abstractmethod
@@ -50,6 +51,18 @@ class ImageSet(ABC):
         uint8 or uint16 that use the whole range of their type, or fractions in [0, 1]. Files are
         decoded ahead, in threads.
         """
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What is to be known of the images, in words; all of it once they were read."""
+        return ()
+
+    def spacing(self, place: int) -> tuple[float, float] | None:
+        """Return the distance of rows and of columns in mm, once the image was read.
+
+        None where it is not known.
+        """
+        return None
 
     def __len__(self) -> int:
         return len(self.items)

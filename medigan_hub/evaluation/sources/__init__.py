@@ -1,0 +1,82 @@
+"""Sets of images that are to be judged: a folder, a data set of the hub, arrays, a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from medigan_hub import inputs
+from medigan_hub.dataset.header import HEADER
+from medigan_hub.errors import RequestError, shortened
+from medigan_hub.evaluation.sources import patients as belonging
+from medigan_hub.evaluation.sources.base import ImageSet, Item
+from medigan_hub.evaluation.sources.data_sets import DataSet
+from medigan_hub.evaluation.sources.found import FoundImages
+from medigan_hub.evaluation.sources.models import MODEL, ModelImages
+from medigan_hub.reading import Reading
+
+__all__ = ["ImageSet", "Item", "check_apart", "find"]
+
+
+def find(
+    given: inputs.Source | ImageSet,
+    *,
+    reading: Reading | None = None,
+    count: int | None = None,
+    patients: str | None = None,
+    table: str | Path | None = None,
+    wishes: Mapping[str, Any] | None = None,
+) -> ImageSet:
+    """Return the images of a folder, a data set, arrays, or ``model:NAME``.
+
+    Parameters
+    ----------
+    count
+        Samples of a model.
+    patients, table
+        Whose images are; see ``patients.known``.
+    wishes
+        What is wished for of a model, as ``generation.request`` takes it.
+
+    Raises
+    ------
+    HubError
+        There is nothing there, it can't be read, or a model can't make what is wished for.
+    """
+    reading = reading or Reading()
+    found: ImageSet
+    if isinstance(given, ImageSet):
+        found = given
+    elif isinstance(given, str) and given.startswith(MODEL):
+        found = ModelImages.of(given.removeprefix(MODEL), count, wishes or {})
+    elif isinstance(given, (str, Path)) and (Path(given).expanduser() / HEADER).exists():
+        found = DataSet.of(Path(given).expanduser(), str(given))
+    else:
+        title = str(given) if isinstance(given, (str, Path)) else "images given in Python"
+        found = FoundImages(inputs.find(given, reading), title)
+    if patients is not None or table is not None:
+        found = belonging.known(found, patients, table)
+    return found
+
+
+def check_apart(real: ImageSet, synthetic: ImageSet) -> None:
+    """Make sure that no image is in both sets: else a distance would say nothing.
+
+    Raises
+    ------
+    RequestError
+        One is; the message names it.
+    """
+    ours = {item.digest: item.name for item in real.items}
+    shared = [item for item in synthetic.items if item.digest in ours]
+    if len(shared) == len(synthetic) == len(real):
+        raise RequestError(
+            f"{real.title} and {synthetic.title} hold the same images; name two different sets"
+        )
+    if shared:
+        more = f" (and {len(shared) - 1} more)" if len(shared) > 1 else ""
+        raise RequestError(
+            f"{shortened(shared[0].name)} of {synthetic.title} is {ours[shared[0].digest]} of "
+            f"{real.title}{more}; leave it out of one of them"
+        )
