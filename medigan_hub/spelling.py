@@ -10,6 +10,7 @@ OTHERWISE = {
     "inputs": "--input",
     "conditions": "--condition",
     "options": "--option",
+    "masks": "--mask",
     "across": "--conditions",
     "every": "--all",
     "metrics": "--metric",

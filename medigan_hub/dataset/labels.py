@@ -14,7 +14,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +41,10 @@ def write(folder: Path, header: Mapping[str, Any]) -> None:
         columns.update(dict.fromkeys(name for name, _ in _cells(row, classes)))
     names = sorted(columns, key=_place)
     with replacing(folder / LABELS, durably=True) as stream:
-        stream.write(_line(names))
+        stream.write(line(names))
         for row in manifest.rows(folder, manifest.MANIFEST):
             cells = dict(_cells(row, classes))
-            stream.write(_line([cells.get(name, "") for name in names]))
+            stream.write(line([cells.get(name, "") for name in names]))
 
 
 def _cells(row: manifest.Row, classes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -56,12 +56,12 @@ def _cells(row: manifest.Row, classes: Mapping[str, Any]) -> Iterator[tuple[str,
                     yield from ((f"files.{name}.{f}", file[f]) for f in FILE_FACTS if f in file)
         elif isinstance(value, dict):
             for name, each in value.items():
-                yield f"{key}.{name}", _cell(each)
+                yield f"{key}.{name}", cell(each)
                 names = classes.get(name, ()) if key == "labels" else ()
                 if names and type(each) is int and 0 <= each < len(names):
-                    yield f"{key}.{name}.class", _cell(names[each])
+                    yield f"{key}.{name}.class", cell(names[each])
         else:
-            yield key, _cell(value)
+            yield key, cell(value)
 
 
 def _place(column: str) -> int:
@@ -71,13 +71,19 @@ def _place(column: str) -> int:
     return first.index(key) if key in first else len(first)
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """Return what stands in a cell: a text that is no formula, JSON of anything else.
+
+    >>> cell("=1+1"), cell(None), cell(0.5)
+    ("'=1+1", '', '0.5')
+    """
     if isinstance(value, str):
         return f"'{value}" if value.startswith(FORMULA) else value
     return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
-def _line(cells: list[str]) -> bytes:
+def line(cells: Iterable[str]) -> bytes:
+    """Return a row of a table, with its end."""
     stream = io.StringIO(newline="")
     csv.writer(stream).writerow(cells)
     return stream.getvalue().encode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
@@ -31,10 +31,15 @@ def paired(found: Mapping[str, Images]) -> dict[str, Images]:
         return _as_many(found)
     if all(images.is_one_file for images in found.values()):
         return _as_many(found)
-    keys = _keys(found)
+    keys = keys_of(
+        {
+            name: [(images.file(place), images.frame(place) or 0) for place in range(len(images))]
+            for name, images in found.items()
+        }
+    )
     first, *others = keys
     for name, own in keys.items():
-        twice = _first_twice(own)
+        twice = first_twice(own)
         if twice is not None:
             one, other = (found[name].name(place) for place in twice)
             raise RequestError(
@@ -71,12 +76,12 @@ def _as_many(found: Mapping[str, Images]) -> dict[str, Images]:
     return dict(found)
 
 
-def _keys(found: Mapping[str, Images]) -> dict[str, list[Key]]:
-    """Return what files go together by, for each image of each input."""
-    words = {
-        name: [_words(images.file(place)) for place in range(len(images))]
-        for name, images in found.items()
-    }
+def keys_of(images: Mapping[str, Sequence[tuple[str, int]]]) -> dict[str, list[Key]]:
+    """Return what images go together by, for each image of each input: a file, and a frame in it.
+
+    A note says which words of the files' names were left aside, where the input's name does not.
+    """
+    words = {name: [_words(file) for file, _ in own] for name, own in images.items()}
     every = {name: frozenset[str]().union(*own) for name, own in words.items()}
     keys = {}
     ignored: dict[str, list[str]] = {}
@@ -91,14 +96,14 @@ def _keys(found: Mapping[str, Images]) -> dict[str, list[Key]]:
         elif strange:
             ignored[name] = sorted(strange)
         keys[name] = [
-            (tuple(word for word in each if word not in telling), found[name].frame(place) or 0)
-            for place, each in enumerate(own)
+            (tuple(word for word in each if word not in telling), frame)
+            for each, (_, frame) in zip(own, images[name], strict=True)
         ]
     if ignored:
         words_of = "; ".join(f"{listed(left)} of {name}" for name, left in ignored.items())
         warnings.warn(
-            f"inputs go together by the names of their files, less the words that tell one input's "
-            f"from another's: {words_of}; see that these name no patients",
+            "images go together by the names of their files, less the words that tell one set from "
+            f"another: {words_of}; see that these name no patients",
             HubNote,
             stacklevel=3,
         )
@@ -130,7 +135,8 @@ def _words(file: str) -> tuple[str, ...]:
     return tuple(word for part in named for word in re.split(r"[\W_]+", part.casefold()) if word)
 
 
-def _first_twice(keys: list[Key]) -> tuple[int, int] | None:
+def first_twice(keys: Sequence[Key]) -> tuple[int, int] | None:
+    """Return the places of the first key that comes twice; None where each is there once."""
     seen: dict[Key, int] = {}
     for place, key in enumerate(keys):
         if key in seen:
