@@ -52,7 +52,7 @@ def register_decoders() -> Iterable[Any]:  # type: ignore[empty-body]
 
 @hookspec
 def register_metrics() -> Iterable[Any]:  # type: ignore[empty-body]
-    """Return each ``Metric``, which compares two sets of images by their features."""
+    """Return each ``Metric``, which compares sets of images, and ``PairMetric``, pairs of them."""
 
 
 @hookspec
