@@ -102,13 +102,16 @@ class PairedResult:
     def table(self) -> bytes:
         """Return the cases as a table: RFC 4180 in UTF-8, a row each.
 
-        The last columns say why values are missing, and that the figures are of synthetic images.
+        Groups are numbered, as a path or a series should not travel with the figures. The last
+        columns say why values are missing, and that the figures are of synthetic images.
         """
+        groups = list(dict.fromkeys(case.group for case in self.cases))
+        numbers = {group: number for number, group in enumerate(groups)}
         names = [summary.name for summary in self.summaries]
         rows = [labels.line(["real", "synthetic", "group", *names, "undefined", "notice"])]
         for case in self.cases:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in case.undefined.items())
-            told = [case.real, case.synthetic, case.group]
+            told = [case.real, case.synthetic, numbers[case.group]]
             values = [case.values.get(name) for name in names]
             rows.append(labels.line(map(labels.cell, [*told, *values, reasons, NOTICE])))
         return b"".join(rows)

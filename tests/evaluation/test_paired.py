@@ -198,12 +198,15 @@ def test_the_table_has_a_row_for_each_case_and_says_what_it_is_of(tmp_path):
     real = {"=1+1.png": images()["0.png"]} | images()
     synthetic = {name: np.uint8(255) - image for name, image in real.items()}
     synthetic["1.png"] = real["1.png"]
-    result = compare(ArraySet(real), ArraySet(synthetic), metrics=["MSE", "PSNR"])
+    groups = {"0.png": "anna", "1.png": "bert", "2.png": "anna"}
+    result = compare(ArraySet(real, groups=groups), ArraySet(synthetic), metrics=["MSE", "PSNR"])
     path = tmp_path / "new" / "cases.csv"
     result.write(path)
     rows = list(csv.DictReader(io.StringIO(path.read_text(), newline="")))
     assert list(rows[0]) == ["real", "synthetic", "group", "MSE", "PSNR", "undefined", "notice"]
     assert [row["synthetic"] for row in rows] == ["'=1+1.png", *images()]
+    assert [row["group"] for row in rows] == ["0", "1", "2", "1", "3", "4"]
+    assert "anna" not in path.read_text()
     assert {row["notice"] for row in rows} == {NOTICE}
     assert [float(row["MSE"]) for row in rows] == [case.values["MSE"] for case in result.cases]
     assert rows[2]["PSNR"] == ""
