@@ -89,6 +89,10 @@ class GenerationRequest:
             given_latents=None if latents is None else latents[:stop],
         )
 
+    def rest(self, start: int) -> GenerationRequest:
+        """Return the request of the samples from place ``start`` on."""
+        return replace(self, indices=self.indices[start:])
+
     def batches(self) -> Iterator[Sequence[int]]:
         """Yield the indices in runs of at most the batch size."""
         size = self.execution.batch_size

@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import islice
-from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np

@@ -62,9 +62,7 @@ def _dealt(units: np.ndarray, count: int, key: tuple[int, int]) -> np.ndarray:
     return np.asarray(places[units])
 
 
-def jackknife(
-    metric: Metric, real: np.ndarray, synthetic: np.ndarray, groups: Groups
-) -> Estimate:
+def jackknife(metric: Metric, real: np.ndarray, synthetic: np.ndarray, groups: Groups) -> Estimate:
     """Return a metric's value with its interval of 95 %, from leaving out groups of both sets.
 
     The value is corrected for bias where the metric says so, and where there are images enough.

@@ -229,6 +229,11 @@ class Images(Sequence[np.ndarray]):
         name = self.name(position)
         return name.rpartition(" (frame ")[0] if part.path is not None and part.count > 1 else name
 
+    def path(self, position: int) -> Path | None:
+        """Return the file that an image is in; None where there is none."""
+        part, _ = self._set.place(self._positions[position])
+        return part.path
+
     def frame(self, position: int) -> int | None:
         """Return which of several images in its file an image is, from 0; None of one alone."""
         part, frame = self._set.place(self._positions[position])

@@ -56,9 +56,7 @@ class RadiomicDistance(Metric):
 
     name = "FRD"
     title = "Fréchet radiomics distance, logarithm"
-    source = (
-        "Konz et al., Fréchet radiomic distance (FRD), 2024, https://arxiv.org/abs/2412.01496"
-    )
+    source = "Konz et al., Fréchet radiomic distance (FRD), 2024, https://arxiv.org/abs/2412.01496"
     ideal = None
     is_distance = False  # a logarithm has no ratio
     extractors = ("radiomics",)

@@ -16,9 +16,7 @@ MEDIAN_ROWS = 500
 class _Discrepancy(Metric):
     """The squared maximum mean discrepancy, without bias: it may come out below 0."""
 
-    def kernel(
-        self, real: np.ndarray, synthetic: np.ndarray
-    ) -> Callable[[Matrix, Matrix], Matrix]:
+    def kernel(self, real: np.ndarray, synthetic: np.ndarray) -> Callable[[Matrix, Matrix], Matrix]:
         """Return the kernel for these features."""
         raise NotImplementedError
 
@@ -59,13 +57,9 @@ class KernelDistance(_Discrepancy):
 
     name = "KID"
     title = "kernel distance, unbiased"
-    source = (
-        "Bińkowski et al., Demystifying MMD GANs, ICLR 2018, https://arxiv.org/abs/1801.01401"
-    )
+    source = "Bińkowski et al., Demystifying MMD GANs, ICLR 2018, https://arxiv.org/abs/1801.01401"
 
-    def kernel(
-        self, real: np.ndarray, synthetic: np.ndarray
-    ) -> Callable[[Matrix, Matrix], Matrix]:
+    def kernel(self, real: np.ndarray, synthetic: np.ndarray) -> Callable[[Matrix, Matrix], Matrix]:
         size = int(np.prod(real.shape[1:]))
         return lambda one, other: np.asarray((one @ other.T / size + 1) ** 3)
 
@@ -80,9 +74,7 @@ class GaussianDiscrepancy(_Discrepancy):
         "https://jmlr.org/papers/v13/gretton12a.html"
     )
 
-    def kernel(
-        self, real: np.ndarray, synthetic: np.ndarray
-    ) -> Callable[[Matrix, Matrix], Matrix]:
+    def kernel(self, real: np.ndarray, synthetic: np.ndarray) -> Callable[[Matrix, Matrix], Matrix]:
         width = median_distance(real, synthetic)
         return lambda one, other: np.exp(squared_distances(one, other) / (-2 * width**2))
 

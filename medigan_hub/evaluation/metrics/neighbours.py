@@ -130,9 +130,7 @@ def _kept(belongs: np.ndarray, count: int) -> np.ndarray:
     return np.stack([belongs != n for n in range(-1, count)], axis=1)
 
 
-def _radii(
-    part: Matrix, place: int, real: np.ndarray, middle: Matrix, groups: Groups
-) -> Matrix:
+def _radii(part: Matrix, place: int, real: np.ndarray, middle: Matrix, groups: Groups) -> Matrix:
     """Return the squared distance of images to their k-th nearest: (n, 1 + groups)."""
     nearest: Matrix | None = None
     column = 0

@@ -15,11 +15,10 @@ import numpy as np
 
 from medigan_hub import inputs
 from medigan_hub.dataset import header, manifest
-from medigan_hub.errors import RequestError, listed, named, shortened
+from medigan_hub.errors import RequestError, named
 from medigan_hub.evaluation.sources.base import ImageSet, Item
 from medigan_hub.evaluation.sources.found import ahead
 from medigan_hub.files import open_inside
-from medigan_hub.models.base import fractions
 
 MAX_FILE_BYTES = 2**30
 """Of a file, or a member of a shard, that is read as a whole."""
@@ -44,7 +43,9 @@ class DataSet(ImageSet):
         self._output = output
         self._rows = list(manifest.rows(folder, manifest.MANIFEST))
         count = document.get("count")
-        if len(self._rows) != count or any(output["name"] not in row["files"] for row in self._rows):
+        if len(self._rows) != count or any(
+            output["name"] not in row["files"] for row in self._rows
+        ):
             raise RequestError(f"the manifest of {title} is not whole; see medigan verify {title}")
 
     @classmethod
@@ -58,7 +59,9 @@ class DataSet(ImageSet):
         """
         found = header.read(folder)
         if found is None:
-            raise RequestError(f"{title} holds no data set that can be read: medigan verify {title}")
+            raise RequestError(
+                f"{title} holds no data set that can be read: medigan verify {title}"
+            )
         if not found.seal:
             raise RequestError(
                 f"the data set {title} is not finished; go on with the command that made it and "
@@ -79,9 +82,13 @@ class DataSet(ImageSet):
         facts = {key: str(value) for key, value in told.items() if np.ndim(value) == 0}
         if row.get("split") is not None:
             facts["split"] = str(row["split"])
-        given = [str(each.get("file")) for each in (row.get("inputs") or {}).values()]
+        given = row.get("input")
+        if isinstance(given, str):
+            facts["input"] = given
+            if row.get("frame") is not None:
+                facts["frame"] = str(row["frame"])
         name = file.get("member") or file["path"]
-        return Item(name, file["sha256"], facts, group=listed(given) if given else name)
+        return Item(name, file["sha256"], facts, group=name if given is None else str(given))
 
     @cached_property
     def key(self) -> str:
@@ -92,6 +99,10 @@ class DataSet(ImageSet):
 
     def images(self, start: int = 0) -> Iterator[np.ndarray]:
         yield from ahead(self._read, range(start, len(self._rows)))
+
+    def spacing(self, place: int) -> tuple[float, float] | None:
+        declared = self._output.get("spacing_mm")
+        return (declared[0], declared[1]) if declared and len(declared) == 2 else None
 
     def _read(self, place: int) -> np.ndarray:
         file = self._rows[place]["files"][self._output["name"]]

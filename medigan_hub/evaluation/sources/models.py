@@ -56,10 +56,15 @@ class ModelImages(ImageSet):
     @cached_property
     def items(self) -> Sequence[Item]:
         told = hashlib.sha256(self._told.encode()).hexdigest()
-        return [
-            Item(f"sample {index}", f"{told}:{index}", group=f"sample {index}")
-            for index in self._request.indices
-        ]
+        given = self._request.inputs
+        found = []
+        for index in self._request.indices:
+            name = f"sample {index}"
+            files = [images.file(index) for images in given.values()]
+            facts = {"input": files[0]} if len(files) == 1 else {}
+            group = next((images.group(index) for images in given.values()), name)
+            found.append(Item(name, f"{told}:{index}", facts, group))
+        return found
 
     @cached_property
     def key(self) -> str:

@@ -78,9 +78,7 @@ def _of(item: Item, patient: str) -> Item:
     return replace(item, group=patient, facts={**item.facts, PATIENT: patient})
 
 
-def _matched(
-    items: Sequence[Item], pattern: str, columns: set[str]
-) -> Iterator[tuple[Item, str]]:
+def _matched(items: Sequence[Item], pattern: str, columns: set[str]) -> Iterator[tuple[Item, str]]:
     there = f"there are {listed(sorted(columns))}" if columns else "there are no columns"
     what = f"{named('patients')} {shortened(pattern)!r} is no column ({there})"
     try:
