@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from medigan_hub.app.server import Running
     from medigan_hub.dataset import SavedDataset, Verdict
     from medigan_hub.evaluation.extractors import Extractor
+    from medigan_hub.evaluation.judging import Compared
     from medigan_hub.evaluation.results import Evaluation
     from medigan_hub.generation import Wishes
     from medigan_hub.inputs import Source
@@ -378,6 +379,62 @@ class Hub:
             weights=weights,
             normalize=normalize,
             protocol=protocol,
+            num_samples=num_samples,
+            patients=patients,
+            table=table,
+            progress=progress,
+            **wishes,
+        )
+
+    @documented(reading=READING, knobs=KNOBS)
+    def compare(
+        self,
+        real: Source,
+        synthetic: Source,
+        *,
+        metrics: Sequence[str] = (),
+        masks: Source | None = None,
+        match: str | None = None,
+        num_samples: int | None = None,
+        patients: str | None = None,
+        table: str | Path | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        **wishes: Unpack[Wishes],
+    ) -> Compared:
+        """Compare each synthetic image with the real one that it should be.
+
+        What is returned has the figures (``evaluation``: means with intervals) and all cases
+        (``pairs``).
+
+        Parameters
+        ----------
+        real, synthetic
+            As for ``evaluate``. Samples go with the input that they were made from, other
+            images by the names of their files.
+        metrics
+            Their names, such as SSIM, Dice or HD95; by default SSIM, PSNR, MAE and NMSE.
+        masks
+            A mask for each real image: figures are given inside it, too.
+        match
+            What tells the real image of a synthetic one: a column of the data set, or ``name``.
+        num_samples, patients, table, progress, wishes
+            As for ``evaluate``.
+        {reading}
+        {knobs}
+
+        Raises
+        ------
+        HubError
+            No images go together, or a pair can't be compared; the message names it.
+        """
+        from medigan_hub.evaluation import judging
+
+        return judging.compare(
+            real,
+            synthetic,
+            metrics=metrics,
+            masks=masks,
+            match=match,
             num_samples=num_samples,
             patients=patients,
             table=table,

@@ -15,7 +15,6 @@ OTHERWISE = {
     "every": "--all",
     "metrics": "--metric",
     "extractors": "--extractor",
-    "masks": "--mask",
 }
 ENTRY = re.compile(r"'([^']*)': ([^,}]*)")
 """One of a mapping, as ``errors.named`` writes it."""

@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from medigan_hub.evaluation.results import Evaluation
-    from medigan_hub.generation import Knobs, Wishes
+    from medigan_hub.generation import Knobs
 
+CASES = "cases.csv"
 NOT_OF_THE_FIGURES = {"--write-metadata": 1, "--output": 1, "-o": 1, "--json": 0}
 """Options, and the values that follow them, which decide no figure."""
 
@@ -117,6 +118,16 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    match: Annotated[
+        str | None,
+        typer.Option(
+            "--match",
+            metavar="COLUMN|name",
+            help="With --paired: what names the real image of a synthetic one; by default the "
+            "input that it was made from, or else its name.",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -158,32 +169,44 @@ def evaluate(
         raise OutputError(f"{output} can't be written into; name another folder")
     if write_metadata is not None:
         metadata.load(write_metadata)  # before the work
-    wishes: Wishes = {
+    wishes: dict[str, Any] = {
         **arguments.wishes(inputs or [], condition, None, option),
         "seed": seed,
         "balance": balance,
         **knobs,
     }
+    both: dict[str, Any] = {
+        "metrics": metrics or (),
+        "num_samples": num_samples,
+        "patients": patients,
+        "table": table,
+        **wishes,
+    }
+    cases = None
     with progress_bar("judging") as progress:
-        found = Hub().evaluate(
-            real,
-            synthetic,
-            metrics=metrics or (),
-            extractors=extractors or (),
-            weights=_weights(weights, extractors),
-            normalize=normalize,
-            protocol=protocol,
-            num_samples=num_samples,
-            patients=patients,
-            table=table,
-            progress=progress,
-            **wishes,
-        )
+        if paired:
+            compared = Hub().compare(
+                real, synthetic, masks=masks, match=match, progress=progress, **both
+            )
+            found, cases = compared.evaluation, compared.pairs
+        else:
+            found = Hub().evaluate(
+                real,
+                synthetic,
+                extractors=extractors or (),
+                weights=_weights(weights, extractors),
+                normalize=normalize,
+                protocol=protocol,
+                progress=progress,
+                **both,
+            )
     from medigan_hub.evaluation import performance
     from medigan_hub.evaluation.table import table as drawn
 
     if output is not None:
         _save(found, output)
+        if cases is not None:
+            cases.write(output / CASES)
     if write_metadata is not None:
         performance.write_metadata(write_metadata, found, command=_command(), reference=real)
     if as_json:
@@ -191,7 +214,8 @@ def evaluate(
         return
     console(pipe_width=100).print(drawn(found), soft_wrap=True)
     if output is not None:
-        print(f"the figures are in {output}: evaluation.json, evaluation.svg")
+        also = f" and {CASES}" if paired else ""
+        print(f"\nthe figures are in {output}: evaluation.json, evaluation.svg{also}")
 
 
 def _weights(texts: list[str] | None, extractors: Sequence[str] | None) -> dict[str, str]:

@@ -217,7 +217,8 @@ def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
     def put(batch: Batch | None, error: BaseException | None = None) -> None:
         while not over.is_set():
             with suppress(queue.Full):
-                return waiting.put((batch, error), timeout=0.1)
+                waiting.put((batch, error), timeout=0.1)
+                return
 
     def run() -> None:
         try:

@@ -19,10 +19,11 @@ import numpy as np
 
 from medigan_hub._version import __version__
 from medigan_hub.errors import RequestError, listed, named, shortened, whole_number
-from medigan_hub.evaluation import extractors, features, intervals, sources
+from medigan_hub.evaluation import extractors, features, intervals, paired, sources
 from medigan_hub.evaluation import metrics as known_metrics
 from medigan_hub.evaluation.extractors import Extractor
 from medigan_hub.evaluation.metrics import Groups, Metric
+from medigan_hub.evaluation.paired import PairedResult
 from medigan_hub.evaluation.preparation import NORMALIZE, PROTOCOLS, Preparation
 from medigan_hub.evaluation.results import Baseline, Evaluation, Figure
 from medigan_hub.evaluation.sources import ImageSet
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 METRICS = ("KID", "FD", "SWD", "precision", "recall", "density", "coverage", "Vendi")
 """What is measured where nothing is asked for, the leading figure first."""
+PAIRED = ("SSIM", "PSNR", "MAE", "NMSE")
+"""What is measured of pairs where nothing is asked for."""
 SPLITS = 10
 """Of the real images into two parts, for the baseline."""
 ROBUST = 5.0
@@ -133,7 +136,7 @@ def evaluate(
             raise missing
         for each in preparations:
             each.check(plan.extractor)
-    reading = Reading(**{name: wishes[name] for name in READING if name in wishes})  # type: ignore[literal-required]
+    reading = _reading(wishes)
     ours = sources.find(
         real, reading=reading, count=num_samples, patients=patients, table=table, wishes=wishes
     )
@@ -148,6 +151,62 @@ def evaluate(
         settings={"patients": patients, **reading.asked},
         progress=progress,
     )
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What pairs of images gave: the figures, and all cases."""
+
+    evaluation: Evaluation
+    pairs: PairedResult
+
+
+def compare(
+    real: Source,
+    synthetic: Source,
+    *,
+    metrics: Sequence[str] = (),
+    masks: Source | None = None,
+    match: str | None = None,
+    num_samples: int | None = None,
+    patients: str | None = None,
+    table: str | Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    **wishes: Unpack[Wishes],
+) -> Compared:
+    """Find what was asked for, and compare image with image; parameters as ``Hub.compare``'s."""
+    asked = [known_metrics.find_pair(name) for name in dict.fromkeys(metrics or PAIRED)]
+    reading = _reading(wishes)
+    ours = sources.find(real, reading=reading, patients=patients, table=table)
+    theirs = sources.find(synthetic, reading=reading, count=num_samples or len(ours), wishes=wishes)
+    inside = None if masks is None else sources.find(masks, reading=reading)
+    found = paired.compare(
+        ours, theirs, metrics=asked, masks=inside, match=match, progress=progress
+    )
+    evaluation = Evaluation(
+        found.figures,
+        settings={
+            "metrics": [metric.name for metric in asked],
+            "paired": True,
+            "match": match,
+            "patients": patients,
+            "protocol": "hub",
+            "seed": wishes.get("seed", 0),
+            **reading.asked,
+        },
+        sets={
+            name: {"title": each.title, "num_images": len(each), "key": each.key, **each.facts}
+            for name, each in (("real", ours), ("synthetic", theirs))
+        },
+        extractors={},
+        versions=versions(),
+        notes=(*found.notes, *ours.notes, *theirs.notes),
+    )
+    return Compared(evaluation, found)
+
+
+def _reading(wishes: Wishes) -> Reading:
+    return Reading(**{name: wishes[name] for name in READING if name in wishes})  # type: ignore[literal-required]
 
 
 def chosen(given: Sequence[str | Extractor], weights: Mapping[str, str | Path]) -> list[Extractor]:

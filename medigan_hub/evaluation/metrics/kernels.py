@@ -1,4 +1,4 @@
-"""Distances of mean embeddings (MMD): of two equal distributions 0, whatever the number of images."""
+"""Distances of mean embeddings (MMD): 0 of two equal distributions, whatever the numbers."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from medigan_hub.inputs import Images
 THREADS = min(4, os.cpu_count() or 1)
 AHEAD = 4 * THREADS
 """Images that are read ahead, or waiting."""
+STACKS = (".npy", ".npz")
 SIZES = 3
 """Sizes of images that are named."""
 
@@ -52,7 +53,7 @@ class FoundImages(ImageSet):
             found.name(place),
             content if frame is None else f"{content}:{frame}",
             {} if label is None else {"label": label},
-            found.group(place),
+            unit(found, place),
         )
 
     @cached_property
@@ -85,6 +86,17 @@ class FoundImages(ImageSet):
 
     def spacing(self, place: int) -> tuple[float, float] | None:
         return self._found.spacing(place)
+
+
+def unit(images: Images, place: int) -> str:
+    """Return what an image belongs to: a DICOM series, or its file, as its slices are alike.
+
+    A stack of arrays in a file of NumPy's says nothing of that: each image stands for itself.
+    """
+    path = images.path(place)
+    if path is not None and path.suffix.lower() in STACKS:
+        return images.name(place)
+    return images.group(place)
 
 
 def ahead(read: object, places: Sequence[int]) -> Iterator[np.ndarray]:

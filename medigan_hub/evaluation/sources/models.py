@@ -14,6 +14,7 @@ from medigan_hub import generation, provenance
 from medigan_hub.catalogue import Catalogue
 from medigan_hub.errors import RequestError
 from medigan_hub.evaluation.sources.base import ImageSet, Item
+from medigan_hub.evaluation.sources.found import unit
 from medigan_hub.plugins import Plugin
 from medigan_hub.samples import GenerationRequest
 
@@ -62,7 +63,7 @@ class ModelImages(ImageSet):
             name = f"sample {index}"
             files = [images.file(index) for images in given.values()]
             facts = {"input": files[0]} if len(files) == 1 else {}
-            group = next((images.group(index) for images in given.values()), name)
+            group = next((unit(images, index) for images in given.values()), name)
             found.append(Item(name, f"{told}:{index}", facts, group))
         return found
 
