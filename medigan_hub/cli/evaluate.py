@@ -212,7 +212,7 @@ def evaluate(
     if as_json:
         print_json(found.document())
         return
-    console(pipe_width=100).print(drawn(found), soft_wrap=True)
+    console(pipe_width=100).print(drawn(found))
     if output is not None:
         also = f" and {CASES}" if paired else ""
         print(f"\nthe figures are in {output}: evaluation.json, evaluation.svg{also}")

@@ -52,7 +52,7 @@ class StructuralLikeness(Metric):
     Features are images, (N, height, width), 0 to 1.
     """
 
-    name = "MS-SSIM"
+    name = "intra-MS-SSIM"
     title = "likeness of pairs of synthetic images"
     source = (
         "Wang et al., Multiscale structural similarity for image quality assessment, Asilomar "

@@ -66,3 +66,11 @@ class ImageSet(ABC):
 
     def __len__(self) -> int:
         return len(self.items)
+
+
+def shown(array: np.ndarray, declared: Sequence[float]) -> np.ndarray:
+    """Return an image as ``ImageSet.images`` does, of an array in the range that is declared."""
+    if array.dtype in (np.uint8, np.uint16) and tuple(declared) == (0, np.iinfo(array.dtype).max):
+        return array
+    low, high = declared
+    return (array.astype(np.float32) - np.float32(low)) / np.float32(high - low)

@@ -16,7 +16,7 @@ import numpy as np
 from medigan_hub import inputs
 from medigan_hub.dataset import header, manifest
 from medigan_hub.errors import RequestError, named
-from medigan_hub.evaluation.sources.base import ImageSet, Item
+from medigan_hub.evaluation.sources.base import ImageSet, Item, shown
 from medigan_hub.evaluation.sources.found import ahead
 from medigan_hub.files import open_inside
 
@@ -116,16 +116,12 @@ class DataSet(ImageSet):
         if name.endswith(".npz") or suffix == "npy":
             with np.load(io.BytesIO(content), allow_pickle=False) as held:
                 array = held if isinstance(held, np.ndarray) else held[self._output["name"]]
-                return self._fractions(array)
+                return shown(array, self._output["range"])
         # Decoders read files.
         with tempfile.NamedTemporaryFile(suffix=f".{suffix}") as stream:
             stream.write(content)
             stream.flush()
             return inputs.read(stream.name)
-
-    def _fractions(self, array: np.ndarray) -> np.ndarray:
-        low, high = self._output["range"]
-        return (array.astype(np.float32) - low) / (high - low)
 
     def _content(self, file: Mapping[str, Any]) -> bytes:
         stream = open_inside(self._folder, file["path"])

@@ -13,7 +13,7 @@ import numpy as np
 from medigan_hub import generation, provenance
 from medigan_hub.catalogue import Catalogue
 from medigan_hub.errors import RequestError
-from medigan_hub.evaluation.sources.base import ImageSet, Item
+from medigan_hub.evaluation.sources.base import ImageSet, Item, shown
 from medigan_hub.evaluation.sources.found import unit
 from medigan_hub.plugins import Plugin
 from medigan_hub.samples import GenerationRequest
@@ -72,8 +72,7 @@ class ModelImages(ImageSet):
         return hashlib.sha256(f"{self._told} {self._output.name}".encode()).hexdigest()
 
     def images(self, start: int = 0) -> Iterator[np.ndarray]:
-        low, high = self._output.range
         request = self._request.rest(start)
         for batch in generation.stream(self._plugin, request):
             for array in batch.arrays[self._output.name]:
-                yield (array.astype(np.float32) - low) / (high - low)
+                yield shown(array, self._output.range)
