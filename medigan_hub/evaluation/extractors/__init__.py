@@ -18,7 +18,9 @@ __all__ = ["Extractor", "find", "names"]
 @hookimpl
 def register_extractors() -> Iterable[type[Extractor]]:
     """Return the hub's own extractors."""
-    return []
+    from medigan_hub.evaluation.extractors.radimagenet import RadImageNet
+
+    return [RadImageNet]
 
 
 def names() -> list[str]:

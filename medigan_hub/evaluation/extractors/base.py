@@ -9,7 +9,21 @@ from typing import ClassVar
 
 import numpy as np
 
-from medigan_hub.errors import HubError
+from medigan_hub.errors import HubError, RequestError
+
+
+class ImageError(RequestError):
+    """An image that can't be described, by its place among those that an extractor was given.
+
+    Whoever knows what it is called says that, and the ``reason``.
+    """
+
+    def __init__(self, place: int, reason: str) -> None:
+        super().__init__(f"image {place} of those described at a time {reason}")
+        self.place = place
+        """From 0 on."""
+        self.reason = reason
+        """The rest of a sentence: "shows one grey level alone; leave it out"."""
 
 
 class Extractor(ABC):
@@ -42,6 +56,8 @@ class Extractor(ABC):
     """Metrics that its features are for; None: every one that names no extractors of its own."""
     batch: ClassVar[int] = 32
     """Images that ``features`` is given at a time, at most."""
+    notes: ClassVar[tuple[str, ...]] = ()
+    """What is to be known with its figures, in sentences."""
 
     def __init__(self, weights: Path | None = None) -> None:
         self.file = weights
@@ -66,7 +82,7 @@ class Extractor(ABC):
         """Return what is to be said where what it needs is not there; nothing is imported."""
         return None
 
-    def open(self) -> None:
+    def open(self) -> None:  # noqa: B027 (not all have something to load)
         """Load what it needs, once, before the first image.
 
         Raises
@@ -81,4 +97,9 @@ class Extractor(ABC):
 
         Each image is (height, width, ``channels``) float32, 0 to 1, of the ``size`` where there is
         one. Those of an image depend on it alone, not on the others beside it.
+
+        Raises
+        ------
+        ImageError
+            One of them can't be described.
         """
