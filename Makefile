@@ -46,6 +46,10 @@ coverage: $(VENV)/tox ## Run the tests, and say which lines of the hub none of t
 lowest: $(VENV)/tox ## Run the core's tests with the lowest versions that are allowed
 	$(BIN)/tox run -e lowest
 
+.PHONY: radiomics
+radiomics: $(VENV)/tox ## Test radiomic features; pyradiomics is built for it, with a C compiler
+	$(BIN)/tox run -e radiomics
+
 .PHONY: format
 format: $(VENV)/tox ## Bring the code into its format, and mend what ruff can mend
 	$(BIN)/tox exec -e lint -- ruff check --fix

@@ -19,8 +19,9 @@ __all__ = ["Extractor", "find", "names"]
 def register_extractors() -> Iterable[type[Extractor]]:
     """Return the hub's own extractors."""
     from medigan_hub.evaluation.extractors.radimagenet import RadImageNet
+    from medigan_hub.evaluation.extractors.radiomics import Radiomics
 
-    return [RadImageNet]
+    return [Radiomics, RadImageNet]
 
 
 def names() -> list[str]:
