@@ -22,6 +22,7 @@ import numpy as np
 
 from medigan_hub.errors import OutputError, PluginError, RequestError, shortened
 from medigan_hub.evaluation.extractors import Extractor
+from medigan_hub.evaluation.extractors.base import ImageError
 from medigan_hub.evaluation.preparation import Preparation
 from medigan_hub.evaluation.sources import ImageSet
 from medigan_hub.files import cache_folder
@@ -179,6 +180,9 @@ def _features(
         part = prepared[start : start + extractor.batch]
         try:
             rows = np.asarray(extractor.features(part))
+        except ImageError as error:
+            name = images.items[first + start + error.place].name
+            raise RequestError(f"{shortened(name)} {error.reason}") from error
         except RequestError as error:
             names = [images.items[first + start + n].name for n in range(len(part))]
             which = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
