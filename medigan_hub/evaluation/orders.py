@@ -163,7 +163,8 @@ def _figure(
     name: str, evaluation: Evaluation, wanted: tuple[str, str | None, str, str | None]
 ) -> Figure:
     metric, extractor, normalize, group = wanted
-    what = f"{metric} of {extractor or 'images'} ({normalize}{'' if group is None else f', {group} alone'})"
+    of = normalize if group is None else f"{normalize}, {group} alone"
+    what = f"{metric} of {extractor or 'images'} ({of})"
     for figure in evaluation.figures:
         if (figure.metric, figure.extractor, figure.normalize, figure.group) != wanted:
             continue

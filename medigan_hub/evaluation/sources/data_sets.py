@@ -74,6 +74,7 @@ class DataSet(ImageSet):
 
     @cached_property
     def items(self) -> Sequence[Item]:
+        """What is known of each image, without reading it."""
         return [self._item(row) for row in self._rows]
 
     def _item(self, row: manifest.Row) -> Item:
@@ -92,6 +93,7 @@ class DataSet(ImageSet):
 
     @cached_property
     def key(self) -> str:
+        """SHA-256 of all that decides the images."""
         told = hashlib.sha256(str(self._output["name"]).encode())
         for item in self.items:
             told.update(item.digest.encode() + b"\n")

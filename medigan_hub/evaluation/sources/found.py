@@ -37,6 +37,7 @@ class FoundImages(ImageSet):
 
     @cached_property
     def items(self) -> Sequence[Item]:
+        """What is known of each image, without reading it."""
         return [self._item(place) for place in range(len(self._found))]
 
     def _item(self, place: int) -> Item:
@@ -58,6 +59,7 @@ class FoundImages(ImageSet):
 
     @cached_property
     def key(self) -> str:
+        """SHA-256 of all that decides the images."""
         told = hashlib.sha256(json.dumps(self._found.reading.asked).encode())
         for item in self.items:
             told.update(item.digest.encode() + b"\n")

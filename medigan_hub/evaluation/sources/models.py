@@ -56,6 +56,7 @@ class ModelImages(ImageSet):
 
     @cached_property
     def items(self) -> Sequence[Item]:
+        """What is known of each image, without reading it."""
         told = hashlib.sha256(self._told.encode()).hexdigest()
         given = self._request.inputs
         found = []
@@ -69,6 +70,7 @@ class ModelImages(ImageSet):
 
     @cached_property
     def key(self) -> str:
+        """SHA-256 of all that decides the images."""
         return hashlib.sha256(f"{self._told} {self._output.name}".encode()).hexdigest()
 
     def images(self, start: int = 0) -> Iterator[np.ndarray]:

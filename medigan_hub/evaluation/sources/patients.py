@@ -26,10 +26,12 @@ class _Known(ImageSet):
 
     @property
     def items(self) -> Sequence[Item]:
+        """What is known of each image, without reading it."""
         return self._items
 
     @cached_property
     def key(self) -> str:
+        """SHA-256 of all that decides the images."""
         return self._images.key
 
     def images(self, start: int = 0) -> Iterator[np.ndarray]:
