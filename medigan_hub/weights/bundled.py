@@ -6,10 +6,11 @@ from pathlib import Path
 
 from medigan_hub.errors import WeightsError
 from medigan_hub.hashes import sha256_once
-from medigan_hub.metadata import ModelMetadata, WeightsFile
+from medigan_hub.metadata import WeightsFile
+from medigan_hub.weights.owners import Owner
 
 
-def bundled(model: ModelMetadata, folder: Path, file: WeightsFile | None = None) -> Path:
+def bundled(model: Owner, folder: Path, file: WeightsFile | None = None) -> Path:
     """Return a file of weights in a plugin's package, once its SHA-256 is found to be right.
 
     By default it is the model's main file. ``folder`` is that of the package.

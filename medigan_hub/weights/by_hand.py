@@ -15,7 +15,7 @@ from medigan_hub.errors import HubError, OutputError, RequestError, WeightsError
 from medigan_hub.files import replacing
 from medigan_hub.hashes import Digests, digests_of, hashed
 from medigan_hub.locks import locked
-from medigan_hub.metadata import ModelMetadata, WeightsFile
+from medigan_hub.metadata import WeightsFile
 from medigan_hub.weights.download import (
     TITLES,
     Download,
@@ -25,6 +25,7 @@ from medigan_hub.weights.download import (
     known_sha256,
     pin,
 )
+from medigan_hub.weights.owners import Owner
 from medigan_hub.weights.places import Place, place_of
 
 
@@ -40,10 +41,10 @@ class _Candidate:
 
 
 def take(
-    model: ModelMetadata,
+    model: Owner,
     path: Path,
     checksum: str | None = None,
-    others: Iterable[ModelMetadata] = (),
+    others: Iterable[Owner] = (),
 ) -> Download:
     """Take a file of a model into the cache, verified, and pin it.
 
@@ -116,7 +117,7 @@ def _stated(checksum: str | None) -> Mapping[str, str]:
     return {algorithm: value}
 
 
-def _candidates(model: ModelMetadata) -> Iterator[_Candidate]:
+def _candidates(model: Owner) -> Iterator[_Candidate]:
     for file in model.files:
         if file.is_remote:
             place = place_of(model, file)
@@ -136,7 +137,7 @@ def _difference(found: Digests, known: Mapping[str, str]) -> str:
     return f"its {TITLES[algorithm]} is {mine} and must be {must}"
 
 
-def _look_at(path: Path, model: ModelMetadata) -> None:
+def _look_at(path: Path, model: Owner) -> None:
     """Refuse what can be no file of weights, before it is read as a whole."""
     if path.is_dir():
         raise WeightsError(
@@ -154,7 +155,7 @@ def _look_at(path: Path, model: ModelMetadata) -> None:
         )
 
 
-def _needed(model: ModelMetadata, candidate: _Candidate) -> RequestError:
+def _needed(model: Owner, candidate: _Candidate) -> RequestError:
     page = candidate.place.page
     where = "its authors state" if page is None else f"{page} lists beside the file"
     return RequestError(
@@ -163,9 +164,7 @@ def _needed(model: ModelMetadata, candidate: _Candidate) -> RequestError:
     )
 
 
-def _check_others(
-    path: Path, found: Digests, model: ModelMetadata, others: Iterable[_Candidate]
-) -> None:
+def _check_others(path: Path, found: Digests, model: Owner, others: Iterable[_Candidate]) -> None:
     """Raise where the file is known to be another model's."""
     for each in others:
         if each.known and _agrees(found, each.known):
@@ -175,7 +174,7 @@ def _check_others(
             )
 
 
-def _readable(other: ModelMetadata) -> list[_Candidate]:
+def _readable(other: Owner) -> list[_Candidate]:
     """Return the files of another model, whose faults don't matter here."""
     try:
         return list(_candidates(other))
@@ -183,9 +182,7 @@ def _readable(other: ModelMetadata) -> list[_Candidate]:
         return []
 
 
-def _wrong(
-    path: Path, found: Digests, model: ModelMetadata, candidates: list[_Candidate]
-) -> WeightsError:
+def _wrong(path: Path, found: Digests, model: Owner, candidates: list[_Candidate]) -> WeightsError:
     differences = ", or ".join(
         f"{_difference(found, each.known)} to be {each.place.name}" for each in candidates
     )
@@ -202,7 +199,7 @@ def _wrong(
 
 
 def _by_name(
-    path: Path, model: ModelMetadata, unknown: list[_Candidate], others: Iterable[_Candidate]
+    path: Path, model: Owner, unknown: list[_Candidate], others: Iterable[_Candidate]
 ) -> _Candidate:
     """Return the file that is meant, where only the caller says what it must be."""
     named_so = [each for each in unknown if each.place.name == path.name]

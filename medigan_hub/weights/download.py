@@ -18,8 +18,9 @@ from medigan_hub import web
 from medigan_hub.errors import HubError, NetworkError, OutputError, WeightsError
 from medigan_hub.hashes import digests_of, hashed, sha256_once, state_of
 from medigan_hub.locks import locked
-from medigan_hub.metadata import ModelMetadata, WeightsFile
+from medigan_hub.metadata import WeightsFile
 from medigan_hub.weights import pins
+from medigan_hub.weights.owners import Owner
 from medigan_hub.weights.pins import Pin
 from medigan_hub.weights.places import Place, is_private, place_of
 from medigan_hub.weights.progress import Progress, progress
@@ -52,7 +53,7 @@ class Expected:
     """metadata, pin or record."""
 
 
-def fetch(model: ModelMetadata, file: WeightsFile | None = None) -> Download:
+def fetch(model: Owner, file: WeightsFile | None = None) -> Download:
     """Return a remote file of a model, verified; it is downloaded when it is not there.
 
     By default it is the model's main one. A process hashes a file once for each
@@ -134,7 +135,7 @@ def check_room(place: Place, size: int) -> None:
         )
 
 
-def _offline(model: ModelMetadata, place: Place) -> HubError:
+def _offline(model: Owner, place: Place) -> HubError:
     remedy = (
         "MEDIGAN_OFFLINE forbids the network; on a machine that has one: medigan weights fetch "
         f"{model.name} and medigan weights export DIR; then here: medigan weights import DIR"
@@ -150,7 +151,7 @@ def _offline(model: ModelMetadata, place: Place) -> HubError:
 
 
 @contextmanager
-def _by_hand_else(model: ModelMetadata, place: Place) -> Iterator[None]:
+def _by_hand_else(model: Owner, place: Place) -> Iterator[None]:
     """Name the other way in an error of a server that gives nothing for now."""
     try:
         yield
@@ -177,9 +178,7 @@ def _part(place: Place, *, alone: bool) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def _download(
-    model: ModelMetadata, file: WeightsFile, place: Place, part: Path, bar: Progress
-) -> Download:
+def _download(model: Owner, file: WeightsFile, place: Place, part: Path, bar: Progress) -> Download:
     import pooch
 
     expected = _expected(model, file, place, bar)
@@ -198,7 +197,7 @@ def _download(
     return pin(place)
 
 
-def _mismatch(model: ModelMetadata, place: Place, expected: Expected) -> WeightsError:
+def _mismatch(model: Owner, place: Place, expected: Expected) -> WeightsError:
     algorithm, _, value = expected.checksum.partition(":")
     fact = f"what {web.shown(place.url)} holds is refused: its {TITLES[algorithm]} is not {value}, "
     if expected.source == "pin":
@@ -214,7 +213,7 @@ def _mismatch(model: ModelMetadata, place: Place, expected: Expected) -> Weights
     )
 
 
-def _expected(model: ModelMetadata, file: WeightsFile, place: Place, bar: Progress) -> Expected:
+def _expected(model: Owner, file: WeightsFile, place: Place, bar: Progress) -> Expected:
     """Return what the file must be: by the metadata, the pin, or the record, in this order."""
     pinned = pins.read(place.key)
     for algorithm in ("sha256", "md5"):
@@ -239,7 +238,7 @@ def _expected(model: ModelMetadata, file: WeightsFile, place: Place, bar: Progre
     return _recorded(model, place, bar)
 
 
-def _recorded(model: ModelMetadata, place: Place, bar: Progress) -> Expected:
+def _recorded(model: Owner, place: Place, bar: Progress) -> Expected:
     """Return what the record's API says of the file, in either of its spellings."""
     assert place.api is not None  # noqa: S101 (for the type checker)
     api = place.api

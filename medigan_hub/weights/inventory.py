@@ -11,10 +11,11 @@ from pathlib import Path
 from medigan_hub.errors import OutputError, WeightsError
 from medigan_hub.hashes import sha256_once, state_of
 from medigan_hub.locks import locked
-from medigan_hub.metadata import ModelMetadata, WeightsFile
+from medigan_hub.metadata import WeightsFile
 from medigan_hub.weights import pins, places
 from medigan_hub.weights.bundled import bundled
 from medigan_hub.weights.download import known_sha256
+from medigan_hub.weights.owners import Owner
 from medigan_hub.weights.places import Place, place_of
 
 
@@ -36,9 +37,7 @@ class Stock:
     """Where it lies."""
 
 
-def find(
-    model: ModelMetadata, file: WeightsFile, folder: Path | None, *, thorough: bool = False
-) -> Stock:
+def find(model: Owner, file: WeightsFile, folder: Path | None, *, thorough: bool = False) -> Stock:
     """Return how a file of a model is here; ``folder`` is that of its plugin, if installed.
 
     Unless ``thorough``, a file that has not changed since it was verified is not hashed.
@@ -54,7 +53,7 @@ def find(
     return Stock(model.name, place.name, state, size, checksum, place.key, path)
 
 
-def clear(model: ModelMetadata, file: WeightsFile, *, forget: bool = False) -> int:
+def clear(model: Owner, file: WeightsFile, *, forget: bool = False) -> int:
     """Remove a remote file of a model from the cache, and all that was made of it.
 
     What they must be stays pinned, unless it is to be forgotten. Returns the
@@ -85,7 +84,7 @@ def clear(model: ModelMetadata, file: WeightsFile, *, forget: bool = False) -> i
     return freed
 
 
-def clear_others(models: Iterable[ModelMetadata]) -> int:
+def clear_others(models: Iterable[Owner]) -> int:
     """Remove from the cache the weights of all but the given models; return the bytes freed."""
     folder = places.folder()
     kept = {
@@ -98,7 +97,7 @@ def clear_others(models: Iterable[ModelMetadata]) -> int:
     return sum(map(_remove, others))
 
 
-def _bundled(model: ModelMetadata, file: WeightsFile, folder: Path | None, thorough: bool) -> Stock:
+def _bundled(model: Owner, file: WeightsFile, folder: Path | None, thorough: bool) -> Stock:
     path = None if folder is None else folder / (file.file or "")
     size, state = None, "absent"
     if path is not None and path.is_file():

@@ -11,8 +11,9 @@ from urllib.parse import unquote, urlsplit
 
 from medigan_hub.errors import NetworkError, WeightsError
 from medigan_hub.files import cache_folder
-from medigan_hub.metadata import ModelMetadata, WeightsFile
+from medigan_hub.metadata import WeightsFile
 from medigan_hub.web import shown
+from medigan_hub.weights.owners import Owner
 
 FILE = re.compile(r"/records?/([0-9]+)/files/([^/]+)")
 """Path of a file of a Zenodo record, in today's and in the old form."""
@@ -71,7 +72,7 @@ def folder() -> Path:
     return cache_folder().absolute() / "weights"
 
 
-def place_of(model: ModelMetadata, file: WeightsFile | None = None) -> Place:
+def place_of(model: Owner, file: WeightsFile | None = None) -> Place:
     """Return where a remote file of a model, by default its main one, comes from and goes.
 
     Raises
@@ -151,7 +152,7 @@ def _split(url: str):  # type: ignore[no-untyped-def]
         raise NetworkError(f"{shown(url)} can't be fetched") from error
 
 
-def _fit(name: str, model: ModelMetadata) -> str:
+def _fit(name: str, model: Owner) -> str:
     if UNFIT.search(name) or len(name.encode()) > 200:
         raise WeightsError(
             f"the weights of {model.name} have {name!r} as the name of their file, which can't "

@@ -21,9 +21,10 @@ from medigan_hub.errors import OutputError, WeightsError
 from medigan_hub.files import replacing, write_atomically
 from medigan_hub.hashes import hashed
 from medigan_hub.locks import locked
-from medigan_hub.metadata import ModelMetadata, WeightsFile
+from medigan_hub.metadata import WeightsFile
 from medigan_hub.weights import pins, places
 from medigan_hub.weights.download import Download, cached, check_room, known_sha256, pin
+from medigan_hub.weights.owners import Owner
 from medigan_hub.weights.places import Place, place_of
 
 MANIFEST = "medigan-weights.json"
@@ -49,7 +50,7 @@ class Carried:
     """Where it was downloaded from."""
 
 
-def export(models: Iterable[ModelMetadata], folder: Path) -> list[Carried]:
+def export(models: Iterable[Owner], folder: Path) -> list[Carried]:
     """Copy the cached weights of some models into a folder, beside any that are there.
 
     Raises
@@ -98,7 +99,7 @@ def manifest(folder: Path) -> list[Carried]:
     return files
 
 
-def install(carried: Carried, folder: Path, models: Iterable[ModelMetadata]) -> Download:
+def install(carried: Carried, folder: Path, models: Iterable[Owner]) -> Download:
     """Take a file of an exported folder into the cache, verified, and pin it.
 
     Raises
@@ -128,7 +129,7 @@ def install(carried: Carried, folder: Path, models: Iterable[ModelMetadata]) -> 
         ) from error
 
 
-def _export(model: ModelMetadata, file: WeightsFile, folder: Path) -> Carried:
+def _export(model: Owner, file: WeightsFile, folder: Path) -> Carried:
     place = place_of(model, file)
     found = cached(file, place)
     if found is None:
@@ -156,7 +157,7 @@ def _export(model: ModelMetadata, file: WeightsFile, folder: Path) -> Carried:
     return carried
 
 
-def _remote(model: ModelMetadata) -> list[WeightsFile]:
+def _remote(model: Owner) -> list[WeightsFile]:
     """Return the remote files of a model; raise where it has none."""
     files = [file for file in model.files if file.is_remote]
     if not files:
@@ -168,9 +169,7 @@ def _path(place: Place) -> str:
     return place.path.relative_to(places.folder()).as_posix()
 
 
-def _owner(
-    carried: Carried, models: Iterable[ModelMetadata]
-) -> tuple[ModelMetadata, WeightsFile, Place]:
+def _owner(carried: Carried, models: Iterable[Owner]) -> tuple[Owner, WeightsFile, Place]:
     for model in models:
         for file in model.files:
             if file.is_remote:
@@ -183,7 +182,7 @@ def _owner(
     )
 
 
-def _check_stated(carried: Carried, model: ModelMetadata, file: WeightsFile, place: Place) -> None:
+def _check_stated(carried: Carried, model: Owner, file: WeightsFile, place: Place) -> None:
     if carried.path != _path(place):
         raise WeightsError(
             f"{MANIFEST} lists the weights of {model.name} as {carried.path!r}, and they belong "
