@@ -70,6 +70,7 @@ benchmark: $(VENV)/models ## Measure how fast the hub is
 	$(BIN)/python benchmarks/frameworks.py
 	$(BIN)/python benchmarks/datasets.py
 	$(BIN)/python benchmarks/inputs.py
+	$(BIN)/python benchmarks/extractors.py
 	$(BIN)/python benchmarks/app.py
 
 .PHONY: screenshots
@@ -88,7 +89,7 @@ $(VENV)/demo: $(BIN)/python pyproject.toml constraints.txt $(DEMO)/pyproject.tom
 	@touch $@
 
 $(VENV)/models: $(BIN)/python $(PROJECTS)
-	$(PIP) playwright --editable '.[torch,tensorflow-cpu,onnx,dicom,nifti,app]' $(patsubst %/pyproject.toml,--editable ./%,$(wildcard plugins/*/pyproject.toml))
+	$(PIP) playwright --editable '.[torch,tensorflow-cpu,onnx,dicom,nifti,evaluation,app]' $(patsubst %/pyproject.toml,--editable ./%,$(wildcard plugins/*/pyproject.toml))
 	@touch $@
 
 $(VENV)/tox: $(BIN)/python constraints.txt

@@ -39,12 +39,17 @@ class OnnxRuntime(NetworkRuntime):
 
         return ["cuda:0", "cpu"] if CUDA in onnxruntime.get_available_providers() else ["cpu"]
 
+    def inputs(self, files: Mapping[str, Path], device: str) -> list[tuple[str, tuple[Any, ...]]]:
+        """Return what the graph takes: of each array its type and its shape.
+
+        What the shape leaves open is a name or None, in place of a number. Raises what ``open``
+        does.
+        """
+        graph = self._opened(files, device)
+        return [(entry.type, tuple(entry.shape)) for entry in graph.get_inputs()]
+
     def open(self, files: Mapping[str, Path], device: str, precision: str) -> Session:
-        place = choose_device(device, self.devices())
-        if len(files) != 1:
-            raise PluginError(f"ONNX Runtime takes one file of weights, not {', '.join(files)}")
-        (weights,) = files.values()
-        graph = self._loaded.once((weights, place), lambda: _graph(weights, place))
+        graph = self._opened(files, device)
         names = [entry.name for entry in graph.get_inputs()]
 
         def session(*arrays: np.ndarray, **more: Any) -> np.ndarray:
@@ -58,6 +63,13 @@ class OnnxRuntime(NetworkRuntime):
             return self._turned(np.asarray(result, dtype=np.float32), inwards=False)
 
         return session
+
+    def _opened(self, files: Mapping[str, Path], device: str) -> onnxruntime.InferenceSession:
+        place = choose_device(device, self.devices())
+        if len(files) != 1:
+            raise PluginError(f"ONNX Runtime takes one file of weights, not {', '.join(files)}")
+        (weights,) = files.values()
+        return self._loaded.once((weights, place), lambda: _graph(weights, place))
 
     def _turned(self, array: np.ndarray, *, inwards: bool) -> np.ndarray:
         """Move the channels of images to where the graph, or the hub, has them."""

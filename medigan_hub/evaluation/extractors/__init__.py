@@ -1,4 +1,7 @@
-"""Extractors of features: one file each, all found through ``register_extractors``."""
+"""Extractors of features: one file each, all found through ``register_extractors``.
+
+Beside those with a name, an ONNX file or a module of PyTorch can be one: ``custom``.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,14 @@ __all__ = ["Extractor", "find", "names"]
 @hookimpl
 def register_extractors() -> Iterable[type[Extractor]]:
     """Return the hub's own extractors."""
+    from medigan_hub.evaluation.extractors.imagenet import Imagenet
+    from medigan_hub.evaluation.extractors.inception import Inception
     from medigan_hub.evaluation.extractors.radimagenet import RadImageNet
     from medigan_hub.evaluation.extractors.radiomics import Radiomics
+    from medigan_hub.evaluation.extractors.random_network import RandomNetwork
+    from medigan_hub.evaluation.extractors.texture import Texture
 
-    return [Radiomics, RadImageNet]
+    return [Texture, Imagenet, Inception, RadImageNet, Radiomics, RandomNetwork]
 
 
 def names() -> list[str]:
@@ -32,16 +39,29 @@ def names() -> list[str]:
 def find(name: str, weights: Path | None = None) -> Extractor:
     """Return the extractor of a name, with a file of weights for one that takes it.
 
+    A name that ends in ``.onnx`` is the path of a network, which is looked at at once.
+
     Raises
     ------
     RequestError
         There is none of this name, or it takes no weights.
+    HubError
+        The ONNX file can't be used.
     """
+    if name.casefold().endswith(".onnx"):
+        from medigan_hub.evaluation.extractors.custom import OnnxFile
+
+        if weights is not None:
+            raise RequestError(f"{name} holds its own weights; leave {weights} out")
+        return OnnxFile(Path(name))
     known = _known()
     if name not in known:
         close = close_to(name, known)
         hint = f"did you mean {listed(close, ' or ')}? " if close else ""
-        raise RequestError(f"there is no extractor {shortened(name)!r}; {hint}use {listed(known)}")
+        raise RequestError(
+            f"there is no extractor {shortened(name)!r}; {hint}use {listed(known)}, or "
+            "the path of an ONNX file"
+        )
     kind = known[name]
     if weights is not None and not kind.takes_weights:
         raise RequestError(f"the extractor {name} takes no weights; leave {weights} out")

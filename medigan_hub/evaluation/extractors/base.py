@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -37,24 +37,24 @@ class Extractor(ABC):
         File with weights in the place of its own, for one that takes a file.
     """
 
-    name: ClassVar[str]
+    name: str
     """As it is asked for and reported, such as ``texture``."""
-    title: ClassVar[str]
+    title: str
     """What its features are, in words: "ImageNet features of EfficientNet-Lite0"."""
-    version: ClassVar[str] = "1"
+    version: str = "1"
     """Changes whenever features of the same image do."""
     takes_weights: ClassVar[bool] = False
     """Whether a file with weights may be given."""
-    size: ClassVar[tuple[int, int] | None] = None
+    size: tuple[int, int] | None = None
     """Height and width that images are brought to; None: they stay as they are."""
-    channels: ClassVar[int] = 1
+    channels: int = 1
     """1: images are made grey; 3: grey is repeated."""
     scaling: ClassVar[str] = "none"
     """``none``, or ``robust``: each feature less its median, by its interquartile range among the
     real images, cut off at 5. For features of different units."""
     metrics: ClassVar[tuple[str, ...] | None] = None
     """Metrics that its features are for; None: every one that names no extractors of its own."""
-    batch: ClassVar[int] = 32
+    batch: int = 32
     """Images that ``features`` is given at a time, at most."""
     notes: ClassVar[tuple[str, ...]] = ()
     """What is to be known with its figures, in sentences."""
@@ -77,6 +77,11 @@ class Extractor(ABC):
             The file can't be read.
         """
         return None
+
+    @property
+    def calls(self) -> Mapping[str, str]:
+        """Names that metrics have on these features alone, by their own: as FD is called FID."""
+        return {}
 
     def missing(self) -> HubError | None:
         """Return what is to be said where what it needs is not there; nothing is imported."""
