@@ -177,7 +177,8 @@ def _checked(module: Module, name: str) -> Module:
 class OnnxFile(_Custom):
     """A graph that takes images, N at a time or one, from 0 to 1, and returns features.
 
-    Their size and channels are read off the graph. The first of its results is taken.
+    Their size and channels are read off the graph. The first of its results is taken; maps have
+    their channels where the images have them.
 
     Raises
     ------
