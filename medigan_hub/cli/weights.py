@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -14,27 +14,37 @@ from medigan_hub.catalogue import Entry
 from medigan_hub.cli.arguments import Json
 from medigan_hub.errors import HubError, RequestError, WeightsError, named
 from medigan_hub.hub import Hub
-from medigan_hub.metadata import ModelMetadata, WeightsFile
+from medigan_hub.metadata import WeightsFile
 from medigan_hub.terminal import console, print_json, printable, text
 
 if TYPE_CHECKING:
-    from medigan_hub.weights import Download, inventory, transfer
+    from medigan_hub.weights import Download, Owner, inventory, transfer
 
-app = typer.Typer(help="Fetch, check, carry and clear the weights of models.", no_args_is_help=True)
+app = typer.Typer(help="Fetch, check, carry and clear weights.", no_args_is_help=True)
 
-Item: TypeAlias = tuple[ModelMetadata, WeightsFile]
+Item: TypeAlias = "tuple[Owner, WeightsFile]"
 Models = Annotated[
     list[str] | None,
-    typer.Argument(help="Names, medigan ids or their numbers.", show_default=False),
+    typer.Argument(
+        help="Names, medigan ids or their numbers; or extractors, as inception.", show_default=False
+    ),
 ]
-All = Annotated[bool, typer.Option("--all", help="All models with weights to download.")]
+All = Annotated[bool, typer.Option("--all", help="All weights that are downloaded.")]
 Folder = Annotated[Path, typer.Argument(help="Folder with weights.", show_default=False)]
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Whose weights are meant, a model or an extractor, and the folder of those in its plugin."""
+
+    owner: Owner
+    folder: Path | None = None
 
 
 @app.command("list")
 def list_weights(as_json: Json = False) -> None:
-    """List the weights of all models: bundled, cached, absent or damaged."""
-    found = [each for entry in Hub().models() for each in _found(entry)]
+    """List all weights, of models and of extractors: bundled, cached, absent or damaged."""
+    found = [each for holder in _all() for each in _found(holder)]
     if as_json:
         print_json([asdict(each) for each in found])
         return
@@ -79,25 +89,24 @@ def fetch(models: Models = None, every: All = False, as_json: Json = False) -> N
 def verify(models: Models = None, as_json: Json = False) -> None:
     """Hash the weights, and say which are not what they must be."""
 
-    def one(item: tuple[Entry, WeightsFile]) -> dict[str, Any]:
-        entry, file = item
-        found = _stock(entry, file, thorough=True)
-        name = entry.metadata.name
+    def one(item: tuple[Holder, WeightsFile]) -> dict[str, Any]:
+        holder, file = item
+        found = _stock(holder, file, thorough=True)
+        name = holder.owner.name
         if found.state not in ("bundled", "cached"):
             command = "weights fetch" if file.is_remote else "install"
             raise WeightsError(f"the weights of {name} are {found.state}: medigan {command} {name}")
         _say(f"{name}: as it must be (SHA-256 {found.sha256})", as_json)
         return {"state": found.state, "path": found.path, "sha256": found.sha256}
 
-    hub = Hub()
     if models:
-        entries = [hub.model(name) for name in models]
+        holders = _named(models)
     else:
-        entries = [e for e in hub.models() if any(each.state != "absent" for each in _found(e))]
-    if not entries:
+        holders = [h for h in _all() if any(each.state != "absent" for each in _found(h))]
+    if not holders:
         _say("No weights are here; fetch some with: medigan weights fetch MODEL", as_json)
-    items = [(entry, file) for entry in entries for file in entry.metadata.files]
-    _each(items, one, as_json, name=lambda item: item[0].metadata.name)
+    items = [(holder, file) for holder in holders for file in holder.owner.files]
+    _each(items, one, as_json, name=lambda item: item[0].owner.name)
 
 
 @app.command()
@@ -122,7 +131,7 @@ def clear(
 
     _each(_files(_chosen(models, every), every), one, as_json, name=_name)
     if every:
-        freed = inventory.clear_others(entry.metadata for entry in Hub().models())
+        freed = inventory.clear_others(holder.owner for holder in _all())
         if freed:
             _say(f"of models that are not known any more: {_size(freed)} freed", as_json)
 
@@ -132,11 +141,10 @@ def export_weights(folder: Folder, models: Models = None, as_json: Json = False)
     """Copy cached weights into a folder, to carry them to a machine without a network."""
     from medigan_hub.weights import transfer
 
-    hub = Hub()
     if models:
-        chosen = [hub.model(name).metadata for name in models]
+        chosen = [holder.owner for holder in _named(models)]
     else:
-        chosen = [e.metadata for e in hub.models() if any(s.state == "cached" for s in _found(e))]
+        chosen = [h.owner for h in _all() if any(each.state == "cached" for each in _found(h))]
     if not chosen:
         raise WeightsError("no weights are in the cache to export: medigan weights fetch MODEL")
     copied = transfer.export(chosen, folder)
@@ -181,9 +189,8 @@ def import_weights(
         return
     from medigan_hub.weights import by_hand
 
-    hub = Hub()
-    model = hub.model(source).metadata
-    known = [entry.metadata for entry in hub.models() if entry.metadata.name != model.name]
+    model = _named([source])[0].owner
+    known = [holder.owner for holder in _all() if holder.owner.name != model.name]
 
     def one(file: Path) -> dict[str, Any]:
         return _taken(model.name, by_hand.take(model, file, checksum, known), as_json)
@@ -199,7 +206,7 @@ def _import_folder(folder: Path, as_json: bool) -> None:
             f"{folder} holds no weights to import: it is no folder; of a file from a browser, name "
             "the model, too: medigan weights import MODEL FILE"
         )
-    known = [entry.metadata for entry in Hub().models()]
+    known = [holder.owner for holder in _all()]
 
     def one(carried: transfer.Carried) -> dict[str, Any]:
         return _taken(carried.model, transfer.install(carried, folder, known), as_json)
@@ -212,36 +219,51 @@ def _taken(model: str, download: Download, as_json: bool) -> dict[str, Any]:
     return {"state": "cached", "path": str(download.path), "sha256": download.sha256}
 
 
-def _chosen(models: list[str] | None, every: bool) -> list[Entry]:
-    hub = Hub()
+def _all() -> list[Holder]:
+    from medigan_hub.evaluation import extractors
+
+    return [*map(_holder, Hub().models()), *map(Holder, extractors.published())]
+
+
+def _named(names: Iterable[str]) -> list[Holder]:
+    from medigan_hub.evaluation import extractors
+
+    hub, known = Hub(), {owner.name: Holder(owner) for owner in extractors.published()}
+    return [known[name] if name in known else _holder(hub.model(name)) for name in names]
+
+
+def _holder(entry: Entry) -> Holder:
+    return Holder(entry.metadata, None if entry.plugin is None else entry.plugin.folder)
+
+
+def _chosen(models: list[str] | None, every: bool) -> list[Holder]:
     if bool(models) == every:
         raise RequestError(
             f"name one model or more, or all of them with {named('every', True)}, but not both"
         )
     if models:
-        return [hub.model(name) for name in models]
-    return [e for e in hub.models() if any(file.is_remote for file in e.metadata.files)]
+        return _named(models)
+    return [holder for holder in _all() if any(file.is_remote for file in holder.owner.files)]
 
 
-def _files(entries: Iterable[Entry], every: bool) -> list[Item]:
-    """Return the files of some models, each once; where all are meant, only those to download."""
-    models = [entry.metadata for entry in entries]
-    return [(m, file) for m in models for file in m.files if file.is_remote or not every]
+def _files(holders: Iterable[Holder], every: bool) -> list[Item]:
+    """Return their files, each once; where all are meant, only those to download."""
+    owners = [holder.owner for holder in holders]
+    return [(o, file) for o in owners for file in o.files if file.is_remote or not every]
 
 
 def _name(item: Item) -> str:
     return item[0].name
 
 
-def _found(entry: Entry) -> list[inventory.Stock]:
-    return [_stock(entry, file) for file in entry.metadata.files]
+def _found(holder: Holder) -> list[inventory.Stock]:
+    return [_stock(holder, file) for file in holder.owner.files]
 
 
-def _stock(entry: Entry, file: WeightsFile, *, thorough: bool = False) -> inventory.Stock:
+def _stock(holder: Holder, file: WeightsFile, *, thorough: bool = False) -> inventory.Stock:
     from medigan_hub.weights import inventory
 
-    folder = None if entry.plugin is None else entry.plugin.folder
-    return inventory.find(entry.metadata, file, folder, thorough=thorough)
+    return inventory.find(holder.owner, file, holder.folder, thorough=thorough)
 
 
 def _each(

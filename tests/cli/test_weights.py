@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 
 from medigan_hub import Hub, web
 from medigan_hub.cli import main
+from medigan_hub.evaluation.extractors.inception import Inception
 from support import stand_ins
 from support.zenodo import Fault, Zenodo
 
@@ -214,3 +216,24 @@ def test_the_list_is_readable(medigan):
     (line,) = [line for line in medigan("list")[1].splitlines() if line.startswith(MODELS[0])]
     assert "cached" in line
     assert "https://zenodo.org/records/7031758/files/00005_DCGAN_MMG_MASS_ROI.zip" in line
+
+
+def test_weights_of_an_extractor_are_kept_as_those_of_models(
+    medigan, server, monkeypatch, tmp_path
+):
+    server.add("1", "inception.pth", b"tensors")
+    file = replace(
+        Inception.published.main_file,
+        url=f"{server.url}/records/1/files/inception.pth",
+        file="inception.pth",
+        sha256=hashlib.sha256(b"tensors").hexdigest(),
+    )
+    monkeypatch.setattr(Inception, "published", replace(Inception.published, main_file=file))
+    assert states(medigan)["inception"] == "absent"
+    assert medigan("fetch", "inception")[0] == 0
+    assert states(medigan)["inception"] == "cached"
+    assert "inception: as it must be" in medigan("verify", "inception")[1]
+    assert medigan("export", str(tmp_path / "carried"))[0] == 0
+    assert medigan("clear", "inception")[0] == 0
+    assert medigan("import", str(tmp_path / "carried"))[0] == 0
+    assert states(medigan)["inception"] == "cached"

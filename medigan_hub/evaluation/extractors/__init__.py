@@ -14,8 +14,9 @@ from medigan_hub import plugins
 from medigan_hub.errors import PluginError, RequestError, close_to, listed, shortened
 from medigan_hub.evaluation.extractors.base import Extractor
 from medigan_hub.hookspecs import hookimpl
+from medigan_hub.weights import OwnerOfOne
 
-__all__ = ["Extractor", "find", "names"]
+__all__ = ["Extractor", "find", "names", "published"]
 
 
 @hookimpl
@@ -66,6 +67,11 @@ def find(name: str, weights: Path | None = None) -> Extractor:
     if weights is not None and not kind.takes_weights:
         raise RequestError(f"the extractor {name} takes no weights; leave {weights} out")
     return kind(weights)
+
+
+def published() -> list[OwnerOfOne]:
+    """Return the weights that extractors fetch, each as the commands for weights know it."""
+    return [kind.published for kind in _known().values() if kind.published is not None]
 
 
 def _known() -> Mapping[str, type[Extractor]]:
