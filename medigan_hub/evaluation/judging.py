@@ -33,6 +33,8 @@ from medigan_hub.reading import READING, Reading
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from torch.nn import Module
+
     from medigan_hub.generation import Wishes
 
 METRICS = ("KID", "FD", "SWD", "precision", "recall", "density", "coverage", "Vendi")
@@ -113,7 +115,7 @@ def evaluate(
     synthetic: Source,
     *,
     metrics: Sequence[str] = (),
-    given: Sequence[str | Extractor] = (),
+    given: Sequence[str | Extractor | Module] = (),
     weights: Mapping[str, str | Path] | None = None,
     normalize: str = "none",
     protocol: str = "hub",
@@ -209,7 +211,8 @@ def _reading(wishes: Wishes) -> Reading:
     return Reading(**{name: wishes[name] for name in READING if name in wishes})  # type: ignore[literal-required]
 
 
-def chosen(given: Sequence[str | Extractor], weights: Mapping[str, str | Path]) -> list[Extractor]:
+def chosen(
+    given: Sequence[str | Extractor | Module], weights: Mapping[str, str | Path]) -> list[Extractor]:
     """Return the extractors that are asked for, with their files of weights.
 
     Raises
@@ -217,7 +220,9 @@ def chosen(given: Sequence[str | Extractor], weights: Mapping[str, str | Path]) 
     RequestError
         There is no such extractor, it takes no weights, or weights are for none that is asked for.
     """
-    names = [each if isinstance(each, str) else each.name for each in given]
+    from medigan_hub.evaluation.extractors.custom import of_module
+
+    names = [each for each in given if isinstance(each, str)]
     for name in weights:
         if name not in names:
             raise RequestError(
@@ -228,6 +233,8 @@ def chosen(given: Sequence[str | Extractor], weights: Mapping[str, str | Path]) 
         extractors.find(each, Path(weights[each]) if each in weights else None)
         if isinstance(each, str)
         else each
+        if isinstance(each, Extractor)
+        else of_module(each)
         for each in dict.fromkeys(given)
     ]
 

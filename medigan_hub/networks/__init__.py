@@ -3,7 +3,7 @@
 One file a family. Each network keeps the checkpoint layout of its published
 implementation, so that published weights load as they are, and says of itself
 what others need to know: a file with a class of ``base.Generator`` is all that
-a further one takes. ``inception`` alone makes no images, but features of them.
+a further one takes. ``inception`` and ``resnet50`` make no images, but features of them.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 import numpy as np
 
-<<<<<<< HEAD
 from medigan_hub.errors import HubError, RequestError
+from medigan_hub.weights import OwnerOfOne
 
 
 class ImageError(RequestError):
@@ -25,10 +25,6 @@ class ImageError(RequestError):
         """From 0 on."""
         self.reason = reason
         """The rest of a sentence: "shows one grey level alone; leave it out"."""
-=======
-from medigan_hub.errors import HubError
-from medigan_hub.weights import OwnerOfOne
->>>>>>> 5043831 (Name the weights that extractors fetch)
 
 
 class Extractor(ABC):
@@ -61,13 +57,10 @@ class Extractor(ABC):
     """Metrics that its features are for; None: every one that names no extractors of its own."""
     batch: int = 32
     """Images that ``features`` is given at a time, at most."""
-<<<<<<< HEAD
     notes: ClassVar[tuple[str, ...]] = ()
     """What is to be known with its figures, in sentences."""
-=======
     published: ClassVar[OwnerOfOne | None] = None
     """Weights that ``open`` fetches where they are not there."""
->>>>>>> 5043831 (Name the weights that extractors fetch)
 
     def __init__(self, weights: Path | None = None) -> None:
         self.file = weights
