@@ -1,4 +1,7 @@
-"""Whose weights are kept: a model's, or an extractor's of features."""
+"""Whose weights are kept: a model's, or an extractor's of features.
+
+Functions of this room call either ``model``, as nearly all are.
+"""
 
 from __future__ import annotations
 

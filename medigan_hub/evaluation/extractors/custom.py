@@ -140,8 +140,9 @@ class _OfModule(_Custom):
         import torch
 
         digest = hashlib.sha256(repr(self._module).encode())
-        for key, tensor in sorted(self._module.state_dict().items()):
-            values = tensor.detach().cpu().contiguous()
+        state = self._module.state_dict()
+        for key in sorted(key for key, value in state.items() if isinstance(value, torch.Tensor)):
+            values = state[key].detach().cpu().contiguous()
             digest.update(f"{key} {values.dtype} {tuple(values.shape)}\n".encode())
             digest.update(values.reshape(-1).view(torch.uint8).numpy())
         return digest.hexdigest()
