@@ -31,9 +31,8 @@ from medigan_hub.inputs import Source
 from medigan_hub.reading import READING, Reading
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
     from torch.nn import Module
+    from typing_extensions import Unpack
 
     from medigan_hub.generation import Wishes
 
@@ -212,7 +211,8 @@ def _reading(wishes: Wishes) -> Reading:
 
 
 def chosen(
-    given: Sequence[str | Extractor | Module], weights: Mapping[str, str | Path]) -> list[Extractor]:
+    given: Sequence[str | Extractor | Module], weights: Mapping[str, str | Path]
+) -> list[Extractor]:
     """Return the extractors that are asked for, with their files of weights.
 
     Raises
