@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,10 +46,6 @@ class Metric(ABC):
     """Whether the synthetic images alone decide it, as diversity."""
     is_corrected: ClassVar[bool] = False
     """Whether its bias falls with the number of images, and a jackknife takes it away."""
-    bounds: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
-    """What it can't lie beyond; nor does its interval."""
-    scaling: ClassVar[str | None] = None
-    """How features are scaled in place of what the extractor asks for; see there."""
     extractors: ClassVar[tuple[str, ...] | None] = None
     """Extractors whose features it is for; None: all that name no metrics of their own."""
 
@@ -71,12 +66,8 @@ class Metric(ABC):
         )
 
     def is_biased(self, number: int, shape: Sequence[int]) -> bool:
-        """Tell whether the value is off beyond correction, for so many images and such features.
+        """Tell whether the value is off beyond correction, for so many images of features of a shape.
 
         ``number`` is that of the smaller set. A biased value is marked, and never ranked.
         """
         return False
-
-    def bounded(self, value: float) -> float:
-        """Return an end of an interval within the bounds."""
-        return min(max(value, self.bounds[0]), self.bounds[1])
