@@ -24,12 +24,17 @@ def register_extractors() -> Iterable[type[Extractor]]:
     """Return the hub's own extractors."""
     from medigan_hub.evaluation.extractors.imagenet import Imagenet
     from medigan_hub.evaluation.extractors.inception import Inception
+    from medigan_hub.evaluation.extractors.patches import Patches
+    from medigan_hub.evaluation.extractors.pixels import Pixels
     from medigan_hub.evaluation.extractors.radimagenet import RadImageNet
     from medigan_hub.evaluation.extractors.radiomics import Radiomics
     from medigan_hub.evaluation.extractors.random_network import RandomNetwork
     from medigan_hub.evaluation.extractors.texture import Texture
 
-    return [Texture, Imagenet, Inception, RadImageNet, Radiomics, RandomNetwork]
+    return [
+        *(Texture, Imagenet, Inception, RadImageNet, Radiomics, RandomNetwork),
+        *(Patches, Pixels),
+    ]
 
 
 def names() -> list[str]:

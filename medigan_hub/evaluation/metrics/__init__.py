@@ -25,16 +25,25 @@ Kind = TypeVar("Kind", Metric, PairMetric)
 @hookimpl
 def register_metrics() -> Iterable[Metric | PairMetric]:
     """Return the hub's own metrics, the leading one first."""
-    from medigan_hub.evaluation.metrics.diversity import StructuralLikeness, VendiScore
-    from medigan_hub.evaluation.metrics.frechet import FrechetDistance, RadiomicDistance
-    from medigan_hub.evaluation.metrics.kernels import GaussianDiscrepancy, KernelDistance
+    from medigan_hub.evaluation.metrics.diversity import Vendi
+    from medigan_hub.evaluation.metrics.frechet import FD, FRD
+    from medigan_hub.evaluation.metrics.kernels import KID, MMD
     from medigan_hub.evaluation.metrics.neighbours import Coverage, Density, Precision, Recall
-    from medigan_hub.evaluation.metrics.wasserstein import SlicedWasserstein
+    from medigan_hub.evaluation.metrics.similarity import MultiScaleSimilarity
+    from medigan_hub.evaluation.metrics.sliced import SWD
 
     return [
-        *(KernelDistance(), GaussianDiscrepancy(), FrechetDistance(), RadiomicDistance()),
-        *(SlicedWasserstein(), Precision(), Recall(), Density(), Coverage()),
-        *(VendiScore(), StructuralLikeness()),
+        KID(),
+        MMD(),
+        FD(),
+        FRD(),
+        SWD(),
+        Precision(),
+        Recall(),
+        Density(),
+        Coverage(),
+        Vendi(),
+        MultiScaleSimilarity(),
         *OWN,
     ]
 

@@ -1,0 +1,183 @@
+"""Intervals of metrics: how far a value might have come out otherwise, with other images.
+
+A delete-group jackknife: the metric is computed again without each of some groups of images,
+in both sets at once. Unlike a bootstrap it repeats no image, which metrics of distance take for
+a difference. It also takes away a bias that falls with the number of images.
+
+Source: Busing, Meijer and van der Leeden (1999), "Delete-m jackknife for unequal m",
+doi:10.1023/A:1008800423698.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medigan_hub.errors import RequestError, require, whole_number
+from medigan_hub.evaluation.metrics.base import Groups, Metric
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+COUNT = 20
+FEWEST = 3
+"""Groups that an interval takes: with fewer, it would say nothing."""
+LEVEL = 0.95
+ROUNDING = 1e-12
+"""Share of a value by which it may change for no other reason than rounding."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its interval."""
+
+    value: float
+    low: float | None
+    """Of the interval of 95 %; None where the images tell none."""
+    high: float | None
+    corrected: bool
+    """Whether the value was freed of the bias that it has with so many images."""
+    count: int
+    """Groups that were left out in turn; 0 where none was."""
+
+
+def groups(
+    real: Sequence[str], synthetic: Sequence[str], *, count: int = COUNT, seed: int = 0
+) -> Groups:
+    """Share the images out to groups of about the same size, which a jackknife leaves out.
+
+    Images with one word stay together; a word of both sets, such as a patient whom images were
+    made from, is left out of both at once. Which go together is random, and the same for a seed.
+
+    Parameters
+    ----------
+    real, synthetic
+        The word of each image, such as its patient; an empty one stands for itself.
+    count
+        Groups that are made; as many as there are words, where one of the sets has fewer.
+
+    Raises
+    ------
+    RequestError
+        A set is empty, or a number is out of range.
+
+    >>> found = groups(["a", "a", "b", "c"], ["", "", ""])
+    >>> found.count, len(set(found.real.tolist())), bool(found.real[0] == found.real[1])
+    (3, 3, True)
+    """
+    count = whole_number("the number of groups", count, 1)
+    seed = whole_number("the seed", seed, 0, 2**64 - 1)
+    if not len(real) or not len(synthetic):
+        raise RequestError("a set has no images, and so no groups; give at least one")
+    rng = np.random.Generator(np.random.Philox(key=np.array([seed, 0], dtype=np.uint64)))
+    sets = _whole(real), _whole(synthetic)
+    sizes = tuple(Counter(words) for words in sets)
+    count = min(count, *map(len, sizes))
+    shared = {word: size + sizes[1][word] for word, size in sizes[0].items() if word in sizes[1]}
+    together = _shared_out(shared, {}, count, rng)
+    one, other = (_shared_out(each, together, count, rng) for each in sizes)
+    return Groups(
+        np.array([one[word] for word in sets[0]]),
+        np.array([other[word] for word in sets[1]]),
+        count,
+    )
+
+
+def jackknife(metric: Metric, real: np.ndarray, synthetic: np.ndarray, groups: Groups) -> Estimate:
+    """Return the value of a metric with its interval of 95 %, by Student's t.
+
+    There is no interval with fewer than three groups, where too few images would be left, where
+    the value is biased beyond correction (the interval would not be of the truth), or where
+    it is the same without each group. Where the metric says so, the value is freed of its bias.
+
+    Parameters
+    ----------
+    real, synthetic
+        Features, (N, ...) and (M, ...).
+
+    Raises
+    ------
+    RequestError
+        As ``Metric.check``, or the groups are not of as many images.
+    """
+    if (len(groups.real), len(groups.synthetic)) != (len(real), len(synthetic)):
+        raise RequestError(
+            f"groups of {len(groups.real)} real and {len(groups.synthetic)} synthetic images are "
+            f"no groups of {len(real)} and {len(synthetic)}; make them anew"
+        )
+    metric.check(real, synthetic)
+    value = metric(real, synthetic)
+    sets = [(groups.synthetic, len(synthetic))]
+    if not metric.is_of_one_set:
+        sets.append((groups.real, len(real)))
+    sizes = np.array([np.bincount(of, minlength=groups.count) for of, _ in sets])
+    numbers = np.array([[number] for _, number in sets])
+    if (
+        groups.count < FEWEST
+        or metric.is_biased(int(numbers.min()), real.shape[1:])
+        or (numbers - sizes).min() < metric.smallest
+        or not math.isfinite(value)
+    ):
+        return Estimate(value, None, None, corrected=False, count=0)
+    shares = (sizes / numbers).mean(axis=0)
+    left_out = metric.left_out(real, synthetic, groups)
+    mean, error = _combined(value, left_out, shares)
+    if metric.is_corrected:
+        value = mean
+    if not error > ROUNDING * abs(value):
+        return Estimate(value, None, None, metric.is_corrected, groups.count)
+    stats = require("scipy.stats", extra="evaluation", purpose="computing intervals")
+    reach = float(stats.t.ppf((1 + LEVEL) / 2, groups.count - 1)) * error
+    low, high = (float(np.clip(value + end, *metric.limits)) for end in (-reach, reach))
+    return Estimate(value, low, high, metric.is_corrected, groups.count)
+
+
+def _combined(
+    value: float, left_out: np.ndarray, shares: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Return the jackknife's estimate and its standard error.
+
+    Parameters
+    ----------
+    left_out
+        The value without each group, (n,).
+    shares
+        The share of the images that is in each group, (n,).
+    """
+    count = len(shares)
+    mean = count * value - float(((1 - shares) * left_out).sum())
+    pseudo = value / shares - (1 / shares - 1) * left_out
+    variance = float(np.mean((pseudo - mean) ** 2 / (1 / shares - 1)))
+    return mean, math.sqrt(variance)
+
+
+def _whole(words: Sequence[str]) -> Sequence[object]:
+    """Return the words, each empty one as one of its own."""
+    return [word or n for n, word in enumerate(words)]
+
+
+def _shared_out(
+    sizes: Mapping[object, int],
+    placed: Mapping[object, int],
+    count: int,
+    rng: np.random.Generator,
+) -> dict[object, int]:
+    """Give each word a group, the largest first to the one that has least.
+
+    Those that are ``placed`` stay there.
+    """
+    found = {word: group for word, group in placed.items() if word in sizes}
+    loads = [0] * count
+    for word, group in found.items():
+        loads[group] += sizes[word]
+    rest = [word for word in sizes if word not in found]
+    for n in sorted(rng.permutation(len(rest)), key=lambda n: -sizes[rest[n]]):
+        group = loads.index(min(loads))
+        found[rest[n]] = group
+        loads[group] += sizes[rest[n]]
+    return found
