@@ -13,7 +13,7 @@ import numpy as np
 from medigan_hub.evaluation.extractors.base import Extractor
 
 PATCH = 7
-PATCHES = 64
+PATCHES = 32
 """That are taken of each level."""
 LEVELS = 4
 """Of the pyramid: from 128 pixels down to 16."""
@@ -34,7 +34,7 @@ class Patches(Extractor):
         return LEVELS, PATCHES, PATCH * PATCH
 
     def features(self, images: Sequence[np.ndarray]) -> np.ndarray:
-        """Return patches of each level, the finest first: (n, 4, 64, 49) float32."""
+        """Return patches of each level, the finest first: (n, 4, 32, 49) float32."""
         rng = np.random.Generator(np.random.Philox(SEED))
         levels = []
         for band in _laplacian_pyramid(np.stack([image[..., 0] for image in images])):

@@ -64,22 +64,21 @@ def _level(
     rng = np.random.Generator(np.random.Philox(SEED))
     directions = rng.standard_normal((length, DIRECTIONS))
     directions /= np.linalg.norm(directions, axis=0)
-    members = np.concatenate(
-        [np.repeat(groups.real, patches), np.repeat(groups.synthetic, patches)]
-    )
-    is_real = np.arange(len(members)) < len(real) * patches
-    # What each value counts for: as a share of its set, one set against the other.
-    shares = np.array([_shares(members != group, is_real) for group in left])
+    members = np.concatenate([groups.real, groups.synthetic])
+    is_real = np.arange(len(members)) < len(real)
+    # What a patch of each image counts for: as a share of its set, one set against the other.
+    shares = np.array([_shares(members != group, is_real) for group in left]) / patches
     total = np.zeros(len(left))
-    step = max(1, VALUES // len(members))
+    step = max(1, VALUES // (len(members) * patches))
     for start in range(0, DIRECTIONS, step):
         some = directions[:, start : start + step]
         values = np.concatenate([_projected(real, some), _projected(synthetic, some)])
         for column in values.T:
             order = np.argsort(column)
             gaps = np.diff(column[order])
+            images = order // patches
             for n, share in enumerate(shares):
-                total[n] += np.abs(np.cumsum(share[order])[:-1]) @ gaps
+                total[n] += np.abs(np.cumsum(share[images])[:-1]) @ gaps
     return total / DIRECTIONS / (_deviations(real, groups.real, left) + LEAST)
 
 
