@@ -72,6 +72,8 @@ benchmark: $(VENV)/models ## Measure how fast the hub is
 	$(BIN)/python benchmarks/inputs.py
 	$(BIN)/python benchmarks/extractors.py
 	$(BIN)/python benchmarks/app.py
+	$(BIN)/python benchmarks/metrics.py
+	$(BIN)/python benchmarks/intervals.py
 
 .PHONY: screenshots
 screenshots: $(VENV)/models ## Take the pictures of the app that stand in docs/app.md, in Chromium

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import importlib.util
+import sys
+
 import numpy as np
 import pytest
 
@@ -7,6 +10,7 @@ from medigan_hub.errors import RequestError
 from medigan_hub.evaluation import metrics
 from medigan_hub.evaluation.intervals import groups, jackknife
 from medigan_hub.evaluation.metrics import Groups, Metric
+from support import ROOT
 from support.features import pair
 
 
@@ -21,6 +25,16 @@ class Mean(Metric):
 
     def __call__(self, real, synthetic):
         return float(synthetic.mean() + self.bias / len(synthetic))
+
+
+@pytest.fixture
+def simulation(monkeypatch):
+    path = ROOT / "benchmarks" / "intervals.py"
+    spec = importlib.util.spec_from_file_location("benchmark_of_intervals", path)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    return module
 
 
 def words(number, size):
@@ -130,3 +144,13 @@ def test_features_and_groups_that_do_not_fit_are_refused():
     real[5, 0] = np.nan
     with pytest.raises(RequestError, match="a feature of real image 5 is no number"):
         jackknife(metrics.find("FD"), real, synthetic, alone(real, synthetic))
+
+
+def test_intervals_hold_the_truth_about_as_often_as_they_say(simulation):
+    """The same simulation, larger, is ``benchmarks/intervals.py``."""
+    names = ("FD", "KID", "density", "coverage")
+    rows = {row.name: row for row in simulation.simulate(simulation.Case(8, 100), names, 60)}
+    assert all(0.85 <= row.held <= 1 for row in rows.values())
+    assert rows["FD"].plain > 1.5 * rows["FD"].truth
+    assert rows["FD"].given == pytest.approx(rows["FD"].truth, rel=0.15)
+    assert rows["KID"].plain == pytest.approx(rows["KID"].truth, rel=0.15)

@@ -62,7 +62,8 @@ def ms_ssim(one: np.ndarray, other: np.ndarray) -> NDArray[np.float64]:
     """Return the multi-scale structural similarity of images, both (N, height, width): (N,).
 
     Values are 0 to 1, sides 11 pixels at least. Each scale is half the size of the one before,
-    down to five, or to the last whose sides have 11 pixels; the weights of fewer are scaled to the same sum.
+    down to five, or to the last whose sides have 11 pixels; the weights of fewer are scaled to
+    the same sum.
     """
     one, other = np.asarray(one, np.float64), np.asarray(other, np.float64)
     weights = np.array(WEIGHTS[: _scales(min(one.shape[1:]))])

@@ -18,7 +18,7 @@ from medigan_hub.evaluation.metrics.blocks import flat
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-DIRECTIONS = 128
+DIRECTIONS = 64
 SEED = 0
 VALUES = 2**22
 """Projections that are held at a time, at most, of both sets together."""
