@@ -281,15 +281,20 @@ def measure(
     sources.check_apart(real, synthetic)
 
     wanted = [(plan.extractor, each) for plan in plans for each in preparations]
-    described = []
+    described: dict[str, list[np.ndarray]] = {}
     done, total = 0, len(wanted) * (len(real) + len(synthetic))
-    for images, count in zip((real, synthetic), counts, strict=True):
+    # A model that can't be run is known before the first real image is read.
+    for name, images, count in (
+        ("synthetic", synthetic, counts[1]),
+        ("real", real, counts[0]),
+    ):
 
         def tell(so_far: int, _: int, before: int = done) -> None:
             if progress is not None:
                 progress(before + so_far, total)
 
-        described.append([rows[:count] for rows in features.of(images, wanted, progress=tell)])
+        found = features.of(images, wanted, progress=tell)
+        described[name] = [rows[:count] for rows in found]
         done += len(wanted) * len(images)
 
     belongs = [
@@ -299,9 +304,11 @@ def measure(
     groups = intervals.groups(*belongs, seed=seed)
     splits = _splits(belongs[0], counts[1], seed)
     figures = []
-    for (extractor, preparation), *rows in zip(wanted, *described, strict=True):
+    for (extractor, preparation), ours, theirs in zip(
+        wanted, described["real"], described["synthetic"], strict=True
+    ):
         metrics = next(plan.metrics for plan in plans if plan.extractor is extractor)
-        figures += _figures(extractor, preparation, metrics, rows[0], rows[1], groups, splits)
+        figures += _figures(extractor, preparation, metrics, ours, theirs, groups, splits)
     return Evaluation(
         figures,
         settings={

@@ -15,7 +15,7 @@ class Pixels(Extractor):
     name = "pixels"
     title = "grey levels of 176 x 176 pixels"
     size = (176, 176)
-    metrics = ("MS-SSIM",)
+    metrics = ("intra-MS-SSIM",)
 
     @property
     def shape(self) -> tuple[int, ...]:

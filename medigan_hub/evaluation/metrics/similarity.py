@@ -34,7 +34,7 @@ class MultiScaleSimilarity(Metric):
     there are fewer than five scales. Of 500 pairs at most.
     """
 
-    name = "MS-SSIM"
+    name = "intra-MS-SSIM"
     title = "how alike pairs of images are"
     source = "Odena et al. (2017), arXiv:1610.09585"
     better = None

@@ -52,7 +52,7 @@ class ModelImages(ImageSet):
         given = wishes.get("inputs")
         number = None if given and model.inputs else count
         request = generation.request(model, number, **wishes)
-        return cls(plugin, generation.ready(plugin, generation.chosen(request)))
+        return cls(plugin, generation.chosen(request))
 
     @cached_property
     def items(self) -> Sequence[Item]:
@@ -74,7 +74,7 @@ class ModelImages(ImageSet):
         return hashlib.sha256(f"{self._told} {self._output.name}".encode()).hexdigest()
 
     def images(self, start: int = 0) -> Iterator[np.ndarray]:
-        request = self._request.rest(start)
+        request = generation.ready(self._plugin, self._request.rest(start))
         for batch in generation.stream(self._plugin, request):
             for array in batch.arrays[self._output.name]:
                 yield shown(array, self._output.range)

@@ -12,7 +12,7 @@ from medigan_hub.evaluation import metrics
 from medigan_hub.evaluation.metrics import Metric
 from support.features import pair, uneven
 
-OF_FEATURES = [name for name in metrics.names() if name != "MS-SSIM"]
+OF_FEATURES = [name for name in metrics.names() if name != "intra-MS-SSIM"]
 EXACT = [name for name in OF_FEATURES if name not in ("MMD", "Vendi")]
 """Those in which nothing is drawn or chosen from all images."""
 
@@ -22,13 +22,13 @@ def images(number):
 
 
 def inputs(name):
-    return (images(12), images(9)) if name == "MS-SSIM" else pair()
+    return (images(12), images(9)) if name == "intra-MS-SSIM" else pair()
 
 
 def test_the_leading_metric_comes_first_and_names_fold_case():
     assert metrics.names() == [
         *("KID", "MMD", "FD", "FRD", "SWD", "precision", "recall", "density", "coverage"),
-        *("Vendi", "MS-SSIM"),
+        *("Vendi", "intra-MS-SSIM"),
     ]
     assert metrics.find("kid").name == "KID"
 
@@ -101,7 +101,7 @@ def test_values_lie_within_their_limits(name):
     assert low <= metric(real, synthetic) <= high
 
 
-@pytest.mark.parametrize("name", ["Vendi", "MS-SSIM"])
+@pytest.mark.parametrize("name", ["Vendi", "intra-MS-SSIM"])
 def test_of_one_set_the_real_images_are_not_asked(name):
     metric, (real, synthetic) = metrics.find(name), inputs(name)
     assert metric.is_of_one_set

@@ -45,12 +45,12 @@ def test_smaller_images_have_fewer_scales():
 def test_the_value_is_the_mean_over_pairs():
     few = images(5, 24)
     pairs = [ms_ssim(few[[a]], few[[b]])[0] for a, b in itertools.combinations(range(5), 2)]
-    assert metrics.find("MS-SSIM")(few, few) == pytest.approx(np.mean(pairs))
+    assert metrics.find("intra-MS-SSIM")(few, few) == pytest.approx(np.mean(pairs))
 
 
 def test_pairs_of_a_group_are_left_out():
     some, groups = images(8, 16), uneven(8, 8, 3)
-    found = metrics.find("MS-SSIM").left_out(some, some, groups)
+    found = metrics.find("intra-MS-SSIM").left_out(some, some, groups)
     for group, value in enumerate(found):
         kept = some[groups.synthetic != group]
         pairs = itertools.combinations(range(len(kept)), 2)
@@ -60,6 +60,6 @@ def test_pairs_of_a_group_are_left_out():
 
 def test_of_many_images_the_pairs_are_drawn_from_all():
     many = np.zeros((1200, 16, 16), np.float32)
-    assert metrics.find("MS-SSIM")(many, many) == pytest.approx(1)
+    assert metrics.find("intra-MS-SSIM")(many, many) == pytest.approx(1)
     many[::2] = np.indices((16, 16)).sum(axis=0) % 2
-    assert 0.3 < metrics.find("MS-SSIM")(many, many) < 0.7
+    assert 0.3 < metrics.find("intra-MS-SSIM")(many, many) < 0.7
