@@ -24,13 +24,12 @@ def metric_name(figure: Figure, protocol: str = "hub") -> str:
     """Return the name under which models are ranked by a figure.
 
     It says all that keeps figures from being held against each other: the extractor, min-max and
-    the protocol. FD of the features of ``inception`` is called FID, as everywhere.
+    the protocol.
 
     >>> metric_name(Figure("KID", "texture", "minmax", 1, 0, 2, "lower", 0, 9, 9, None, False))
     'KID.texture.minmax'
     """
-    is_fid = (figure.metric, figure.extractor) == ("FD", "inception")
-    parts = ["FID" if is_fid else figure.metric, figure.extractor]
+    parts = [figure.metric, figure.extractor]
     parts += ["minmax" if figure.normalize == "minmax" else None]
     parts += [protocol if protocol != "hub" else None]
     return ".".join(filter(None, parts))
