@@ -30,6 +30,14 @@ def test_every_set_holds_both_classes_and_no_patch_stands_in_two(data):
     assert len(set(images)) == 24
 
 
+def test_the_held_out_patches_are_those_of_the_test_set(data, run):
+    run("held_out.py", "-n", "4", "--workers", "1", folder=data)
+    held_out = np.load(data / "held_out.npy")
+    assert held_out.dtype == np.uint8
+    with np.load(data / "data" / "test.npz") as stored:
+        assert np.array_equal(held_out, stored["images"][:4, ..., np.newaxis])
+
+
 def test_training_goes_on_from_its_checkpoint_and_exports_weights(data, run):
     small = ("--steps", "1", "0", "1", "--batch", "2", "2", "2", "--width", "0.125")
     options = (*small, "--save-every", "1", "--threads", "1")
@@ -45,15 +53,11 @@ def test_training_goes_on_from_its_checkpoint_and_exports_weights(data, run):
         plugin.runtime("tensorflow").open({"network": weights}, "cpu", "float32")
 
 
-def test_evaluation_measures_all_figures(data, run):
-    options = ("--limit", "8", "--resamples", "2", "--epochs", "1", "--json")
+def test_evaluation_measures_shapes_and_use(data, run):
+    options = ("--limit", "8", "--epochs", "1", "--json")
     result = json.loads(run("evaluate.py", *options, folder=data))
     assert result["patches_per_set"] == 8
     assert result["empty_masks"] == 0
-    for group in ("all", "benign", "malignant"):
-        synthetic, floor = (result["sliced_wasserstein"][group][k] for k in ("synthetic", "floor"))
-        assert synthetic[0] > 0
-        assert floor[0] > 0
     for name in ("synthetic", "reference"):
         shapes = result["by_class"][name]
         assert shapes["benign"]["circularity"][0] > shapes["malignant"]["circularity"][0]

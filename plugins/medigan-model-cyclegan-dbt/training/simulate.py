@@ -1,8 +1,9 @@
-"""Make the unpaired image sets on which the translator is trained and evaluated.
+"""Make the unpaired image sets on which the translator is trained.
 
 Mammograms and tomosynthesis slices come from different phantoms: every phantom
-has a seed of its own, and no seed serves two sets. The sets are stored as
-``.npy`` stacks, (images, size, size) uint8, 0 to 255 for grey levels 0 to 1.
+has a seed of its own, and no seed serves two sets; held_out.py makes those that
+training never sees. The sets are stored as ``.npy`` stacks, (images, size, size)
+uint8, 0 to 255 for grey levels 0 to 1.
 
 A slice is made as a tomosynthesis system makes it: low-dose projections along
 an arc, with the tube moving parallel to the chest wall (along the image's
@@ -41,7 +42,6 @@ SETS = {
     "train_slices": 2,
     "test_mammograms": 3,
     "test_slices": 4,
-    "floor_slices": 5,
 }
 """Image sets and the number that keeps each set's seeds apart from the others'."""
 
@@ -150,7 +150,6 @@ def make_set(
 def main(
     out: Annotated[Path, typer.Option(help="Folder for the .npy stacks.")] = Path("data"),
     train: Annotated[int, typer.Option(min=1, help="Training images per domain.")] = 2000,
-    test: Annotated[int, typer.Option(min=1, help="Images per held-out set.")] = 400,
     size: Annotated[int, typer.Option(min=32, help="Pixels along each image side.")] = 256,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all sets.")] = 2026,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
@@ -158,12 +157,12 @@ def main(
     """Simulate mammograms and tomosynthesis slices of different breasts."""
     out.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
+    names = [name for name in SETS if name.startswith("train")]
     with Progress() as progress:
-        for name in SETS:
-            count = train if name.startswith("train") else test
-            images = make_set(name, count, size, seed, workers, progress)
+        for name in names:
+            images = make_set(name, train, size, seed, workers, progress)
             np.save(out / f"{name}.npy", images)
-    typer.echo(f"{len(SETS)} sets in {out} after {time.perf_counter() - start:.0f} s")
+    typer.echo(f"{len(names)} sets in {out} after {time.perf_counter() - start:.0f} s")
 
 
 if __name__ == "__main__":

@@ -176,3 +176,22 @@ def draw(
     """
     coefficients = rng.standard_normal((count, COEFFICIENTS), dtype=np.float32)
     return coefficients, rng.choice(heights, size=count)
+
+
+def as_delivered(slices: torch.Tensor) -> np.ndarray:
+    """Turn (N, 3, height, width) in [-1, 1] into what the model delivers.
+
+    (N, height, width, 3) float32: the image in [0, 1] in steps of 8 bits, and
+    the two masks, 0 or 1.
+    """
+    values = slices.movedim(1, -1).numpy().clip(-1, 1) / 2 + 0.5
+    image = np.rint(values[..., :1] * 255) / 255
+    return np.concatenate([image, values[..., 1:] > 0.5], axis=-1).astype(np.float32)
+
+
+def simulate(simulator: Simulator, rng: np.random.Generator, heights: np.ndarray) -> np.ndarray:
+    """Simulate one slice at each of the heights, in the form of :func:`as_delivered`."""
+    coefficients, _ = draw(rng, len(heights), heights)
+    batches = range(0, len(heights), 16)
+    parts = [simulator.slices(coefficients[n : n + 16], heights[n : n + 16]) for n in batches]
+    return as_delivered(torch.cat(parts))

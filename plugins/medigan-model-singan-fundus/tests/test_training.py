@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from medigan_hub.plugin import read_tensors
@@ -42,15 +43,32 @@ def test_training_goes_on_after_its_last_finished_scale(trained, run):
     assert weights.read_bytes() == before
 
 
-def test_evaluation_measures_samples_against_both_regions(trained, run):
+def test_evaluation_measures_diversity_and_colour(trained, run):
     folder, _ = trained
     weights = ("--weights", str(folder / "run" / "generator.safetensors"))
-    options = ("--limit", "4", "--resamples", "2", "--json")
-    result = json.loads(run("evaluate.py", *weights, *options, folder=folder))
-    assert result["windows_per_set"] == 4
-    for reference in ("to_training", "to_held_out"):
-        assert result["sliced_wasserstein"][reference]["samples"]["value"] > 0
+    result = json.loads(run("evaluate.py", *weights, "--limit", "4", "--json", folder=folder))
+    assert result["samples"] == 4
     assert result["diversity"]["samples"] > result["diversity"]["same_layout"] >= 0
+    assert result["colour"]["training"]["mean"][0] > result["colour"]["training"]["mean"][2] > 0
+
+
+def test_held_out_windows_are_pieces_of_the_held_out_regions(tmp_path, run):
+    code = """
+import numpy as np
+from photograph import region
+names = ("held_out_left", "held_out_right")
+np.savez("regions.npz", **{name: np.rint(region(name) * 255).astype(np.uint8) for name in names})
+"""
+    run("-c", code, folder=tmp_path)
+    run("held_out.py", "-n", "4", folder=tmp_path)
+    images = np.load(tmp_path / "held_out.npy")
+    assert images.shape == (4, 64, 64, 3)
+    regions = np.load(tmp_path / "regions.npz")
+    for n, image in enumerate(images):
+        region = regions[("held_out_left", "held_out_right")[n % 2]]
+        pieces = np.lib.stride_tricks.sliding_window_view(region, image.shape)[:, :, 0]
+        ways = [image[::a, ::b] for a in (1, -1) for b in (1, -1)]
+        assert any((pieces == way).all(axis=(2, 3, 4)).any() for way in ways)
 
 
 def test_held_out_regions_do_not_meet_the_training_region():
