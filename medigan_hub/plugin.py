@@ -21,9 +21,6 @@ if TYPE_CHECKING:
         WeightsError,
         named,
     )
-    from medigan_hub.evaluation import (
-        compare,
-    )
     from medigan_hub.hookspecs import (
         hookimpl,
     )
@@ -150,7 +147,6 @@ _HOMES = {
     "build": "networks",
     "build_pyramid": "networks.singan",
     "bundled": "weights",
-    "compare": "evaluation",
     "entry": "models.published",
     "fold_spectral_norm": "networks.fastgan",
     "fractions": "models.base",
@@ -212,7 +208,6 @@ __all__ = [
     "build",
     "build_pyramid",
     "bundled",
-    "compare",
     "entry",
     "fold_spectral_norm",
     "fractions",
