@@ -6,7 +6,7 @@ import pytest
 
 from support.driving import generate, open_tab, use
 
-TABS = ("Explore", "Generate", "Steer", "Compare", "Take away")
+TABS = ("Explore", "Generate", "Steer", "Compare", "Judge", "Take away")
 
 
 @pytest.mark.parametrize("width", [1280, 400])
