@@ -104,12 +104,15 @@ def jackknife(metric: Metric, real: np.ndarray, synthetic: np.ndarray, groups: G
     ------
     RequestError
         As ``Metric.check``, or the groups are not of as many images.
+    MissingDependencyError
+        SciPy is not installed.
     """
     if (len(groups.real), len(groups.synthetic)) != (len(real), len(synthetic)):
         raise RequestError(
             f"groups of {len(groups.real)} real and {len(groups.synthetic)} synthetic images are "
             f"no groups of {len(real)} and {len(synthetic)}; make them anew"
         )
+    special = require("scipy.special", extra="evaluation", purpose="computing intervals")
     metric.check(real, synthetic)
     value = metric(real, synthetic)
     sets = [(groups.synthetic, len(synthetic))]
@@ -131,8 +134,7 @@ def jackknife(metric: Metric, real: np.ndarray, synthetic: np.ndarray, groups: G
         value = mean
     if not error > ROUNDING * abs(value):
         return Estimate(value, None, None, metric.is_corrected, groups.count)
-    stats = require("scipy.stats", extra="evaluation", purpose="computing intervals")
-    reach = float(stats.t.ppf((1 + LEVEL) / 2, groups.count - 1)) * error
+    reach = float(special.stdtrit(groups.count - 1, (1 + LEVEL) / 2)) * error
     low, high = (float(np.clip(value + end, *metric.limits)) for end in (-reach, reach))
     return Estimate(value, low, high, metric.is_corrected, groups.count)
 

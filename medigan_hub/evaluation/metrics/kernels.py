@@ -96,7 +96,7 @@ class MMD(_Discrepancy):
         """Return exp(-|x - y|^2 / (2 b^2)), where b is the median distance."""
         middle = centre(real)
         pooled = np.concatenate([_spread(real), _spread(synthetic)]) - middle
-        found = squares(pooled, pooled)[np.triu_indices(len(pooled), 1)]
+        found = squares(pooled, pooled)[~np.tri(len(pooled), dtype=bool)]
         apart = found[found > 0]
         squared = float(np.median(np.sqrt(apart)) ** 2) if apart.size else 1.0
 

@@ -131,7 +131,7 @@ def _inside(balls: _Set, points: _Set, count: int, left: Sequence[int]) -> NDArr
     """Return in how many neighbourhoods each point lies, without each of some groups: (M, n)."""
     radii = _radii(_nearest(balls, balls, count, NEAREST), left)
     for n, group in enumerate(left):
-        radii[balls.groups == group, n] = NONE  # holds nothing
+        radii[balls.groups == group, n] = -1  # holds nothing
     edges = EDGE * radii
     middle = centre(balls.features)
     found = np.zeros((len(points.features), len(left)), int)
@@ -172,7 +172,9 @@ def _radii(nearest: np.ndarray, left: Sequence[int]) -> NDArray[np.float64]:
     """Return the squared distance to the farthest of the nearest, without each group: (N, n)."""
     number, count, most = nearest.shape
     radii = np.empty((number, len(left)))
-    for n, group in enumerate(left):
-        rest = nearest[:, np.arange(count) != group].reshape(number, -1)
-        radii[:, n] = np.partition(rest, most - 1, axis=1)[:, most - 1]
+    for block in blocks(number):
+        for n, group in enumerate(left):
+            rest = nearest[block, np.arange(count) != group]
+            rest = rest.reshape(len(rest), -1)
+            radii[block, n] = np.partition(rest, most - 1, axis=1)[:, most - 1]
     return radii
