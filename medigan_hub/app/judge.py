@@ -102,7 +102,8 @@ def build(context: Context, tab: gr.Tab) -> None:
             return context.hub.evaluate(
                 uploads["real"],
                 other,
-                metrics=names,
+                # Of the usual ones, those are left out that need more images.
+                metrics=() if {*names} == {*judging.METRICS} else names,
                 extractors=features,
                 normalize=way,
                 num_samples=number,

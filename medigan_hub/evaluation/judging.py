@@ -142,6 +142,9 @@ def evaluate(
         real, reading=reading, count=num_samples, patients=patients, table=table, wishes=wishes
     )
     theirs = sources.find(synthetic, reading=reading, count=num_samples or len(ours), wishes=wishes)
+    left_out: Sequence[str] = ()
+    if not metrics:  # nobody insists on those that need more images
+        plans, left_out = _possible(plans, min(len(ours), len(theirs)))
     return measure(
         ours,
         theirs,
@@ -150,8 +153,25 @@ def evaluate(
         protocol=protocol,
         seed=seed,
         settings={"patients": patients, **reading.asked},
+        notes=left_out,
         progress=progress,
     )
+
+
+def _possible(plans: Sequence[Plan], number: int) -> tuple[list[Plan], list[str]]:
+    """Return plans of the metrics that so many images are enough for, and what is left out."""
+    found = [
+        Plan(plan.extractor, tuple(each for each in plan.metrics if each.smallest <= number))
+        for plan in plans
+    ]
+    if not all(plan.metrics for plan in found):
+        return list(plans), []  # whose check says what is missing
+    needs = {each.name: each.smallest for plan in plans for each in plan.metrics}
+    return found, [
+        f"{name} is left out: it needs {smallest} images in each set"
+        for name, smallest in needs.items()
+        if smallest > number
+    ]
 
 
 @dataclass(frozen=True)
@@ -248,6 +268,7 @@ def measure(
     protocol: str = "hub",
     seed: int = 0,
     settings: dict[str, Any] | None = None,
+    notes: Sequence[str] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Measure how far synthetic images are from real ones.
@@ -264,6 +285,8 @@ def measure(
         Of the groups of the jackknife, and of the splits of the baseline.
     settings
         What is recorded beside: how the sets were asked for.
+    notes
+        What is to be known beside.
     progress
         Called with the images described and those in all.
 
@@ -327,7 +350,7 @@ def measure(
         },
         extractors={plan.extractor.name: _about(plan.extractor) for plan in plans},
         versions=versions(),
-        notes=_notes(plans, (real, synthetic), figures, splits),
+        notes=(*notes, *_notes(plans, (real, synthetic), figures, splits)),
     )
 
 
