@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations, product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -223,12 +224,17 @@ def cells(evaluation: Evaluation, extractor: str, prepared: str) -> Iterator[str
         elif each.low is not None:
             words += f" ({shown(each.low, digits)} to {shown(each.high, digits)})"
         yield words
-        base = each.baseline
-        yield (
-            f"{shown(base.value, digits)} ± {shown(base.spread, digits)}, N = {base.num_images}"
-            if base
-            else "-"
-        )
+        yield baseline(each)
+
+
+def baseline(found: Figure) -> str:
+    """Return what a figure's baseline is: mean, deviation, and images in each set."""
+    base = found.baseline
+    if base is None:
+        return "-"
+    low, high = base.value - base.spread, base.value + base.spread
+    digits = places(replace(found, value=base.value, low=low, high=high))
+    return f"{shown(base.value, digits)} ± {shown(base.spread, digits)}, N = {base.num_images}"
 
 
 def line(*texts: str) -> str:
