@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from medigan_hub.app.settings import Settings
 IMAGES = Path(__file__).parent / "images"
 SIZES = {1280: 960, 400: 860}
 """Width of the page, and the height that is shown of it, in pixels."""
+BROWSERS = ("chromium", "chromium-browser", "chromium-headless-shell")
 MODEL = "fastgan-brain-mri"
 COMPARED = (MODEL, "cdcgan-breast-mass")
 
@@ -62,6 +64,17 @@ def compare(page: Any) -> None:
     page.locator("#side-by-side").scroll_into_view_if_needed()
 
 
+def judge(page: Any) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        # Other samples of the model stand in for real images: no picture of the docs is of a person.
+        Hub().save(MODEL, 60, folder, seed=8, overwrite=True)
+        field = page.get_by_role("tabpanel").locator("input[type=file]").first
+        field.set_input_files(sorted(Path(folder, "image").iterdir()))
+        page.get_by_text("000059.png").wait_for()
+        page.get_by_role("button", name="Judge", exact=True).click()
+        page.locator("#figures svg").first.wait_for()
+
+
 def take_away(page: Any) -> None:
     page.get_by_role("button", name="Make the data set").click()
     page.get_by_text("The data set is ready").wait_for()
@@ -73,14 +86,16 @@ PAGES: dict[str, Callable[[Any], None]] = {
     "Take away": take_away,  # what Generate made
     "Steer": steer,
     "Compare": compare,
+    "Judge": judge,
 }
 TOPS = {
-    1280: {"Steer": "#model", "Compare": "#side-by-side"},
+    1280: {"Steer": "#model", "Compare": "#side-by-side", "Judge": "#figures"},
     400: {
         "Explore": ".status",
         "Generate": "#generate-status",
         "Steer": "#model",
         "Compare": "#compare-status",
+        "Judge": "#figures",
         "Take away": "#model",
     },
 }
@@ -91,7 +106,7 @@ def main() -> None:
     running = serve(Hub(), Settings(), port=0)
     try:
         with sync_playwright() as playwright:
-            program = shutil.which("chromium") or shutil.which("chromium-browser")
+            program = next(filter(None, map(shutil.which, BROWSERS)), None)
             browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
             for width, height in SIZES.items():
                 _take(browser.new_page(viewport={"width": width, "height": height}), running.url)

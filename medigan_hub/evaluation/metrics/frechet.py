@@ -67,7 +67,7 @@ class FRD(FD):
 
     name = "FRD"
     title = "Fréchet radiomics distance (log)"
-    source = "Konz et al. (2026), Fréchet radiomic distance, arXiv:2412.01496"
+    source = "Konz et al. (2024), Fréchet radiomic distance, arXiv:2412.01496"
     ideal = None
     is_distance = False
     is_corrected = False
