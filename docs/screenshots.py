@@ -66,11 +66,11 @@ def compare(page: Any) -> None:
 
 def judge(page: Any) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        # Other samples of the model stand in for real images: no picture of the docs is of a person.
+        # Other samples of the model stand in for real images: the docs show no person.
         Hub().save(MODEL, 60, folder, seed=8, overwrite=True)
         field = page.get_by_role("tabpanel").locator("input[type=file]").first
         field.set_input_files(sorted(Path(folder, "image").iterdir()))
-        page.get_by_text("000059.png").wait_for()
+        page.locator('.filename[aria-label="000059.png"]').wait_for()
         page.get_by_role("button", name="Judge", exact=True).click()
         page.locator("#figures svg").first.wait_for()
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     import tensorflow as tf
     from PIL.Image import Image
+    from torch.nn import Module
     from torch.utils.data import DataLoader
     from typing_extensions import Unpack
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from medigan_hub.evaluation.extractors import Extractor
     from medigan_hub.evaluation.judging import Compared
     from medigan_hub.evaluation.results import Evaluation
+    from medigan_hub.evaluation.sources import ImageSet
     from medigan_hub.generation import Wishes
     from medigan_hub.inputs import Source
     from medigan_hub.loaders.torch import SampleDataset, SampleStream
@@ -310,11 +312,11 @@ class Hub:
     @documented(reading=READING, knobs=KNOBS)
     def evaluate(
         self,
-        real: Source,
-        synthetic: Source,
+        real: Source | ImageSet,
+        synthetic: Source | ImageSet,
         *,
         metrics: Sequence[str] = (),
-        extractors: Sequence[str | Extractor] = (),
+        extractors: Sequence[str | Extractor | Module] = (),
         weights: Mapping[str, str | Path] | None = None,
         normalize: str = "none",
         protocol: str = "hub",
@@ -334,12 +336,13 @@ class Hub:
         ----------
         real, synthetic
             A file or folder of images, a data set of the hub in any format, arrays or
-            images as for ``inputs`` of ``generate``; or ``"model:NAME"``, whose samples are made
-            as they are needed.
+            images as for ``inputs`` of ``generate``; ``"model:NAME"``, whose samples are made
+            as they are needed; or an ``ImageSet`` of ``medigan_hub.evaluation.sources``.
         metrics
             Their names, such as KID; by default the usual ones of ``evaluation.metrics``.
         extractors
-            What describes images by numbers: names, files of ONNX, or an ``Extractor``; by
+            What describes images by numbers: names, files of ONNX, an ``Extractor``, or a module
+            of PyTorch (of other images than 224 x 224 in colour: ``plugin.of_module``); by
             default ``texture``, and ``imagenet`` where it is installed.
         weights
             A mapping from names of extractors to files with their weights.
@@ -389,8 +392,8 @@ class Hub:
     @documented(reading=READING, knobs=KNOBS)
     def compare(
         self,
-        real: Source,
-        synthetic: Source,
+        real: Source | ImageSet,
+        synthetic: Source | ImageSet,
         *,
         metrics: Sequence[str] = (),
         masks: Source | None = None,

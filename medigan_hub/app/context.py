@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from medigan_hub.catalogue import Entry
     from medigan_hub.evaluation.results import Evaluation
+    from medigan_hub.evaluation.sources import ImageSet
     from medigan_hub.generation import Wishes
     from medigan_hub.inputs import Source
     from medigan_hub.plugins import Plugin
@@ -78,8 +79,8 @@ class Hub(Protocol):
 
     def evaluate(
         self,
-        real: Source,
-        synthetic: Source,
+        real: Source | ImageSet,
+        synthetic: Source | ImageSet,
         *,
         metrics: Sequence[str] = (),
         extractors: Sequence[str] = (),

@@ -15,7 +15,8 @@ from medigan_hub.app.context import AT_ONCE, QUIETLY
 from medigan_hub.app.html import render
 from medigan_hub.app.session import Session
 from medigan_hub.errors import RequestError, whole_number
-from medigan_hub.evaluation import extractors, judging, metrics, picture, results, table
+from medigan_hub.evaluation import extractors, judging, metrics, picture, results, sources, table
+from medigan_hub.evaluation.sources import ImageSet
 
 if TYPE_CHECKING:
     from medigan_hub.app.context import Context
@@ -91,7 +92,12 @@ def build(context: Context, tab: gr.Tab) -> None:
         if not features or not names:
             raise RequestError("nothing is chosen to measure; choose features and metrics")
         uploads = session.keep({"real": real, "synthetic": synthetic or []}, most=MAX_FILES)
-        other: str | Path = uploads.get("synthetic", f"model:{model}")
+        ours = _titled(uploads["real"], "real images, as uploaded")
+        other = (
+            _titled(uploads["synthetic"], "synthetic images, as uploaded")
+            if "synthetic" in uploads
+            else f"model:{model}"
+        )
         number = None
         if "synthetic" not in uploads and count.strip():
             number = form.whole("the number of samples", count)
@@ -100,7 +106,7 @@ def build(context: Context, tab: gr.Tab) -> None:
 
         def measure(tell: work.Tell) -> results.Evaluation:
             return context.hub.evaluate(
-                uploads["real"],
+                ours,
                 other,
                 # Of the usual ones, those are left out that need more images.
                 metrics=() if {*names} == {*judging.METRICS} else names,
@@ -136,6 +142,13 @@ def build(context: Context, tab: gr.Tab) -> None:
     )
     cancel.click(Session.cancel, context.session, None, **AT_ONCE)
     context.loads.append((offered, [], [chosen, measured]))
+
+
+def _titled(path: Path, title: str) -> ImageSet:
+    """Return uploaded images under a title: where they lie is nobody's business."""
+    found = sources.find(path)
+    found.title = title
+    return found
 
 
 def _page(found: results.Evaluation, uploads: Mapping[str, Path]) -> str:

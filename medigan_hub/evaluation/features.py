@@ -13,7 +13,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import islice
 from typing import Any, BinaryIO, TypeAlias
@@ -203,7 +203,9 @@ def _features(
     return np.concatenate(parts)
 
 
-def _batches(images: ImageSet, entries: Sequence[_Entry], start: int) -> Iterator[Batch]:
+def _batches(
+    images: ImageSet, entries: Sequence[_Entry], start: int
+) -> Generator[Batch, None, None]:
     """Yield the images from one on, a few at a time, prepared for each entry."""
     size = min(entry.extractor.batch for entry in entries)
     with closing(images.images(start)) as every:  # type: ignore[type-var]
@@ -213,7 +215,7 @@ def _batches(images: ImageSet, entries: Sequence[_Entry], start: int) -> Iterato
             ]
 
 
-def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+def _ahead(batches: Generator[Batch, None, None]) -> Generator[Batch, None, None]:
     """Yield what an iterator does, which runs ahead on a thread of its own."""
     waiting: queue.Queue[tuple[Batch | None, BaseException | None]] = queue.Queue(AHEAD)
     over = threading.Event()
@@ -226,7 +228,7 @@ def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
 
     def run() -> None:
         try:
-            with closing(batches) as every:  # type: ignore[type-var]
+            with closing(batches) as every:
                 for batch in every:
                     put(batch)
                     if over.is_set():

@@ -110,8 +110,8 @@ def _fits(metric: Metric, extractor: Extractor) -> bool:
 
 
 def evaluate(
-    real: Source,
-    synthetic: Source,
+    real: Source | ImageSet,
+    synthetic: Source | ImageSet,
     *,
     metrics: Sequence[str] = (),
     given: Sequence[str | Extractor | Module] = (),
@@ -183,8 +183,8 @@ class Compared:
 
 
 def compare(
-    real: Source,
-    synthetic: Source,
+    real: Source | ImageSet,
+    synthetic: Source | ImageSet,
     *,
     metrics: Sequence[str] = (),
     masks: Source | None = None,
@@ -326,7 +326,7 @@ def measure(
     ]
     groups = intervals.groups(*belongs, seed=seed)
     splits = _splits(belongs[0], counts[1], seed)
-    figures = []
+    figures: list[Figure] = []
     for (extractor, preparation), ours, theirs in zip(
         wanted, described["real"], described["synthetic"], strict=True
     ):

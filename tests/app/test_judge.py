@@ -54,7 +54,10 @@ def test_real_images_are_held_against_a_model_in_figures_and_a_picture(tab, real
     assert list(rows) == [figure.metric for figure in found.figures]
     kid = found.figures[0]
     assert float(rows["KID"][0]) == pytest.approx(kid.value, rel=0.01)
-    assert f"12 synthetic images by {MODEL}" in tab.locator("#figures").inner_text()
+    told = tab.locator("#figures").inner_text()
+    assert f"12 synthetic images by {MODEL}" in told
+    assert "real images, as uploaded" in told
+    assert "/" not in told.replace("12 synthetic images by", ""), "no path of this machine"
     assert tab.locator("#figures figure").count() == 4
     with tab.page.expect_download() as download:
         tab.locator(".block").filter(has=tab.page.get_by_text("evaluation.json")).locator(
