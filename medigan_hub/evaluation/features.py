@@ -13,9 +13,11 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
@@ -25,7 +27,7 @@ from medigan_hub.evaluation.extractors import Extractor
 from medigan_hub.evaluation.extractors.base import ImageError
 from medigan_hub.evaluation.preparation import Preparation
 from medigan_hub.evaluation.sources import ImageSet
-from medigan_hub.files import cache_folder
+from medigan_hub.files import cache_folder, write_atomically
 from medigan_hub.locks import locked
 
 FOLDER = "evaluation"
@@ -37,8 +39,15 @@ MOST_BYTES, MOST_SECONDS = 5 * 2**30, 30 * 86400
 """Beyond so many bytes of features, those go that nobody has read for so long."""
 
 Wanted: TypeAlias = "tuple[Extractor, Preparation]"
-Batch: TypeAlias = "list[list[np.ndarray]]"
-"""By the entry that they are for: prepared images."""
+
+
+@dataclass
+class Batch:
+    """Images that were read together."""
+
+    prepared: list[list[np.ndarray]]
+    """For each entry; none for one that has the features of these."""
+    count: int = 0
 
 
 def of(
@@ -50,7 +59,8 @@ def of(
     """Return features of images, for each extractor and preparation: (N, ...) float32, read-only.
 
     They lie in the file system, and are read from there when they are looked at. Those that the
-    cache lacks are made in one pass over the images.
+    cache lacks are made in one pass over the images. What reading these told is kept beside them:
+    a set of images knows it afterwards, whether or not it was read.
 
     Parameters
     ----------
@@ -63,7 +73,9 @@ def of(
         An image can't be read, an extractor lacks what it needs or returns what is no number, or
         the cache can't be written.
     """
-    entries = [_Entry(images, *each) for each in wanted]
+    asked = [_Entry(images, *each) for each in wanted]
+    entries = list({entry.path: entry for entry in asked}.values())
+    learned = _Learned(images)
     total = len(entries) * len(images)
 
     def tell(done: int) -> None:
@@ -75,12 +87,39 @@ def of(
             with _writing():
                 held.enter_context(locked(entry.path.with_suffix(".lock")))
         missing = [each for each in entries if not each.is_there]  # others may have made some
-        tell((len(entries) - len(missing)) * len(images))
-        if missing:
-            _sweep()
-            before = (len(entries) - len(missing)) * len(images)
-            _extract(images, missing, lambda done: tell(before + done))
-    return [entry.rows() for entry in entries]
+        before = (len(entries) - len(missing)) * len(images)
+        tell(before)
+        if missing or not learned.is_known:
+            _sweep([entry.path for entry in entries])
+            _extract(images, missing, lambda done: tell(before + done), whole=not learned.is_known)
+            learned.keep()
+    return [entry.rows() for entry in asked]
+
+
+class _Learned:
+    """What reading a set of images told of them, beside their features."""
+
+    def __init__(self, images: ImageSet) -> None:
+        self._images = images
+        name = hashlib.sha256(f"{FORM} {images.title} {images.key}".encode()).hexdigest()
+        self._path = cache_folder() / FOLDER / f"{name}.json"
+        self.is_known = images.learned() is None or self._recalled()
+
+    def _recalled(self) -> bool:
+        try:
+            found = json.loads(self._path.read_bytes())
+            os.utime(self._path)
+        except (OSError, ValueError):
+            return False
+        self._images.recall(found)
+        return True
+
+    def keep(self) -> None:
+        """Write it down, once all images were read."""
+        if not self.is_known:
+            with _writing():
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(self._path, json.dumps(self._images.learned()).encode())
 
 
 class _Entry:
@@ -122,8 +161,12 @@ class _Entry:
         return rows
 
     @contextmanager
-    def going_on(self) -> Iterator[tuple[BinaryIO, int]]:
-        """Open what is there of the features, to be written to at its end; tell how many rows."""
+    def going_on(self, step: int) -> Iterator[tuple[BinaryIO, int]]:
+        """Open what is there of the features, to be written to at its end; tell how many rows.
+
+        These are a multiple of ``step``, so that images come together as they would have: what
+        networks make of one may differ by rounding with the others beside it.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._part.open("a+b") as stream:
             stream.seek(0)
@@ -131,36 +174,42 @@ class _Entry:
                 stream.truncate(0)
                 stream.write(self._head)
             done = (stream.seek(0, os.SEEK_END) - len(self._head)) // self._width
+            done -= done % step
             stream.truncate(len(self._head) + done * self._width)
             yield stream, done
-            os.fsync(stream.fileno())
+            with _writing():
+                os.fsync(stream.fileno())
 
     def finish(self) -> None:
         """Give the file the name of a complete one."""
         self._part.replace(self.path)
 
 
-def _extract(images: ImageSet, entries: Sequence[_Entry], progress: Callable[[int], None]) -> None:
+def _extract(
+    images: ImageSet, entries: Sequence[_Entry], progress: Callable[[int], None], *, whole: bool
+) -> None:
+    """Make what is missing of some entries; every image is read for it if ``whole``."""
     for extractor in dict.fromkeys(entry.extractor for entry in entries):
         extractor.open()
+    size = min((entry.extractor.batch for entry in entries), default=Extractor.batch)
     with ExitStack() as files:
         with _writing():
-            opened = [files.enter_context(entry.going_on()) for entry in entries]
+            opened = [files.enter_context(entry.going_on(size)) for entry in entries]
         done = [count for _, count in opened]
         progress(sum(done))
-        place = min(done)
-        batches = files.enter_context(closing(_ahead(_batches(images, entries, place))))
+        place = 0 if whole else min(done)
+        batches = files.enter_context(
+            closing(_ahead(_batches(images, entries, tuple(done), place, size)))
+        )
         for batch in batches:
-            for n, (entry, prepared) in enumerate(zip(entries, batch, strict=True)):
-                skipped = done[n] - place  # rows that an earlier run has made
-                if skipped >= len(prepared):
-                    continue
-                rows = _features(entry, prepared[skipped:], images, done[n])
-                with _writing():
-                    opened[n][0].write(rows.tobytes())
-                    opened[n][0].flush()
-                done[n] += len(rows)
-            place += len(batch[0])
+            for n, (entry, prepared) in enumerate(zip(entries, batch.prepared, strict=True)):
+                if prepared:
+                    rows = _features(entry, prepared, images, done[n])
+                    with _writing():
+                        opened[n][0].write(rows.tobytes())
+                        opened[n][0].flush()
+                    done[n] += len(rows)
+            place += batch.count
             progress(sum(done))
         if place != len(images):
             raise RequestError(
@@ -204,15 +253,20 @@ def _features(
 
 
 def _batches(
-    images: ImageSet, entries: Sequence[_Entry], start: int
+    images: ImageSet, entries: Sequence[_Entry], done: Sequence[int], start: int, size: int
 ) -> Generator[Batch, None, None]:
-    """Yield the images from one on, a few at a time, prepared for each entry."""
-    size = min(entry.extractor.batch for entry in entries)
+    """Yield the images from one on, a few at a time, prepared for each entry that lacks them."""
     with closing(images.images(start)) as every:  # type: ignore[type-var]
-        while some := list(islice(every, size)):
-            yield [
-                [entry.preparation(image, entry.extractor) for image in some] for entry in entries
-            ]
+        for place in range(start, len(images) + size, size):
+            batch = Batch([[] for _ in entries])
+            for image in islice(every, size):
+                batch.count += 1
+                for entry, count, prepared in zip(entries, done, batch.prepared, strict=True):
+                    if count <= place:
+                        prepared.append(entry.preparation(image, entry.extractor))
+            if not batch.count:
+                return
+            yield batch
 
 
 def _ahead(batches: Generator[Batch, None, None]) -> Generator[Batch, None, None]:
@@ -263,7 +317,7 @@ def _writing() -> Iterator[None]:
         ) from error
 
 
-def _sweep() -> None:
+def _sweep(needed: Collection[Path]) -> None:
     """Remove features that nobody has read for long, where there are many."""
     with suppress(OSError):
         found = [(each, each.stat()) for each in (cache_folder() / FOLDER).iterdir()]
@@ -271,5 +325,6 @@ def _sweep() -> None:
         for path, state in sorted(found, key=lambda each: each[1].st_mtime):
             if total <= MOST_BYTES or time.time() - state.st_mtime < MOST_SECONDS:
                 return
-            path.unlink()
-            total -= state.st_size
+            if path not in needed:
+                path.unlink()
+                total -= state.st_size

@@ -27,7 +27,8 @@ from medigan_hub.evaluation.paired import PairedResult
 from medigan_hub.evaluation.preparation import NORMALIZE, PROTOCOLS, Preparation
 from medigan_hub.evaluation.results import Baseline, Evaluation, Figure
 from medigan_hub.evaluation.sources import ImageSet
-from medigan_hub.inputs import Source
+from medigan_hub.generation import DEFAULTS
+from medigan_hub.inputs import Source, check_wishes
 from medigan_hub.reading import READING, Reading
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ SPLITS = 10
 """Of the real images into two parts, for the baseline."""
 ROBUST = 5.0
 """Where robustly scaled features are cut off."""
+OF_MODELS = {
+    "num_samples": None,
+    **{name: value for name, value in DEFAULTS.items() if name not in ("seed", *READING)},
+}
+"""What is said of samples that a model makes, with what it is where nobody says it."""
 PACKAGES = ("numpy", "scipy", "pillow", "torch", "tensorflow", "onnxruntime", "torchmetrics")
 
 
@@ -137,11 +143,9 @@ def evaluate(
             raise missing
         for each in preparations:
             each.check(plan.extractor)
-    reading = _reading(wishes)
-    ours = sources.find(
-        real, reading=reading, count=num_samples, patients=patients, table=table, wishes=wishes
+    ours, theirs = _found(
+        real, synthetic, num_samples, patients=patients, table=table, wishes=wishes
     )
-    theirs = sources.find(synthetic, reading=reading, count=num_samples or len(ours), wishes=wishes)
     left_out: Sequence[str] = ()
     if not metrics:  # nobody insists on those that need more images
         plans, left_out = _possible(plans, min(len(ours), len(theirs)))
@@ -152,7 +156,7 @@ def evaluate(
         normalize=normalize,
         protocol=protocol,
         seed=seed,
-        settings={"patients": patients, **reading.asked},
+        settings={"patients": patients, **_reading(wishes).asked},
         notes=left_out,
         progress=progress,
     )
@@ -198,8 +202,9 @@ def compare(
     """Find what was asked for, and compare image with image; parameters as ``Hub.compare``'s."""
     asked = [known_metrics.find_pair(name) for name in dict.fromkeys(metrics or PAIRED)]
     reading = _reading(wishes)
-    ours = sources.find(real, reading=reading, patients=patients, table=table)
-    theirs = sources.find(synthetic, reading=reading, count=num_samples or len(ours), wishes=wishes)
+    ours, theirs = _found(
+        real, synthetic, num_samples, patients=patients, table=table, wishes=wishes
+    )
     inside = None if masks is None else sources.find(masks, reading=reading)
     found = paired.compare(
         ours, theirs, metrics=asked, masks=inside, match=match, progress=progress
@@ -224,6 +229,37 @@ def compare(
         notes=(*found.notes, *ours.notes, *theirs.notes),
     )
     return Compared(evaluation, found)
+
+
+def _found(
+    real: Source | ImageSet,
+    synthetic: Source | ImageSet,
+    num_samples: int | None,
+    *,
+    patients: str | None,
+    table: str | Path | None,
+    wishes: Wishes,
+) -> tuple[ImageSet, ImageSet]:
+    """Return both sets; whether there is such a model is known before a folder is looked at."""
+    are_models = [sources.is_model(each) for each in (real, synthetic)]
+    if not any(are_models):
+        asked = {"num_samples": num_samples, **wishes}
+        for name, value in asked.items():
+            if name in OF_MODELS and (
+                isinstance(value, np.ndarray) or value not in (OF_MODELS[name], {})
+            ):
+                raise RequestError(
+                    f"{named(name)} is about samples that are made, and no model is to make any; "
+                    "leave it out, or give model:NAME"
+                )
+    reading = _reading(wishes)
+    ours = sources.find(
+        real, reading=reading, count=num_samples, patients=patients, table=table, wishes=wishes
+    )
+    theirs = sources.find(
+        synthetic, reading=reading, count=num_samples, default=len(ours), wishes=wishes
+    )
+    return ours, theirs
 
 
 def _reading(wishes: Wishes) -> Reading:
@@ -320,6 +356,7 @@ def measure(
         described[name] = [rows[:count] for rows in found]
         done += len(wanted) * len(images)
 
+    _check_wishes(real, synthetic)
     belongs = [
         [item.group for item in each.items][:n]
         for each, n in zip((real, synthetic), counts, strict=True)
@@ -374,6 +411,16 @@ def _preparations(normalize: str, protocol: str) -> list[Preparation]:
         )
     ways = {"none": (False,), "minmax": (True,), "both": (False, True)}[normalize]
     return [Preparation(way, protocol) for way in ways]
+
+
+def _check_wishes(real: ImageSet, synthetic: ImageSet) -> None:
+    """Refuse a wish about how images are read that none of either set depends on."""
+    learned = [each.learned() for each in (real, synthetic)]
+    obeyed = {name for each in learned if each for name in each.get("obeyed", ())}
+    for each in (real, synthetic):
+        asked = each.facts.get("reading")
+        if isinstance(asked, dict):
+            check_wishes(Reading(**asked), obeyed, "images")
 
 
 def _check_number(metric: Metric, num_real: int, num_synthetic: int) -> None:
@@ -446,7 +493,10 @@ def _splits(belongs: Sequence[str], num_synthetic: int, seed: int) -> list[Split
     Images of one group are never on both sides. The parts are as large as the synthetic set where
     the real one is twice as large, else half of the real one.
     """
-    numbers = np.unique(np.asarray(belongs), return_inverse=True)[1]
+    places: dict[str | int, int] = {}
+    numbers = np.array(
+        [places.setdefault(word or n, len(places)) for n, word in enumerate(belongs)]
+    )
     count = int(numbers.max()) + 1
     if count < 2:
         return []

@@ -6,7 +6,7 @@ whole range of its type: black is 0, white is 255 or 65535.
 
 from medigan_hub.inputs.decoders import SUFFIXES
 from medigan_hub.inputs.decoders.base import Decoder, Frames, NoImage, NoPixels, Picture
-from medigan_hub.inputs.images import PUBLISHED, Images
+from medigan_hub.inputs.images import PUBLISHED, Images, check_wishes
 from medigan_hub.inputs.levels import luma, resized, with_channels
 from medigan_hub.inputs.pairing import paired
 from medigan_hub.inputs.sources import Source, check_size, find, published, read
@@ -22,6 +22,7 @@ __all__ = [
     "Picture",
     "Source",
     "check_size",
+    "check_wishes",
     "find",
     "luma",
     "paired",

@@ -6,7 +6,7 @@ import hashlib
 import warnings
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
@@ -336,17 +336,14 @@ class Images(Sequence[np.ndarray]):
             digest.update(image.tobytes())
             self._set.checked[place] = Checked(digest.digest(), levels.grey_range(image))
         self._set.channels, self._set.told = wanted, told
-        self._check_wishes()
+        check_wishes(self.reading, self.obeyed, "input images")
         self._set.tell(self._words(advice=True))
 
-    def _check_wishes(self) -> None:
-        obeyed = frozenset[str]().union(*(seen.obeys for seen in self._seen))
-        for name, value in self.reading.asked.items():
-            if name in ("bits", "window", "slice_axis") and name not in obeyed:
-                if isinstance(value, list):
-                    value = ",".join(f"{each:g}" for each in value)
-                what = named(name, value)
-                raise RequestError(f"{what} says nothing of these input images; leave it out")
+    @property
+    def obeyed(self) -> frozenset[str]:
+        """The wishes about levels and slices that the images depend on, as far as they were
+        read."""
+        return frozenset[str]().union(*(seen.obeys for seen in self._seen))
 
     @property
     def notes(self) -> list[str]:
@@ -373,3 +370,26 @@ class Images(Sequence[np.ndarray]):
         size = listed((f"{height} x {width}" for height, width in sizes), " and ", 2)
         bits = " and ".join(map(str, depths))
         return "; ".join([f"{count} of {size} pixels, {bits} bits", *self.notes])
+
+
+def check_wishes(reading: Reading, obeyed: Collection[str], images: str) -> None:
+    """Make sure that each wish about levels and slices says something of the images.
+
+    Parameters
+    ----------
+    obeyed
+        The wishes that they depend on, as ``Images.obeyed``.
+    images
+        What they are called.
+
+    Raises
+    ------
+    RequestError
+        One does not.
+    """
+    for name, value in reading.asked.items():
+        if name in ("bits", "window", "slice_axis") and name not in obeyed:
+            if isinstance(value, list):
+                value = ",".join(f"{each:g}" for each in value)
+            what = named(name, value)
+            raise RequestError(f"{what} says nothing of these {images}; leave it out")

@@ -112,6 +112,26 @@ def _data(array: np.ndarray, channels: Sequence[str]) -> np.ndarray:
     return data[:, :, :, np.newaxis]
 
 
+def array(content: bytes, most: int = 2**30) -> np.ndarray:
+    """Return the image or the volume in a file that ``NiftiWriter`` wrote, as the model made it.
+
+    (height, width, channels) or (depth, height, width, channels): a volume of one slice, which no
+    file tells from a slice, is one. No more than ``most`` bytes of it are unpacked.
+    """
+    nifti1 = require("nibabel.nifti1", extra="nifti", purpose="reading NIfTI files")
+    with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+        image = nifti1.Nifti1Image.from_bytes(file.read(most))
+    data: np.ndarray = np.asanyarray(image.dataobj)
+    if data.dtype == RGB:
+        data = np.ascontiguousarray(data)[..., np.newaxis].view(np.uint8)
+    elif data.ndim == 5:
+        data = data[:, :, :, 0]
+    else:
+        data = data[..., np.newaxis]
+    found: np.ndarray = data.transpose(2, 1, 0, 3)
+    return found[0] if len(found) == 1 else found
+
+
 def _place(
     header: Any,
     shape: Sequence[int],

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from medigan_hub import inputs
+from medigan_hub.catalogue import Catalogue
 from medigan_hub.dataset.header import HEADER
 from medigan_hub.errors import RequestError, shortened
 from medigan_hub.evaluation.sources import patients as belonging
@@ -14,9 +15,10 @@ from medigan_hub.evaluation.sources.base import ImageSet, Item
 from medigan_hub.evaluation.sources.data_sets import DataSet
 from medigan_hub.evaluation.sources.found import FoundImages
 from medigan_hub.evaluation.sources.models import MODEL, ModelImages
+from medigan_hub.evaluation.sources.samples import are_shared
 from medigan_hub.reading import Reading
 
-__all__ = ["ImageSet", "Item", "check_apart", "find"]
+__all__ = ["ImageSet", "Item", "check_apart", "find", "is_model"]
 
 
 def find(
@@ -24,6 +26,7 @@ def find(
     *,
     reading: Reading | None = None,
     count: int | None = None,
+    default: int = 1,
     patients: str | None = None,
     table: str | Path | None = None,
     wishes: Mapping[str, Any] | None = None,
@@ -32,8 +35,8 @@ def find(
 
     Parameters
     ----------
-    count
-        Samples of a model.
+    count, default
+        Samples of a model, and how many where nothing else says so.
     patients, table
         Whose images are; see ``patients.known``.
     wishes
@@ -49,7 +52,7 @@ def find(
     if isinstance(given, ImageSet):
         found = given
     elif isinstance(given, str) and given.startswith(MODEL):
-        found = ModelImages.of(given.removeprefix(MODEL), count, wishes or {})
+        found = ModelImages.of(given.removeprefix(MODEL), count, default, wishes or {})
     elif isinstance(given, (str, Path)) and (Path(given).expanduser() / HEADER).exists():
         found = DataSet.of(Path(given).expanduser(), str(given))
     else:
@@ -60,14 +63,35 @@ def find(
     return found
 
 
+def is_model(given: object) -> bool:
+    """Tell whether images are those of a model, which are made: ``model:NAME``.
+
+    Raises
+    ------
+    HubError
+        They are, and there is no such model, or it is not installed.
+    """
+    if not isinstance(given, str) or not given.startswith(MODEL):
+        return False
+    Catalogue().plugin(given.removeprefix(MODEL))
+    return True
+
+
 def check_apart(real: ImageSet, synthetic: ImageSet) -> None:
     """Make sure that no image is in both sets: else a distance would say nothing.
+
+    Of samples it is enough that both come of the same seed, and of all else that decides them.
 
     Raises
     ------
     RequestError
         One is; the message names it.
     """
+    if real.header and synthetic.header and are_shared(real.header, synthetic.header):
+        raise RequestError(
+            f"{real.title} and {synthetic.title} hold samples of one model with the same seed, "
+            f"{real.header['seed']}, which are the same images; make some with another seed"
+        )
     ours = {item.digest: item.name for item in real.items}
     shared = [item for item in synthetic.items if item.digest in ours]
     if len(shared) == len(synthetic) == len(real):

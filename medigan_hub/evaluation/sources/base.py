@@ -6,11 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """What is known of an image before it is read."""
 
@@ -18,10 +21,11 @@ class Item:
     """What it is called in a message: its file below the folder, or its place."""
     digest: str
     """Tells images apart by their content: of a file, its SHA-256, and which image in it."""
-    facts: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     """Columns: ``label``, conditions and labels by their names, ``patient``, and those of a CSV."""
     group: str = ""
-    """What images belong to that come together (a file, a DICOM series, a patient): never split."""
+    """What images belong to that come together (a file, a DICOM series, a patient): never split.
+    Empty: it stands for itself."""
 
 
 class ImageSet(ABC):
@@ -33,6 +37,8 @@ class ImageSet(ABC):
     """Whether a model made them, where that is known."""
     facts: Mapping[str, object] = MappingProxyType({})
     """What is recorded of the set beside: model, version, seed, how it was read."""
+    header: Mapping[str, Any] | None = None
+    """Of images that a model made: what decides them, as ``provenance.header`` says it."""
 
     @property
     @abstractmethod
@@ -57,6 +63,13 @@ class ImageSet(ABC):
         """What is to be known of the images, in words; all of it once they were read."""
         return ()
 
+    def learned(self) -> Mapping[str, Any] | None:
+        """Return what reading all images told of them, as JSON has it; None where nothing did."""
+        return None
+
+    def recall(self, learned: Mapping[str, Any]) -> None:  # noqa: B027 (most learn nothing)
+        """Take what an earlier reading ``learned``, in the place of reading them again."""
+
     def spacing(self, place: int) -> tuple[float, float] | None:
         """Return the distance of rows and of columns in mm, once the image was read.
 
@@ -73,4 +86,20 @@ def shown(array: np.ndarray, declared: Sequence[float]) -> np.ndarray:
     if array.dtype in (np.uint8, np.uint16) and tuple(declared) == (0, np.iinfo(array.dtype).max):
         return array
     low, high = declared
-    return (array.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+    values: np.ndarray = (array.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+    return np.asarray(np.clip(values, 0, 1))  # rounding may leave it
+
+
+def told(sample: Mapping[str, Any]) -> dict[str, str]:
+    """Return the facts of an image, of what a manifest says of its sample."""
+    known = {**sample.get("conditions", {}), **sample.get("labels", {})}
+    known |= {key: sample[key] for key in ("split", "input") if sample.get(key) is not None}
+    if "input" in known and sample.get("frame") is not None:
+        known["frame"] = sample["frame"]
+    return {key: str(value) for key, value in known.items() if np.ndim(value) == 0}
+
+
+def slices(sample: Item, depth: int) -> Iterator[Item]:
+    """Yield the images of a sample that is a volume so deep: they belong together."""
+    for n in range(depth):
+        yield Item(f"{sample.name} (frame {n})", f"{sample.digest}:{n}", sample.facts, sample.group)

@@ -4,48 +4,58 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import tarfile
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from medigan_hub import inputs
 from medigan_hub.dataset import header, manifest
-from medigan_hub.errors import RequestError, named
-from medigan_hub.evaluation.sources.base import ImageSet, Item, shown
+from medigan_hub.errors import RequestError, named, shortened
+from medigan_hub.evaluation.sources.base import Item, told
 from medigan_hub.evaluation.sources.found import ahead
+from medigan_hub.evaluation.sources.samples import Samples
 from medigan_hub.files import open_inside
+from medigan_hub.hashes import sha256_inside
+from medigan_hub.inputs import decoders
+from medigan_hub.reading import Reading
+from medigan_hub.writers import nifti
 
 MAX_FILE_BYTES = 2**30
 """Of a file, or a member of a shard, that is read as a whole."""
 
 
-class DataSet(ImageSet):
+class _File(NamedTuple):
+    """Where an image is."""
+
+    path: str
+    sha256: str
+    member: str | None
+
+
+class DataSet(Samples):
     """What a finished data set of the hub holds of its first image output.
 
-    Every file is held against the manifest when it is read.
+    Every file is held against the manifest when it is read, as the manifest was against the seal.
     """
-
-    is_synthetic = True
 
     def __init__(
         self, folder: Path, title: str, document: Mapping[str, Any], output: Mapping[str, Any]
     ) -> None:
-        self.title = title
-        self.facts = {
-            key: document.get(key) for key in ("model", "version", "seed", "weights_sha256")
-        }
+        super().__init__(title, document, output)
         self._folder = folder
-        self._output = output
-        self._rows = list(manifest.rows(folder, manifest.MANIFEST))
-        count = document.get("count")
-        if len(self._rows) != count or any(
-            output["name"] not in row["files"] for row in self._rows
-        ):
+        self._members: dict[str, Mapping[str, tuple[int, int]]] = {}
+        self._samples: list[Item] = []
+        self._files: list[_File] = []
+        for row in manifest.rows(folder, manifest.MANIFEST):
+            file = row["files"].get(output["name"])
+            if file is not None:
+                self._files.append(_File(file["path"], file["sha256"], file.get("member")))
+                self._samples.append(_sample(row, self._files[-1]))
+        if not self._files or len(self._files) != document.get("count"):
             raise RequestError(f"the manifest of {title} is not whole; see medigan verify {title}")
 
     @classmethod
@@ -67,74 +77,101 @@ class DataSet(ImageSet):
                 f"the data set {title} is not finished; go on with the command that made it and "
                 f"{named('resume', True)}"
             )
+        sums = {header.HEADER: header.digest(found.document)}
+        sums[manifest.MANIFEST] = sha256_inside(folder, manifest.MANIFEST) or ""
+        for name, digest in sums.items():
+            if found.seal.get(name) != digest:
+                raise RequestError(
+                    f"{name} of {title} is not what was written; see medigan verify {title}"
+                )
         outputs = [each for each in found.document.get("outputs", ()) if each["kind"] == "image"]
         if not outputs:
             raise RequestError(f"the data set {title} holds no images; name another one")
         return cls(folder, title, found.document, outputs[0])
 
-    @cached_property
-    def items(self) -> Sequence[Item]:
-        """What is known of each image, without reading it."""
-        return [self._item(row) for row in self._rows]
-
-    def _item(self, row: manifest.Row) -> Item:
-        file = row["files"][self._output["name"]]
-        told = {**row.get("conditions", {}), **row.get("labels", {})}
-        facts = {key: str(value) for key, value in told.items() if np.ndim(value) == 0}
-        if row.get("split") is not None:
-            facts["split"] = str(row["split"])
-        given = row.get("input")
-        if isinstance(given, str):
-            facts["input"] = given
-            if row.get("frame") is not None:
-                facts["frame"] = str(row["frame"])
-        name = file.get("member") or file["path"]
-        return Item(name, file["sha256"], facts, group=name if given is None else str(given))
+    @property
+    def samples(self) -> Sequence[Item]:
+        return self._samples
 
     @cached_property
     def key(self) -> str:
         """SHA-256 of all that decides the images."""
-        told = hashlib.sha256(str(self._output["name"]).encode())
-        for item in self.items:
-            told.update(item.digest.encode() + b"\n")
-        return told.hexdigest()
+        known = hashlib.sha256(json.dumps(self._output, sort_keys=True).encode())
+        for item in self._samples:
+            known.update(item.digest.encode() + b"\n")
+        return known.hexdigest()
 
-    def images(self, start: int = 0) -> Iterator[np.ndarray]:
-        yield from ahead(self._read, range(start, len(self._rows)))
-
-    def spacing(self, place: int) -> tuple[float, float] | None:
-        declared = self._output.get("spacing_mm")
-        return (declared[0], declared[1]) if declared and len(declared) == 2 else None
+    def arrays(self, start: int) -> Iterator[np.ndarray]:
+        yield from ahead(self._read, range(start, len(self._files)))
 
     def _read(self, place: int) -> np.ndarray:
-        file = self._rows[place]["files"][self._output["name"]]
-        name = file["path"]
+        file = self._files[place]
+        name = file.member or file.path
         content = self._content(file)
-        if hashlib.sha256(content).hexdigest() != file["sha256"]:
+        if hashlib.sha256(content).hexdigest() != file.sha256:
             raise RequestError(
                 f"{name} of {self.title} is not what was written; see medigan verify {self.title}"
             )
-        suffix = (file.get("member") or name).partition(".")[2].rpartition(".")[2]
-        if name.endswith(".npz") or suffix == "npy":
-            with np.load(io.BytesIO(content), allow_pickle=False) as held:
-                array = held if isinstance(held, np.ndarray) else held[self._output["name"]]
-                return shown(array, self._output["range"])
-        # Decoders read files.
-        with tempfile.NamedTemporaryFile(suffix=f".{suffix}") as stream:
-            stream.write(content)
-            stream.flush()
-            return inputs.read(stream.name)
+        with decoders.faults_in_words(self._folder / name):
+            array = self._decoded(name, content)
+        wanted = self._output["shape"]
+        if len(wanted) == 4 and array.ndim == 3:
+            array = array[np.newaxis]  # which NIfTI does not tell from a slice
+        if len(array.shape) != len(wanted) or any(
+            side not in (None, found) for side, found in zip(wanted, array.shape, strict=True)
+        ):
+            raise RequestError(
+                f"{name} of {self.title} has the shape {array.shape}, and the data set declares "
+                f"{shortened(wanted)}; see medigan verify {self.title}"
+            )
+        return array
 
-    def _content(self, file: Mapping[str, Any]) -> bytes:
-        stream = open_inside(self._folder, file["path"])
+    def _decoded(self, name: str, content: bytes) -> np.ndarray:
+        """Return the values in a file as the model made them, whatever is black and white."""
+        if name.endswith(".npy"):
+            return np.asarray(np.load(io.BytesIO(content), allow_pickle=False))
+        if name.endswith(".npz"):
+            with np.load(io.BytesIO(content), allow_pickle=False) as held:
+                return np.asarray(held[self._output["name"]])
+        if name.endswith(".nii.gz"):
+            return nifti.array(content)
+        if name.endswith(".png"):
+            from PIL import Image
+
+            with Image.open(io.BytesIO(content)) as picture:
+                pixels = np.asarray(picture)
+        else:
+            opened = decoders.opened(self._folder / name, Reading())
+            pixels = decoders.picture(opened, 0, Reading()).pixels
+        return pixels if pixels.ndim > 2 else pixels[:, :, np.newaxis]
+
+    def _content(self, file: _File) -> bytes:
+        stream = open_inside(self._folder, file.path)
         if stream is None:
             raise RequestError(
-                f"{file['path']} of {self.title} is missing; see medigan verify {self.title}"
+                f"{file.path} of {self.title} is missing; see medigan verify {self.title}"
             )
         with stream:
-            if "member" not in file:
+            if file.member is None:
                 return stream.read(MAX_FILE_BYTES)
-            with tarfile.open(fileobj=stream) as archive:
-                held = archive.extractfile(file["member"])
-                assert held is not None  # noqa: S101
-                return held.read(MAX_FILE_BYTES)
+            place, size = self._within(file, stream)
+            stream.seek(place)
+            return stream.read(min(size, MAX_FILE_BYTES))
+
+    def _within(self, file: _File, stream: BinaryIO) -> tuple[int, int]:
+        """Return where in a shard a member is, and how long."""
+        if file.path not in self._members:
+            try:
+                with tarfile.open(fileobj=stream) as archive:
+                    found = {each.name: (each.offset_data, each.size) for each in archive}
+            except tarfile.TarError:
+                found = {}
+            self._members = {file.path: found}  # of one shard at a time
+        return self._members[file.path].get(file.member or "", (0, 0))
+
+
+def _sample(row: manifest.Row, file: _File) -> Item:
+    name = file.member or file.path
+    inputs = row.get("inputs") or {"": row.get("input")}
+    group = next(iter(inputs.values())) or name
+    return Item(name, file.sha256, told(row), str(group))

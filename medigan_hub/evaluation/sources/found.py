@@ -6,17 +6,18 @@ import hashlib
 import json
 import os
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
-from medigan_hub.errors import listed
+from medigan_hub.errors import RequestError, listed, shortened
 from medigan_hub.evaluation.sources.base import ImageSet, Item
 from medigan_hub.hashes import sha256_once
-from medigan_hub.inputs import Images
+from medigan_hub.inputs import Images, decoders
 
 THREADS = min(4, os.cpu_count() or 1)
 AHEAD = 4 * THREADS
@@ -34,6 +35,7 @@ class FoundImages(ImageSet):
         self.facts = {"reading": found.reading.asked} if found.reading.asked else {}
         self._found = found
         self._sizes: Counter[tuple[int, ...]] = Counter()
+        self._recalled: Mapping[str, Any] | None = None
 
     @cached_property
     def items(self) -> Sequence[Item]:
@@ -48,7 +50,8 @@ class FoundImages(ImageSet):
             digest = hashlib.sha256(f"{image.dtype} {image.shape}".encode() + image.tobytes())
             content = digest.hexdigest()
         else:
-            content = sha256_once(path)
+            with decoders.faults_in_words(path):
+                content = sha256_once(path)
         label = found.label(place)
         return Item(
             found.name(place),
@@ -68,15 +71,35 @@ class FoundImages(ImageSet):
     def images(self, start: int = 0) -> Iterator[np.ndarray]:
         places = range(start, len(self._found))
         every = ahead(self._read, places) if self._found.are_files else map(self._read, places)
-        yield from every
+        for image in every:
+            self._sizes[image.shape] += 1
+            yield image
 
     def _read(self, place: int) -> np.ndarray:
         image = self._found[place]
-        self._sizes[image.shape] += 1
+        path = self._found.path(place)
+        if path is not None:
+            with decoders.faults_in_words(path):
+                is_same = self.items[place].digest.startswith(sha256_once(path))
+            if not is_same:
+                raise RequestError(
+                    f"{shortened(self._found.name(place))} of {self.title} has changed since the "
+                    "work began; start again"
+                )
         return image
+
+    def learned(self) -> Mapping[str, Any]:
+        if self._recalled is not None:
+            return self._recalled
+        return {"notes": list(self.notes), "obeyed": sorted(self._found.obeyed)}
+
+    def recall(self, learned: Mapping[str, Any]) -> None:
+        self._recalled = learned
 
     @property
     def notes(self) -> Sequence[str]:
+        if self._recalled is not None:
+            return list(self._recalled["notes"])
         words = [f"{self.title}: {'; '.join(self._found.notes)}"] if self._found.notes else []
         if len(self._sizes) > 1:
             sizes = [
@@ -101,9 +124,8 @@ def unit(images: Images, place: int) -> str:
     return images.group(place)
 
 
-def ahead(read: object, places: Sequence[int]) -> Iterator[np.ndarray]:
+def ahead(read: Callable[[int], np.ndarray], places: Sequence[int]) -> Iterator[np.ndarray]:
     """Yield what is read of each place, in their order; several are read at a time."""
-    assert callable(read)  # noqa: S101 (for the type)
     rest = iter(places)
     for place in islice(rest, 1):
         yield read(place)  # alone: what all images decide together is decided once

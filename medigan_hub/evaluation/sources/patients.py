@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +17,8 @@ from medigan_hub.errors import RequestError, listed, named, shortened
 from medigan_hub.evaluation.sources.base import ImageSet, Item
 
 PATIENT = "patient"
+FRAME = re.compile(r"(?s)(.*) \(frame [0-9]+\)")
+"""The name of an image that is not alone in its file."""
 
 
 class _Known(ImageSet):
@@ -22,6 +26,7 @@ class _Known(ImageSet):
 
     def __init__(self, images: ImageSet, items: Sequence[Item]) -> None:
         self.title, self.facts, self.is_synthetic = images.title, images.facts, images.is_synthetic
+        self.header = images.header
         self._images, self._items = images, items
 
     @property
@@ -40,6 +45,12 @@ class _Known(ImageSet):
     @property
     def notes(self) -> Sequence[str]:
         return self._images.notes
+
+    def learned(self) -> Mapping[str, Any] | None:
+        return self._images.learned()
+
+    def recall(self, learned: Mapping[str, Any]) -> None:
+        self._images.recall(learned)
 
     def spacing(self, place: int) -> tuple[float, float] | None:
         return self._images.spacing(place)
@@ -64,7 +75,8 @@ def known(images: ImageSet, patients: str | None, table: str | Path | None) -> I
     items = list(images.items)
     if table is not None:
         rows = _read(Path(table))
-        items = [_with(item, rows, table) for item in items]
+        bare = Counter(name.rpartition("/")[2] for name in {_file(item) for item in items})
+        items = [_with(item, rows, bare, table) for item in items]
     if patients is not None:
         columns = set.intersection(*({*item.facts} for item in items))
         if patients in columns:
@@ -98,8 +110,26 @@ def _matched(items: Sequence[Item], pattern: str, columns: set[str]) -> Iterator
         yield item, found[1]
 
 
-def _with(item: Item, rows: Mapping[str, Mapping[str, str]], table: str | Path) -> Item:
-    row = rows.get(item.name) or rows.get(item.name.rpartition("/")[2])
+def _file(item: Item) -> str:
+    """Return the file of an image, which may hold others."""
+    framed = FRAME.fullmatch(item.name)
+    return framed[1] if framed else item.name
+
+
+def _with(
+    item: Item, rows: Mapping[str, Mapping[str, str]], bare: Mapping[str, int], table: str | Path
+) -> Item:
+    """Return an image with what its row says; ``bare`` counts files by name without folder."""
+    file = _file(item)
+    alone = file.rpartition("/")[2]
+    row = rows.get(item.name) or rows.get(file)
+    if row is None and alone in rows:
+        if bare[alone] > 1:
+            raise RequestError(
+                f"{table} says {alone}, and several files are called so; write the folder before "
+                f"it, as {shortened(file)}"
+            )
+        row = rows[alone]
     if row is None:
         raise RequestError(f"{table} says nothing of {shortened(item.name)}; add a row")
     return replace(item, facts={**item.facts, **row})
@@ -110,14 +140,19 @@ def _read(path: Path) -> Mapping[str, Mapping[str, str]]:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream)
             columns = list(reader.fieldnames or ())
-            if len(columns) < 2:
+            if len(columns) < 2 or len({*columns}) < len(columns):
                 raise RequestError(
-                    f"{path} is no table: give a first line with names of columns, the first "
-                    "of which is that of the files"
+                    f"{path} is no table: give a first line with names of columns, all of them "
+                    "different, the first of which is that of the files"
                 )
             found: dict[str, Mapping[str, str]] = {}
             for row in reader:
                 name = str(row[columns[0]])
+                if None in row:
+                    raise RequestError(
+                        f"{path} has more cells than columns in the row of {shortened(name)}; put "
+                        "text with commas in quotes"
+                    )
                 if name in found:
                     raise RequestError(f"{path} has two rows of {shortened(name)}; leave one out")
                 found[name] = {each: row[each] or "" for each in columns[1:]}
