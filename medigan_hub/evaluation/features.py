@@ -228,14 +228,11 @@ def _features(
     for start in range(0, len(prepared), extractor.batch):
         part = prepared[start : start + extractor.batch]
         try:
-            rows = np.asarray(extractor.features(part))
+            with _naming(images, first + start, len(part)):
+                rows = np.asarray(extractor.features(part))
         except ImageError as error:
             name = images.items[first + start + error.place].name
             raise RequestError(f"{shortened(name)} {error.reason}") from error
-        except RequestError as error:
-            names = [images.items[first + start + n].name for n in range(len(part))]
-            which = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
-            raise RequestError(f"{which}: {error}") from error
         if rows.shape != (len(part), *extractor.shape):
             raise PluginError(
                 f"the extractor {extractor.name} returned features of the shape {rows.shape} for "
@@ -260,10 +257,12 @@ def _batches(
         for place in range(start, len(images) + size, size):
             batch = Batch([[] for _ in entries])
             for image in islice(every, size):
-                batch.count += 1
                 for entry, count, prepared in zip(entries, done, batch.prepared, strict=True):
-                    if count <= place:
+                    if count > place:
+                        continue
+                    with _naming(images, place + batch.count):
                         prepared.append(entry.preparation(image, entry.extractor))
+                batch.count += 1
             if not batch.count:
                 return
             yield batch
@@ -304,6 +303,19 @@ def _ahead(batches: Generator[Batch, None, None]) -> Generator[Batch, None, None
     finally:
         over.set()
         thread.join()
+
+
+@contextmanager
+def _naming(images: ImageSet, place: int, count: int = 1) -> Iterator[None]:
+    """Say which images an error is about that does not know them."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except RequestError as error:
+        first, last = (shortened(images.items[n].name) for n in (place, place + count - 1))
+        which = first if count == 1 else f"{first} to {last}"
+        raise RequestError(f"{which}: {error.args[0]}") from error
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from medigan_hub._version import __version__
-from medigan_hub.errors import RequestError, listed, named, shortened, whole_number
+from medigan_hub.errors import RequestError, listed, named, require, shortened, whole_number
 from medigan_hub.evaluation import extractors, features, intervals, paired, sources
 from medigan_hub.evaluation import metrics as known_metrics
 from medigan_hub.evaluation.extractors import Extractor
@@ -136,6 +136,7 @@ def evaluate(
     """
     seed = whole_number("the seed", wishes.get("seed", 0), 0, 2**64 - 1)
     plans = planned(metrics, chosen(given, weights or {}))
+    require("scipy", extra="evaluation", purpose="judging images")
     preparations = _preparations(normalize, protocol)
     for plan in plans:
         missing = plan.extractor.missing()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -39,7 +40,8 @@ class ArraySet(ImageSet):
 
     @property
     def key(self) -> str:
-        return ""
+        told = [(name, image.shape, image.tobytes().hex()) for name, image in self._images.items()]
+        return hashlib.sha256(repr(told).encode()).hexdigest()
 
     def images(self, start: int = 0) -> Iterator[np.ndarray]:
         self.opened += 1
