@@ -89,6 +89,8 @@ def planned(metrics: Sequence[str], given: Sequence[Extractor]) -> list[Plan]:
         Plan(extractor, tuple(metric for metric in asked if _fits(metric, extractor)))
         for extractor in chosen
     ]
+    if not given:  # the usual ones, and those that a metric brought along
+        return [plan for plan in plans if plan.metrics]
     for plan in plans:
         if not plan.metrics:
             fit = [

@@ -33,8 +33,11 @@ def real(tmp_path):
     return folder
 
 
+SYNTHETIC = "Synthetic images (without any, the model makes them)"
+
+
 def files(tab, label):
-    return tab.locator(".block").filter(has=tab.page.get_by_text(label)).last
+    return tab.locator(".block").filter(has=tab.page.get_by_text(label, exact=True)).last
 
 
 def judge(tab):
@@ -73,7 +76,7 @@ def test_two_uploads_are_held_against_each_other(tab, real, tmp_path):
     for path in noise:
         PIL.Image.fromarray(rng.integers(0, 255, (32, 32), np.uint8)).save(path)
     upload(files(tab, "Real images"), *sorted(real.iterdir()))
-    upload(files(tab, "Synthetic images"), *noise)
+    upload(files(tab, SYNTHETIC), *noise)
     judge(tab)
     tab.locator("#figures svg").first.wait_for()
     assert "12 synthetic images by a model that is not known" in (
