@@ -15,7 +15,7 @@ from medigan_hub.cli.arguments import Json
 from medigan_hub.cli.knobs import with_knobs
 from medigan_hub.cli.progress import progress_bar
 from medigan_hub.errors import OutputError
-from medigan_hub.files import can_be_made, write_atomically
+from medigan_hub.files import can_be_made, check_replaceable, write_atomically
 from medigan_hub.hub import Hub
 from medigan_hub.terminal import console, print_json
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from medigan_hub.generation import Knobs
 
 CASES = "cases.csv"
+PICTURE = "evaluation.svg"
 NOT_OF_THE_FIGURES = {"--write-metadata": 1, "--output": 1, "-o": 1, "--json": 0}
 """Options, and the values that follow them, which decide no figure."""
 
@@ -165,10 +166,17 @@ def evaluate(
 
     if masks is not None and not paired:
         raise typer.BadParameter("--mask goes with --paired: it says where pairs are compared")
-    if output is not None and (output.is_file() or not can_be_made(output / results.FILE)):
-        raise OutputError(f"{output} can't be written into; name another folder")
+    # Whatever is to be written is looked at before the work.
+    if output is not None:
+        if output.is_file() or not can_be_made(output / results.FILE):
+            raise OutputError(f"{output} can't be written into; name another folder")
+        for name in (results.FILE, PICTURE, CASES):
+            check_replaceable(output / name)
     if write_metadata is not None:
-        metadata.load(write_metadata)  # before the work
+        metadata.load(write_metadata)
+        check_replaceable(write_metadata)
+        if not can_be_made(write_metadata):
+            raise OutputError(f"{write_metadata} can't be written; copy it to a folder of yours")
     wishes: dict[str, Any] = {
         **arguments.wishes(inputs or [], condition, None, option),
         "seed": seed,
@@ -215,7 +223,7 @@ def evaluate(
     console(pipe_width=100).print(drawn(found))
     if output is not None:
         also = f" and {CASES}" if paired else ""
-        print(f"\nthe figures are in {output}: evaluation.json, evaluation.svg{also}")
+        print(f"\nthe figures are in {output}: {results.FILE}, {PICTURE}{also}")
 
 
 def _weights(texts: list[str] | None, extractors: Sequence[str] | None) -> dict[str, str]:
@@ -236,7 +244,7 @@ def _save(found: Evaluation, folder: Path) -> None:
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / "evaluation.svg", picture.svg(found).encode())
+        write_atomically(folder / PICTURE, picture.svg(found).encode())
     except OSError as error:
         raise OutputError(f"{folder} can't be written: {error.strerror}") from error
     found.save(folder)

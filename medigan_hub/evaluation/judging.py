@@ -565,11 +565,18 @@ def _notes(
     """Say what is to be known with the figures."""
     notes = [note for plan in plans for note in plan.extractor.notes]
     notes += [note for each in sets for note in each.notes]
-    if any(figure.low is None for figure in figures):
+    if any(each.low is None and not each.groups and not each.biased for each in figures):
         notes.append(
-            "without an interval where there are too few groups of images to tell it: "
+            "without an interval where there are too few images, or groups of them, to tell it: "
             "images of one patient, file or series are left out together"
         )
     if not splits:
         notes.append("without a baseline: the real images are all of one patient, file or series")
+    elif any(each.baseline is None for each in figures):
+        notes.append("without a baseline where a part of the real images is too few for a metric")
+    for each in sets:
+        twice = len(each) - len({item.digest for item in each.items})
+        if twice:
+            images = "image" if twice == 1 else "images"
+            notes.append(f"{each.title} holds {twice} {images} more than once")
     return tuple(dict.fromkeys(notes))

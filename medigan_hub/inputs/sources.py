@@ -136,7 +136,8 @@ class _Finder:
                     f"{path} does not exist; name an image file or a folder of images"
                 )
             if path.is_dir():
-                return self._of_folder(path)
+                with decoders.formats_kept():
+                    return self._of_folder(path)
             try:
                 part = _part(decoders.opened(path, self._reading), path.name)
                 return [replace(part, is_named=True)]

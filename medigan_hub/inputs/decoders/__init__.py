@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,6 +43,8 @@ OWN = (
 )
 SUFFIXES = tuple(dict.fromkeys(suffix for decoder in OWN for suffix in decoder.suffixes))
 """Suffixes of the formats that the hub reads by itself; see ``suffixes``."""
+
+_kept: ContextVar[tuple[Decoder, ...] | None] = ContextVar("formats", default=None)
 
 
 class Opened(NamedTuple):
@@ -155,7 +158,20 @@ def _start(path: Path) -> bytes:
         return stream.read(HEAD_BYTES)
 
 
+@contextmanager
+def formats_kept() -> Iterator[None]:
+    """Look for installed formats once within the block, and not again for each of many files."""
+    token = _kept.set(tuple(_known()))
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+
+
 def _known() -> Iterable[Decoder]:
+    kept = _kept.get()
+    if kept is not None:
+        return kept
     here = sys.modules[__name__]
     return plugins.registered(here, "register_decoders", "format", _format).values()
 
