@@ -273,6 +273,7 @@ class Network(lightning.LightningModule):
 def main():
     hub = Hub()
     model = "fastgan-brain-mri"
+    torch.manual_seed(0)
     network = Network()
     for loader in (
         hub.dataloader(model, 64, batch_size=8, shuffle=True, num_workers=2),
