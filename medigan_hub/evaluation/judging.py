@@ -23,6 +23,7 @@ from medigan_hub.evaluation import extractors, features, intervals, paired, sour
 from medigan_hub.evaluation import metrics as known_metrics
 from medigan_hub.evaluation.extractors import Extractor
 from medigan_hub.evaluation.metrics import Groups, Metric
+from medigan_hub.evaluation.metrics.base import BLOCK
 from medigan_hub.evaluation.paired import PairedResult
 from medigan_hub.evaluation.preparation import NORMALIZE, PROTOCOLS, Preparation
 from medigan_hub.evaluation.results import Baseline, Evaluation, Figure
@@ -483,10 +484,11 @@ def scaled(real: np.ndarray, synthetic: np.ndarray, scaling: str) -> tuple[np.nd
     width = high - low
     width = np.where(width > 0, width, real.std(axis=0, dtype=np.float64))
     width = np.where(width > 0, width, 1)
-    ours, theirs = (
-        np.clip((rows - middle) / width, -ROBUST, ROBUST).astype(np.float32)
-        for rows in (real, synthetic)
-    )
+    ours, theirs = (np.empty(rows.shape, np.float32) for rows in (real, synthetic))
+    for rows, found in ((real, ours), (synthetic, theirs)):
+        for start in range(0, len(rows), BLOCK):
+            part = (rows[start : start + BLOCK] - middle) / width
+            found[start : start + BLOCK] = np.clip(part, -ROBUST, ROBUST)
     return ours, theirs
 
 
