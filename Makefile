@@ -72,6 +72,7 @@ benchmark: $(VENV)/models ## Measure how fast the hub is
 	$(BIN)/python benchmarks/inputs.py
 	$(BIN)/python benchmarks/extractors.py
 	$(BIN)/python benchmarks/app.py
+	$(BIN)/python benchmarks/evaluation.py
 	$(BIN)/python benchmarks/metrics.py
 	$(BIN)/python benchmarks/intervals.py
 

@@ -31,7 +31,7 @@ PUBLISHED = "published with the model"
 """Origin of images that come with the weights."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Part:
     """Images that come together: of one file, or one object that a caller gave."""
 
@@ -94,6 +94,8 @@ class _Set:
     seen: dict[int, Seen] = field(default_factory=dict)
     checked: dict[int, Checked] = field(default_factory=dict)
     told: bool = False
+    alike: dict[Seen, Seen] = field(default_factory=dict)
+    """What is known of images that differ in nothing of it, once: there may be many."""
 
     def __post_init__(self) -> None:
         self.ends = list(accumulate(part.count for part in self.parts))
@@ -140,7 +142,7 @@ class _Set:
             image = levels.shown(picture, name, self.reading, self.scale)
             self.tell(self.scale.words(len(self), advice=True))
         assert image is not None  # noqa: S101 (for the type: with a scale there is one)
-        self.seen[position] = Seen(
+        seen = Seen(
             str(image.dtype),
             (image.shape[0], image.shape[1]),
             picture.spacing,
@@ -148,6 +150,7 @@ class _Set:
             levels.wishes_obeyed(picture, self.reading),
             is_scaled,
         )
+        self.seen[position] = self.alike.setdefault(seen, seen)
         return image
 
     def tell(self, words: Sequence[str]) -> None:
