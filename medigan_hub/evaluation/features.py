@@ -22,12 +22,13 @@ from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 
-from medigan_hub.errors import OutputError, PluginError, RequestError, shortened
+from medigan_hub.errors import HubError, OutputError, PluginError, RequestError, shortened
 from medigan_hub.evaluation.extractors import Extractor
 from medigan_hub.evaluation.extractors.base import ImageError
 from medigan_hub.evaluation.preparation import Preparation
 from medigan_hub.evaluation.sources import ImageSet
 from medigan_hub.files import cache_folder, write_atomically
+from medigan_hub.hashes import sha256_of, sha256_once
 from medigan_hub.locks import locked
 
 FOLDER = "evaluation"
@@ -136,6 +137,7 @@ class _Entry:
         name = hashlib.sha256(json.dumps(told).encode()).hexdigest()
         self.path = cache_folder() / FOLDER / f"{name}.npy"
         self._part = self.path.with_suffix(".part")
+        self._sum = self.path.with_suffix(".sha256")
         self._width = 4 * int(np.prod(extractor.shape))
         stream = io.BytesIO()
         head: dict[str, Any] = {"descr": "<f4", "fortran_order": False, "shape": self.shape}
@@ -151,7 +153,14 @@ class _Entry:
             size = self.path.stat().st_size
         except OSError:
             return False
-        return head == self._head and size == len(head) + self.shape[0] * self._width
+        is_whole = head == self._head and size == len(head) + self.shape[0] * self._width
+        return is_whole and self._is_as_written()
+
+    def _is_as_written(self) -> bool:
+        try:
+            return self._sum.read_text() == sha256_once(self.path)
+        except OSError:
+            return False
 
     def rows(self) -> np.ndarray:
         """Return the features."""
@@ -182,6 +191,7 @@ class _Entry:
 
     def finish(self) -> None:
         """Give the file the name of a complete one."""
+        self._sum.write_text(sha256_of(self._part))
         self._part.replace(self.path)
 
 
@@ -316,6 +326,15 @@ def _naming(images: ImageSet, place: int, count: int = 1) -> Iterator[None]:
         first, last = (shortened(images.items[n].name) for n in (place, place + count - 1))
         which = first if count == 1 else f"{first} to {last}"
         raise RequestError(f"{which}: {error.args[0]}") from error
+    except HubError:
+        raise
+    except Exception as error:  # of an extractor of somebody else's
+        first, last = (shortened(images.items[n].name) for n in (place, place + count - 1))
+        which = first if count == 1 else f"{first} to {last}"
+        raise PluginError(
+            f"{which} can't be described: {type(error).__name__}: {shortened(error)}; tell the "
+            "extractor's authors"
+        ) from error
 
 
 @contextmanager

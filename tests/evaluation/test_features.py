@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medigan_hub import HubNote, OutputError, PluginError, RequestError
+from medigan_hub import HubError, HubNote, OutputError, PluginError, RequestError
 from medigan_hub.evaluation import features, sources
 from medigan_hub.evaluation.extractors.base import ImageError
 from medigan_hub.evaluation.preparation import Preparation
@@ -125,7 +125,7 @@ def test_whatever_decides_features_tells_them_apart(
     assert len(entries(own_cache)) == 2
 
 
-class StopError(Exception):
+class StopError(HubError):
     """What an extractor raises at some image."""
 
 
@@ -359,3 +359,22 @@ def test_what_nobody_reads_goes_where_there_is_much(own_cache, monkeypatch):
     assert len(entries(own_cache)) == 2
     features.of(new, [(Means(), PLAIN)])
     assert len(entries(own_cache)) == 3
+
+
+def test_a_byte_that_changed_in_the_cache_is_not_believed(found, wanted, own_cache):
+    features.of(found, [(Means(), PLAIN)])
+    (entry,) = entries(own_cache)
+    content = bytearray(entry.read_bytes())
+    content[-1] ^= 1
+    entry.write_bytes(content)
+    (rows,) = features.of(found, [(Means(), PLAIN)])
+    np.testing.assert_allclose(rows, wanted, rtol=1e-6)
+
+
+def test_an_extractor_that_fails_is_told_with_the_image(found):
+    class Failing(Means):
+        def features(self, images):
+            raise ZeroDivisionError("of its own")
+
+    with pytest.raises(PluginError, match=r"0\.png.* can't be described: ZeroDivisionError"):
+        features.of(found, [(Failing(), PLAIN)])

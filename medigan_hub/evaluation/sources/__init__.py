@@ -8,7 +8,7 @@ from typing import Any
 
 from medigan_hub import inputs
 from medigan_hub.catalogue import Catalogue
-from medigan_hub.dataset.header import HEADER
+from medigan_hub.dataset import header, manifest
 from medigan_hub.errors import RequestError, shortened
 from medigan_hub.evaluation.sources import patients as belonging
 from medigan_hub.evaluation.sources.base import ImageSet, Item
@@ -53,7 +53,7 @@ def find(
         found = given
     elif isinstance(given, str) and given.startswith(MODEL):
         found = ModelImages.of(given.removeprefix(MODEL), count, default, wishes or {})
-    elif isinstance(given, (str, Path)) and (Path(given).expanduser() / HEADER).exists():
+    elif isinstance(given, (str, Path)) and is_data_set(given):
         found = DataSet.of(Path(given).expanduser(), str(given))
     else:
         title = str(given) if isinstance(given, (str, Path)) else "images given in Python"
@@ -61,6 +61,21 @@ def find(
     if patients is not None or table is not None:
         found = belonging.known(found, patients, table)
     return found
+
+
+def is_data_set(given: str | Path) -> bool:
+    """Tell whether a path is that of a data set of the hub, be it damaged.
+
+    Other programs have a ``dataset.json``, too: beside images it is none of ours.
+    """
+    try:
+        folder = Path(given).expanduser()
+        if not (folder / header.HEADER).is_file():
+            return False
+        names = (manifest.MANIFEST, manifest.UNFINISHED)
+        return header.read(folder) is not None or any((folder / each).exists() for each in names)
+    except (OSError, ValueError, RuntimeError):  # whoever looks for images there says why
+        return False
 
 
 def is_model(given: object) -> bool:

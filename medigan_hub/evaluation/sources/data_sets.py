@@ -72,6 +72,11 @@ class DataSet(Samples):
             raise RequestError(
                 f"{title} holds no data set that can be read: medigan verify {title}"
             )
+        if found.document.get("format") == header.CACHE:
+            raise RequestError(
+                f"{title} is where a data loader keeps samples, and no data set; make one with "
+                "medigan generate"
+            )
         if not found.seal:
             raise RequestError(
                 f"the data set {title} is not finished; go on with the command that made it and "

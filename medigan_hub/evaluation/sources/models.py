@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,9 @@ class ModelImages(Samples):
         super().__init__(f"{MODEL}{model.name}", provenance.header(request), output)
         self._plugin = plugin
         self._request = request
-        self._told = json.dumps(self.header, sort_keys=True, default=str)
+        # The weights with their addresses: the hash of what is fetched is not known before.
+        decided = {**(self.header or {}), "weights": model.document["weights"]}
+        self._told = json.dumps(decided, sort_keys=True, default=str)
 
     @classmethod
     def of(
@@ -76,7 +79,9 @@ class ModelImages(Samples):
         return hashlib.sha256(f"{self._told} {self._output['name']}".encode()).hexdigest()
 
     def arrays(self, start: int) -> Iterator[np.ndarray]:
-        request = generation.ready(self._plugin, self._request.rest(start))
+        # From the beginning of a batch on, as pixels may be rounded with others beside them.
+        begun = start - start % self._request.execution.batch_size
+        request = generation.ready(self._plugin, self._request.rest(begun))
         with closing(generation.stream(self._plugin, request)) as batches:  # type: ignore[type-var]
-            for batch in batches:
-                yield from batch.arrays[self._output["name"]]
+            every = (array for batch in batches for array in batch.arrays[self._output["name"]])
+            yield from islice(every, start - begun, None)

@@ -17,6 +17,8 @@ from medigan_hub.errors import RequestError, listed, named, shortened
 from medigan_hub.evaluation.sources.base import ImageSet, Item
 
 PATIENT = "patient"
+SEPARATORS = ",;\t"
+"""Between columns, as programs of different countries write them."""
 FRAME = re.compile(r"(?s)(.*) \(frame [0-9]+\)")
 """The name of an image that is not alone in its file."""
 
@@ -138,7 +140,9 @@ def _with(
 def _read(path: Path) -> Mapping[str, Mapping[str, str]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
+            first = stream.readline()
+            stream.seek(0)
+            reader = csv.DictReader(stream, delimiter=max(SEPARATORS, key=first.count))
             columns = list(reader.fieldnames or ())
             if len(columns) < 2 or len({*columns}) < len(columns):
                 raise RequestError(

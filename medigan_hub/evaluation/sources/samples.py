@@ -14,6 +14,7 @@ from medigan_hub.evaluation.sources.base import ImageSet, Item, shown, slices
 
 RECORDED = ("model", "version", "seed", "weights_sha256")
 """What is recorded of a set, of its header."""
+WEIGHTS = "weights_sha256"
 DECIDING = (*RECORDED, "conditions", "latents_sha256", "options")
 
 
@@ -81,9 +82,12 @@ class Samples(ImageSet):
 
 def are_shared(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Tell, of the headers of two sets, whether samples of one are those of the other."""
+    # Of weights that are fetched, the hash is not known before they are.
+    are_known = all(each.get(WEIGHTS) is not None for each in (one, other))
+    deciding = [key for key in DECIDING if key != WEIGHTS or are_known]
     decided = [
         (
-            [each.get(key) for key in DECIDING],
+            [each.get(key) for key in deciding],
             [given.get("sha256") for given in each.get("inputs", ())],
         )
         for each in (one, other)

@@ -160,3 +160,15 @@ def test_a_file_in_both_sets_is_named(folder, tmp_path):
     assert str(caught.value) == (
         f"a.png of {other} is 1.png of {folder} (and 1 more); leave it out of one of them"
     )
+
+
+def test_another_programs_dataset_json_beside_images_is_none_of_ours(folder):
+    save(folder / "1.png", 1)
+    (folder / "dataset.json").write_text('{"name": "Task01", "numTraining": 1}')
+    assert [item.name for item in sources.find(folder).items] == ["1.png"]
+
+
+@pytest.mark.parametrize("path", ["~nosuchuser/x", "x" * 5000])
+def test_a_path_that_can_not_be_is_refused_in_one_line(path):
+    with pytest.raises(RequestError):
+        sources.find(path)

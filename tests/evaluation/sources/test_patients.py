@@ -42,8 +42,10 @@ def test_a_regular_expression_tells_patients_by_names(folder):
     assert len(list(found.images())) == 3
 
 
-def test_a_column_of_a_table_tells_patients(folder, table):
-    rows = table("file,age,who", *(f"{name},40,{name[:2]}" for name in NAMES))
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_a_column_of_a_table_tells_patients(folder, table, mark):
+    lines = ["file,age,who", *(f"{name},40,{name[:2]}" for name in NAMES)]
+    rows = table(*(line.replace(",", mark) for line in lines))
     found = sources.find(folder, patients="who", table=rows)
     assert [item.group for item in found.items] == ["P1", "P1", "P2"]
     assert [item.facts["age"] for item in found.items] == ["40"] * 3
