@@ -57,24 +57,18 @@ def build(context: Context, tab: gr.Tab) -> None:
             info="minmax: each image's least and greatest value become black and white",
         )
     with gr.Row():
-        chosen = gr.CheckboxGroup([], label="Features")
-        measured = gr.CheckboxGroup([], label="Metrics")
+        known = [extractors.find(name) for name in OFFERED]
+        there = [each.name for each in known if each.missing() is None]
+        chosen = gr.CheckboxGroup(there, value=there[:2], label="Features")
+        names = [name for name in metrics.names() if metrics.find(name).extractors is None]
+        usual = [name for name in judging.METRICS if name in names]
+        measured = gr.CheckboxGroup(names, value=usual, label="Metrics")
     with gr.Row():
         start = gr.Button("Judge", variant="primary", min_width=100)
         cancel = gr.Button("Cancel", min_width=100)
     status = work.status("judge-status")
     shown = gr.HTML(elem_id="figures", apply_default_css=False)
     file = gr.File(label="evaluation.json", interactive=False, visible=False)
-
-    def offered() -> dict[Any, Any]:
-        known = [extractors.find(name) for name in OFFERED if name in extractors.names()]
-        there = [each.name for each in known if each.missing() is None]
-        names = [name for name in metrics.names() if metrics.find(name).extractors is None]
-        usual = [name for name in judging.METRICS if name in names]
-        return {
-            chosen: gr.CheckboxGroup(there, value=there[:2]),
-            measured: gr.CheckboxGroup(names, value=usual),
-        }
 
     @work.in_words(status)
     def judge(
@@ -141,7 +135,6 @@ def build(context: Context, tab: gr.Tab) -> None:
         **QUIETLY,
     )
     cancel.click(Session.cancel, context.session, None, **AT_ONCE)
-    context.loads.append((offered, [], [chosen, measured]))
 
 
 def _titled(path: Path, title: str) -> ImageSet:
