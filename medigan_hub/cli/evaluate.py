@@ -166,6 +166,13 @@ def evaluate(
 
     if masks is not None and not paired:
         raise typer.BadParameter("--mask goes with --paired: it says where pairs are compared")
+    if match is not None and not paired:
+        raise typer.BadParameter("--match goes with --paired: it says which images are pairs")
+    if paired and (extractors or weights or (normalize, protocol) != ("none", "hub")):
+        raise typer.BadParameter(
+            "--paired compares images as they are; leave --extractor, --weights, --normalize and "
+            "--protocol out"
+        )
     # Whatever is to be written is looked at before the work.
     if output is not None:
         if output.is_file() or not can_be_made(output / results.FILE):

@@ -351,11 +351,13 @@ def _writing() -> Iterator[None]:
 def _sweep(needed: Collection[Path]) -> None:
     """Remove features that nobody has read for long, where there are many."""
     with suppress(OSError):
-        found = [(each, each.stat()) for each in (cache_folder() / FOLDER).iterdir()]
+        entries = (cache_folder() / FOLDER).iterdir()
+        found = [(each, each.stat()) for each in entries if each.suffix in (".npy", ".part")]
         total = sum(state.st_size for _, state in found)
         for path, state in sorted(found, key=lambda each: each[1].st_mtime):
             if total <= MOST_BYTES or time.time() - state.st_mtime < MOST_SECONDS:
                 return
             if path not in needed:
                 path.unlink()
+                path.with_suffix(".sha256").unlink(missing_ok=True)
                 total -= state.st_size

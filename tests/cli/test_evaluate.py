@@ -172,3 +172,13 @@ def test_a_mask_goes_with_pairs(evaluate):
     code, _, err = evaluate("real", "synthetic", "--mask", "real")
     assert code == 2
     assert "--mask goes with --paired" in " ".join(err.split())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--match", "name"), ("--paired", "--extractor", "texture"), ("--paired", "--normalize=both")],
+)
+def test_options_that_would_change_nothing_are_refused(evaluate, options):
+    code, _, err = evaluate("real", "synthetic", *options)
+    assert code == 2
+    assert "--paired" in err
