@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from medigan_hub.evaluation.documents import Form, finite
 
-from medigan_hub import metadata
-from medigan_hub.errors import MetadataError, OutputError, listed
-from medigan_hub.files import can_be_made, check_replaceable, write_atomically
-from medigan_hub.metadata.schemas import excess, faults
-from medigan_hub.secrecy import struck
-from medigan_hub.terminal import one_line
-
-FILE = "evaluation.json"
-SCHEMA = "evaluation.schema.json"
 NOTICE = (
     "Figures of synthetic images. They say how far these are from real ones by some features, "
     "and not that they are fit for diagnosis or any other use."
 )
-MAX_VALUES = 500_000
-"""Values, and keys, that a document may hold; a figure has some 40."""
-MAX_CHARACTERS = 8000
-"""Characters of a line; the schema allows as many."""
-MAX_DIGITS = 20
-"""Of a whole number: a seed may have as many."""
 
 
 @dataclass(frozen=True)
@@ -111,20 +94,20 @@ class Figure:
             "metric": self.metric,
             "extractor": self.extractor,
             "normalize": self.normalize,
-            "value": _finite(self.value),
-            "low": _finite(self.low),
-            "high": _finite(self.high),
+            "value": finite(self.value),
+            "low": finite(self.low),
+            "high": finite(self.high),
             "better": self.better,
-            "ideal": _finite(self.ideal),
+            "ideal": finite(self.ideal),
             "num_real": self.num_real,
             "num_synthetic": self.num_synthetic,
-            "baseline": _finite(baseline.value if baseline else None),
-            "baseline_spread": _finite(baseline.spread if baseline else None),
+            "baseline": finite(baseline.value if baseline else None),
+            "baseline_spread": finite(baseline.spread if baseline else None),
             "baseline_num_images": baseline.num_images if baseline else None,
             "baseline_splits": baseline.splits if baseline else None,
-            "compared": _finite(baseline.compared if baseline else None),
-            "difference": _finite(baseline.difference if baseline else None),
-            "ratio": _finite(self.ratio),
+            "compared": finite(baseline.compared if baseline else None),
+            "difference": finite(baseline.difference if baseline else None),
+            "ratio": finite(self.ratio),
             "biased": self.biased,
             "corrected": self.corrected,
             "groups": self.groups,
@@ -192,7 +175,7 @@ class Evaluation:
 
     def document(self) -> dict[str, Any]:
         """Return what ``evaluation.json`` holds: JSON alone, without secrets."""
-        found: dict[str, Any] = _plain(
+        return FORM.plain(
             {
                 "schema_version": 1,
                 "synthetic": True,
@@ -203,10 +186,8 @@ class Evaluation:
                 "extractors": self.extractors,
                 "versions": self.versions,
                 "notes": self.notes,
-            },
-            cache(_line),
+            }
         )
-        return found
 
     def save(self, path: Path | str) -> Path:
         """Write the evaluation to a file, or to ``evaluation.json`` in a folder; return the file.
@@ -218,17 +199,7 @@ class Evaluation:
         OutputError
             The file can't be written.
         """
-        path = place(path)
-        document = self.document()
-        _check(document, "the evaluation")
-        text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-        try:
-            write_atomically(path, f"{text}\n".encode())
-        except OSError as error:
-            raise OutputError(
-                f"{path} can't be written: {error.strerror}; name another file"
-            ) from error
-        return path
+        return FORM.save(self.document(), path)
 
     @classmethod
     def load(cls, path: Path | str) -> Evaluation:
@@ -240,9 +211,7 @@ class Evaluation:
             The file can't be read, is not JSON, or does not fit the schema; the message names the
             first faults.
         """
-        path = _file(path)
-        document = metadata.read(path, digits=MAX_DIGITS)
-        _check(document, str(path))
+        document = FORM.load(path)
         return cls(
             figures=[Figure.from_document(figure) for figure in document["figures"]],
             settings=document["settings"],
@@ -251,34 +220,6 @@ class Evaluation:
             versions=document["versions"],
             notes=tuple(document["notes"]),
         )
-
-
-def place(path: Path | str) -> Path:
-    """Return where an evaluation is saved: a file, or ``evaluation.json`` in a folder.
-
-    Raises
-    ------
-    OutputError
-        It can't be written there.
-    """
-    path = _file(path)
-    check_replaceable(path)
-    if not can_be_made(path):
-        raise OutputError(f"{path} can't be written: {path.parent} is no folder of yours")
-    return path
-
-
-def _file(path: Path | str) -> Path:
-    path = Path(path)
-    return path / FILE if path.is_dir() else path
-
-
-def _check(document: Any, what: str) -> None:
-    too_much = excess(document, MAX_VALUES)
-    found = [too_much] if too_much else [fault.words for fault in faults(document, SCHEMA)]
-    found = found or list(_contradictions(document))
-    if found:
-        raise MetadataError(f"{what} is no evaluation that can be read: {listed(found, '; ')}")
 
 
 def _contradictions(document: Mapping[str, Any]) -> Iterator[str]:
@@ -294,26 +235,10 @@ def _contradictions(document: Mapping[str, Any]) -> Iterator[str]:
             yield f"figures[{n}]: nothing is said of the extractor {figure['extractor']}"
 
 
-def _plain(value: object, line: Callable[[str], str]) -> Any:
-    """Return a value as JSON has it; ``line`` is what becomes of texts."""
-    if isinstance(value, Mapping):
-        return {line(str(key)): _plain(each, line) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(each, line) for each in value]
-    if isinstance(value, np.generic):
-        return _plain(value.item(), line)
-    if isinstance(value, (str, Path)):
-        return line(str(value))
-    return _finite(value) if isinstance(value, float) else value
-
-
-def _line(text: str) -> str:
-    return one_line(struck(text), MAX_CHARACTERS)
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
-
-
 def _number(value: float | None) -> float:
     return math.nan if value is None else value
+
+
+FORM = Form("evaluation", _contradictions)
+"""How an evaluation is saved."""
+FILE = FORM.file

@@ -254,6 +254,14 @@ class Images(Sequence[np.ndarray]):
             return self.name(position)
         return part.source.frames.series or str(part.source.path)
 
+    def element(self, position: int, name: str) -> str | None:
+        """Return what an image's file says under a name, such as DICOM's ``PatientSex``."""
+        part, _ = self._set.place(self._positions[position])
+        if not isinstance(part.source, Opened):
+            return None
+        with decoders.faults_in_words(part.source.path):
+            return part.source.decoder.element(part.source.path, name)
+
     def spacing(self, position: int) -> tuple[float, float] | None:
         """Return the distance of rows and of columns in mm; None where it is not known (yet)."""
         seen = self._set.seen.get(self._positions[position])

@@ -12,13 +12,24 @@ from medigan_hub.dataset import header, manifest
 from medigan_hub.errors import RequestError, shortened
 from medigan_hub.evaluation.sources import patients as belonging
 from medigan_hub.evaluation.sources.base import ImageSet, Item
+from medigan_hub.evaluation.sources.columns import column, columns
 from medigan_hub.evaluation.sources.data_sets import DataSet
 from medigan_hub.evaluation.sources.found import FoundImages
 from medigan_hub.evaluation.sources.models import MODEL, ModelImages
+from medigan_hub.evaluation.sources.patients import PATIENT
 from medigan_hub.evaluation.sources.samples import are_shared
 from medigan_hub.reading import Reading
 
-__all__ = ["ImageSet", "Item", "check_apart", "find", "is_model"]
+__all__ = [
+    "ImageSet",
+    "Item",
+    "check_apart",
+    "check_patients_apart",
+    "column",
+    "columns",
+    "find",
+    "is_model",
+]
 
 
 def find(
@@ -119,3 +130,22 @@ def check_apart(real: ImageSet, synthetic: ImageSet) -> None:
             f"{shortened(shared[0].name)} of {synthetic.title} is {ours[shared[0].digest]} of "
             f"{real.title}{more}; leave it out of one of them"
         )
+
+
+def check_patients_apart(one: ImageSet, other: ImageSet) -> None:
+    """Make sure that two sets of real images share no image, and no patient where these are known.
+
+    Raises
+    ------
+    RequestError
+        They share one; the message names an image of it, and no patient.
+    """
+    check_apart(one, other)
+    ours = {item.facts[PATIENT]: item.name for item in one.items if PATIENT in item.facts}
+    for item in other.items:
+        known = ours.get(item.facts.get(PATIENT, ""))
+        if known is not None:
+            raise RequestError(
+                f"{shortened(item.name)} of {other.title} and {shortened(known)} of {one.title} "
+                "are of one patient; leave that patient out of one of them"
+            )

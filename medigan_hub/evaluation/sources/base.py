@@ -58,6 +58,10 @@ class ImageSet(ABC):
         decoded ahead, in threads.
         """
 
+    def fact(self, place: int, name: str) -> str | None:
+        """Return what is known of an image under a name: of its ``facts``, or of its file."""
+        return self.items[place].facts.get(name)
+
     @property
     def notes(self) -> Sequence[str]:
         """What is to be known of the images, in words; all of it once they were read."""

@@ -68,6 +68,10 @@ class FoundImages(ImageSet):
             told.update(item.digest.encode() + b"\n")
         return told.hexdigest()
 
+    def fact(self, place: int, name: str) -> str | None:
+        found = super().fact(place, name)
+        return self._found.element(place, name) if found is None else found
+
     def images(self, start: int = 0) -> Iterator[np.ndarray]:
         places = range(start, len(self._found))
         every = ahead(self._read, places) if self._found.are_files else map(self._read, places)

@@ -44,6 +44,10 @@ class _Known(ImageSet):
     def images(self, start: int = 0) -> Iterator[np.ndarray]:
         return self._images.images(start)
 
+    def fact(self, place: int, name: str) -> str | None:
+        found = super().fact(place, name)
+        return self._images.fact(place, name) if found is None else found
+
     @property
     def notes(self) -> Sequence[str]:
         return self._images.notes
@@ -64,8 +68,9 @@ def known(images: ImageSet, patients: str | None, table: str | Path | None) -> I
     Parameters
     ----------
     patients
-        A column of the table, or of what is known of the images already; or a regular expression
-        with one group, which is searched for in the name of each file.
+        A column of the table, or of what is known of the images already, such as an element of
+        DICOM by its keyword; or a regular expression with one group, which is searched for in the
+        name of each file.
     table
         A CSV file whose first column names the files.
 
@@ -81,14 +86,15 @@ def known(images: ImageSet, patients: str | None, table: str | Path | None) -> I
         items = [_with(item, rows, bare, table) for item in items]
     if patients is not None:
         columns = set.intersection(*({*item.facts} for item in items))
-        if patients in columns:
-            items = [_of(item, item.facts[patients]) for item in items]
+        told = _Known(images, items)
+        if patients in columns or told.fact(0, patients) is not None:
+            items = [_of(item, told.fact(n, patients)) for n, item in enumerate(items)]
         else:
             items = [_of(item, each) for item, each in _matched(items, patients, columns)]
     return _Known(images, items)
 
 
-def _of(item: Item, patient: str) -> Item:
+def _of(item: Item, patient: str | None) -> Item:
     if not patient:
         raise RequestError(f"{shortened(item.name)} has no {named('patients')}; fill the column in")
     return replace(item, group=patient, facts={**item.facts, PATIENT: patient})

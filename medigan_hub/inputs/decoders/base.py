@@ -97,6 +97,10 @@ class Decoder(ABC):
             It holds no image, as it should.
         """
 
+    def element(self, path: Path, name: str) -> str | None:
+        """Return what a file says under a name beside its images; None where nothing."""
+        return None
+
     @abstractmethod
     def read(self, path: Path, frame: int, reading: Reading) -> Picture:
         """Return one of the images in a file, which ``frame`` counts from 0."""

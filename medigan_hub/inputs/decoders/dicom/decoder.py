@@ -14,7 +14,7 @@ from medigan_hub.errors import RequestError, require
 from medigan_hub.hashes import State, state_of
 from medigan_hub.inputs.decoders.base import Decoder, Frames, NoPixels, Picture, check_safe
 from medigan_hub.inputs.decoders.dicom import codecs, display, layout, pixels
-from medigan_hub.inputs.decoders.dicom.header import Body, Fault, Header, begins, header_of
+from medigan_hub.inputs.decoders.dicom.header import NUMBERS, Body, Fault, Header, begins, header_of
 from medigan_hub.reading import Reading, Window
 
 IMAGES = "1.2.840.10008.5.1.4.1.1."
@@ -51,6 +51,20 @@ class DicomDecoder(Decoder):
             header, _, form = _known(path)
             series = header.elements.text("SeriesInstanceUID")
             return Frames(form.frames, form.height, form.width, series, _place(header))
+
+    def element(self, path: Path, name: str) -> str | None:
+        """Return an element by its keyword, such as ``PatientSex``; of several values, all."""
+        require("pydicom", extra="dicom", purpose=f"reading {path.name}")
+        from pydicom.datadict import dictionary_VR, tag_for_keyword
+
+        tag = tag_for_keyword(name)
+        if tag is None:
+            return None
+        with _faults_in_words(path):
+            elements = header_of(path, (name,)).elements
+            if dictionary_VR(tag)[:2] in NUMBERS:
+                return ", ".join(f"{number:g}" for number in elements.numbers(name)) or None
+            return ", ".join(elements.texts(name)) or None
 
     def read(self, path: Path, frame: int, reading: Reading) -> Picture:
         with _faults_in_words(path):
