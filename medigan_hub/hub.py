@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from medigan_hub.app.server import Running
     from medigan_hub.dataset import SavedDataset, Verdict
     from medigan_hub.evaluation.extractors import Extractor
+    from medigan_hub.evaluation.judged import Judged
     from medigan_hub.evaluation.judging import Compared
-    from medigan_hub.evaluation.results import Evaluation
     from medigan_hub.evaluation.sources import ImageSet
     from medigan_hub.generation import Wishes
     from medigan_hub.inputs import Source
@@ -325,7 +325,7 @@ class Hub:
         table: str | Path | None = None,
         progress: Callable[[int, int], None] | None = None,
         **wishes: Unpack[Wishes],
-    ) -> Evaluation:
+    ) -> Judged:
         """Judge synthetic images: how far they are from real ones, in figures with intervals.
 
         Each figure comes with what the same metric says of real images and other real ones, as

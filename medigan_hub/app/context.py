@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from medigan_hub.catalogue import Entry
-    from medigan_hub.evaluation.results import Evaluation
+    from medigan_hub.evaluation.judged import Judged
     from medigan_hub.evaluation.sources import ImageSet
     from medigan_hub.generation import Wishes
     from medigan_hub.inputs import Source
@@ -88,7 +88,7 @@ class Hub(Protocol):
         num_samples: int | None = None,
         progress: Callable[[int, int], None] | None = None,
         **wishes: Unpack[Wishes],
-    ) -> Evaluation:
+    ) -> Judged:
         """Judge synthetic images."""
         ...
 

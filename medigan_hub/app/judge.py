@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-from markupsafe import Markup
 
-from medigan_hub import inputs
-from medigan_hub.app import form, pictures, work
+from medigan_hub.app import form, work
 from medigan_hub.app.context import AT_ONCE, QUIETLY
-from medigan_hub.app.html import render
 from medigan_hub.app.session import Session
 from medigan_hub.errors import RequestError, whole_number
-from medigan_hub.evaluation import extractors, judging, metrics, picture, results, sources, table
+from medigan_hub.evaluation import extractors, judging, metrics, sources
+from medigan_hub.evaluation.judged import Judged
+from medigan_hub.evaluation.report.page import fragment
 from medigan_hub.evaluation.sources import ImageSet
 
 if TYPE_CHECKING:
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 MAX_FILES = 250
 """Images of each set that are uploaded; the command takes any number."""
 MAX_SAMPLES = 1000
-SHOWN = 4
-"""Images of each set that are shown beside the figures."""
 OFFERED = ("texture", "imagenet", "random")
 """Extractors that need no file, and no longer than a page is waited for."""
 
@@ -68,7 +65,12 @@ def build(context: Context, tab: gr.Tab) -> None:
         cancel = gr.Button("Cancel", min_width=100)
     status = work.status("judge-status")
     shown = gr.HTML(elem_id="figures", apply_default_css=False)
-    file = gr.File(label="evaluation.json", interactive=False, visible=False)
+    file = gr.File(
+        label="Report, without real images, and its figures",
+        file_count="multiple",
+        interactive=False,
+        visible=False,
+    )
 
     @work.in_words(status)
     def judge(
@@ -98,7 +100,7 @@ def build(context: Context, tab: gr.Tab) -> None:
             whole_number("the number of samples", number, 1, MAX_SAMPLES)
         yield {status: work.said("Reading the images ..."), shown: "", file: gr.File(visible=False)}
 
-        def measure(tell: work.Tell) -> results.Evaluation:
+        def measure(tell: work.Tell) -> Judged:
             return context.hub.evaluate(
                 ours,
                 other,
@@ -117,12 +119,13 @@ def build(context: Context, tab: gr.Tab) -> None:
                 stop,
                 lambda done, total: {status: work.progress("Describing images", done, total)},
             )
-        saved = session.folder() / "evaluation.json"
+        saved, page = (session.folder() / name for name in ("evaluation.json", "report.html"))
         found.save(saved)
+        found.report(page)
         yield {
             status: work.said("These are the figures, each with its interval of 95 %."),
-            shown: _page(found, uploads),
-            file: gr.File(session.hand_out(saved), visible=True),
+            shown: fragment(found.content(show_real=True)),
+            file: gr.File([session.hand_out(each) for each in (page, saved)], visible=True),
         }
 
     start.click(
@@ -142,20 +145,3 @@ def _titled(path: Path, title: str) -> ImageSet:
     found = sources.find(path)
     found.title = title
     return found
-
-
-def _page(found: results.Evaluation, uploads: Mapping[str, Path]) -> str:
-    """Return the figures as a picture and a table, and a few of the images that were uploaded."""
-    tiles = [
-        pictures.plain(image, name.capitalize(), [f"image {n}, as uploaded"])
-        for name, path in uploads.items()
-        for n, image in enumerate(inputs.find(path)[:SHOWN], 1)
-    ]
-    return render(
-        "figures.html",
-        drawing=Markup(picture.svg(found)),  # noqa: S704 (its words are escaped)
-        columns=table.COLUMNS,
-        sections=table.sections(found),
-        remarks=[f"{found.about}.", *table.reading(found)],
-        tiles=tiles,
-    )

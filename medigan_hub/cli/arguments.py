@@ -64,6 +64,40 @@ Options = Annotated[
     typer.Option("--option", metavar="K=V", help="Option of the model.", show_default=False),
 ]
 
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="FILE.html",
+        help="Report: one page that stands alone, in words, pictures and tables.",
+        show_default=False,
+    ),
+]
+Pdf = Annotated[
+    Path | None,
+    typer.Option(
+        "--pdf",
+        metavar="FILE.pdf",
+        help="The report as a PDF, printed by a Chromium that is installed.",
+        show_default=False,
+    ),
+]
+ShowReal = Annotated[
+    bool,
+    typer.Option(
+        "--show-real", help="Show real images in the report, which makes it confidential."
+    ),
+]
+Card = Annotated[
+    Path | None,
+    typer.Option(
+        "--card",
+        metavar="FILE.md",
+        help="Model card, such as a plugin's README.md, which gets the report as a section.",
+        show_default=False,
+    ),
+]
+
 
 def wishes(
     inputs: list[str],

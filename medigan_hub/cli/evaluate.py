@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medigan_hub.cli import arguments
+from medigan_hub.cli import arguments, reports
 from medigan_hub.cli.arguments import Json
 from medigan_hub.cli.knobs import with_knobs
 from medigan_hub.cli.progress import progress_bar
@@ -27,8 +25,6 @@ if TYPE_CHECKING:
 
 CASES = "cases.csv"
 PICTURE = "evaluation.svg"
-NOT_OF_THE_FIGURES = {"--write-metadata": 1, "--output": 1, "-o": 1, "--json": 0}
-"""Options, and the values that follow them, which decide no figure."""
 
 
 @with_knobs()
@@ -148,6 +144,10 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    report: arguments.Report = None,
+    pdf: arguments.Pdf = None,
+    show_real: arguments.ShowReal = False,
+    card: arguments.Card = None,
     num_samples: Annotated[
         int | None,
         typer.Option("-n", help="Samples that model:NAME makes; by default as many as are real."),
@@ -174,6 +174,8 @@ def evaluate(
             "--protocol out"
         )
     # Whatever is to be written is looked at before the work.
+    told = reports.Wanted(report, pdf, card, show_real=show_real)
+    told.check()
     if output is not None:
         if output.is_file() or not can_be_made(output / results.FILE):
             raise OutputError(f"{output} can't be written into; name another folder")
@@ -223,7 +225,9 @@ def evaluate(
         if cases is not None:
             cases.write(output / CASES)
     if write_metadata is not None:
-        performance.write_metadata(write_metadata, found, command=_command(), reference=real)
+        performance.write_metadata(write_metadata, found, command=reports.command(), reference=real)
+    if told.is_any:
+        told.write(found.content(show_real=show_real), "evaluation", reports.command())
     if as_json:
         print_json(found.document())
         return
@@ -231,6 +235,7 @@ def evaluate(
     if output is not None:
         also = f" and {CASES}" if paired else ""
         print(f"\nthe figures are in {output}: {results.FILE}, {PICTURE}{also}")
+    told.tell()
 
 
 def _weights(texts: list[str] | None, extractors: Sequence[str] | None) -> dict[str, str]:
@@ -255,16 +260,3 @@ def _save(found: Evaluation, folder: Path) -> None:
     except OSError as error:
         raise OutputError(f"{folder} can't be written: {error.strerror}") from error
     found.save(folder)
-
-
-def _command() -> str:
-    """Return the command that makes the same figures again."""
-    words = iter(sys.argv[1:])
-    kept = []
-    for word in words:
-        name, equals, _ = word.partition("=")
-        if name not in NOT_OF_THE_FIGURES:
-            kept.append(word)
-        elif NOT_OF_THE_FIGURES[name] and not equals:
-            next(words, None)
-    return shlex.join(["medigan", *kept])

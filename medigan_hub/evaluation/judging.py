@@ -22,11 +22,12 @@ from medigan_hub.errors import RequestError, listed, named, require, shortened, 
 from medigan_hub.evaluation import extractors, features, intervals, paired, sources
 from medigan_hub.evaluation import metrics as known_metrics
 from medigan_hub.evaluation.extractors import Extractor
+from medigan_hub.evaluation.judged import Judged, Origin
 from medigan_hub.evaluation.metrics import Groups, Metric
-from medigan_hub.evaluation.metrics.base import BLOCK
 from medigan_hub.evaluation.paired import PairedResult
 from medigan_hub.evaluation.preparation import NORMALIZE, PROTOCOLS, Preparation
-from medigan_hub.evaluation.results import Baseline, Evaluation, Figure
+from medigan_hub.evaluation.results import Baseline, Figure
+from medigan_hub.evaluation.scaling import scaled
 from medigan_hub.evaluation.sources import ImageSet
 from medigan_hub.generation import DEFAULTS
 from medigan_hub.inputs import Source, check_wishes
@@ -44,8 +45,6 @@ PAIRED = ("SSIM", "PSNR", "MAE", "NMSE")
 """What is measured of pairs where nothing is asked for."""
 SPLITS = 10
 """Of the real images into two parts, for the baseline."""
-ROBUST = 5.0
-"""Where robustly scaled features are cut off."""
 OF_MODELS = {
     "num_samples": None,
     **{name: value for name, value in DEFAULTS.items() if name not in ("seed", *READING)},
@@ -132,7 +131,7 @@ def evaluate(
     table: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
     **wishes: Unpack[Wishes],
-) -> Evaluation:
+) -> Judged:
     """Find what was asked for, and ``measure`` it; parameters are those of ``Hub.evaluate``.
 
     What can be checked without reading an image is checked first.
@@ -186,7 +185,7 @@ def _possible(plans: Sequence[Plan], number: int) -> tuple[list[Plan], list[str]
 class Compared:
     """What pairs of images gave: the figures, and all cases."""
 
-    evaluation: Evaluation
+    evaluation: Judged
     pairs: PairedResult
 
 
@@ -213,7 +212,7 @@ def compare(
     found = paired.compare(
         ours, theirs, metrics=asked, masks=inside, match=match, progress=progress
     )
-    evaluation = Evaluation(
+    evaluation = Judged(
         found.figures,
         settings={
             "metrics": [metric.name for metric in asked],
@@ -225,7 +224,7 @@ def compare(
             **reading.asked,
         },
         sets={
-            name: {"title": each.title, "num_images": len(each), "key": each.key, **each.facts}
+            name: _about_set(each, len(each))
             for name, each in (("real", ours), ("synthetic", theirs))
         },
         extractors={},
@@ -310,7 +309,7 @@ def measure(
     settings: dict[str, Any] | None = None,
     notes: Sequence[str] = (),
     progress: Callable[[int, int], None] | None = None,
-) -> Evaluation:
+) -> Judged:
     """Measure how far synthetic images are from real ones.
 
     Parameters
@@ -373,7 +372,7 @@ def measure(
     ):
         metrics = next(plan.metrics for plan in plans if plan.extractor is extractor)
         figures += _figures(extractor, preparation, metrics, ours, theirs, groups, splits)
-    return Evaluation(
+    return Judged(
         figures,
         settings={
             "metrics": list(dict.fromkeys(each.name for plan in plans for each in plan.metrics)),
@@ -384,7 +383,7 @@ def measure(
             **(settings or {}),
         },
         sets={
-            name: {"title": each.title, "num_images": count, "key": each.key, **each.facts}
+            name: _about_set(each, count)
             for name, each, count in zip(
                 ("real", "synthetic"), (real, synthetic), counts, strict=True
             )
@@ -392,7 +391,19 @@ def measure(
         extractors={plan.extractor.name: _about(plan.extractor) for plan in plans},
         versions=versions(),
         notes=(*notes, *_notes(plans, (real, synthetic), figures, splits)),
+        origin=Origin(real, synthetic, *wanted[0], counts),
     )
+
+
+def _about_set(images: ImageSet, count: int) -> dict[str, object]:
+    """Return what is recorded of a set."""
+    return {
+        "title": images.title,
+        "num_images": count,
+        "key": images.key,
+        "columns": sources.columns(images),
+        **images.facts,
+    }
 
 
 def versions() -> dict[str, str]:
@@ -469,27 +480,6 @@ def _figures(
                 groups=found.count,
                 is_distance=metric.is_distance,
             )
-
-
-def scaled(real: np.ndarray, synthetic: np.ndarray, scaling: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the features of both sets, scaled by the real ones as an extractor asks for.
-
-    ``none``: as they are. ``robust``: less the median, by the interquartile range (of features that
-    are constant among half of the images, the standard deviation, or else 1), cut off at 5: a
-    feature that is far from all real images counts, and does not drown the others.
-    """
-    if scaling == "none":
-        return real, synthetic
-    low, middle, high = np.percentile(real, (25, 50, 75), axis=0)
-    width = high - low
-    width = np.where(width > 0, width, real.std(axis=0, dtype=np.float64))
-    width = np.where(width > 0, width, 1)
-    ours, theirs = (np.empty(rows.shape, np.float32) for rows in (real, synthetic))
-    for rows, found in ((real, ours), (synthetic, theirs)):
-        for start in range(0, len(rows), BLOCK):
-            part = (rows[start : start + BLOCK] - middle) / width
-            found[start : start + BLOCK] = np.clip(part, -ROBUST, ROBUST)
-    return ours, theirs
 
 
 def _splits(belongs: Sequence[str], num_synthetic: int, seed: int) -> list[Split]:

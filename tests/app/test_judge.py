@@ -33,6 +33,7 @@ def real(tmp_path):
     return folder
 
 
+FILES = "Report, without real images, and its figures"
 SYNTHETIC = "Synthetic images (without any, the model makes them)"
 
 
@@ -51,23 +52,31 @@ def test_real_images_are_held_against_a_model_in_figures_and_a_picture(tab, real
     tab.locator("#figures svg").first.wait_for()
     rows = {
         row.get_by_role("rowheader").inner_text(): row.locator("td").all_inner_texts()
-        for row in tab.locator("#figures tbody tr").all()
+        for row in tab.locator("#figures table")
+        .filter(has_text="baseline with")
+        .locator("tbody tr")
+        .all()
     }
     found = Hub().evaluate(real, f"model:{MODEL}", extractors=["texture"])
-    assert list(rows) == [figure.metric for figure in found.figures]
+    assert {*rows} == {figure.metric for figure in found.figures}
     kid = found.figures[0]
     assert float(rows["KID"][0]) == pytest.approx(kid.value, rel=0.01)
     told = tab.locator("#figures").inner_text()
     assert f"12 synthetic images by {MODEL}" in told
     assert "real images, as uploaded" in told
-    assert "/" not in told.replace("12 synthetic images by", ""), "no path of this machine"
-    assert tab.locator("#figures figure").count() == 4
-    with tab.page.expect_download() as download:
-        tab.locator(".block").filter(has=tab.page.get_by_text("evaluation.json")).locator(
-            "a"
-        ).first.click()
-    held = json.loads(download.value.path().read_text())
-    assert held["figures"][0]["value"] == pytest.approx(kid.value)
+    assert "/" not in told.partition("How it was judged")[0], "no path of this machine"
+    shown = tab.locator("#figures figure")
+    assert shown.filter(has_text="Synthetic").count() == 12
+    assert shown.filter(has_text="the nearest real image").count() == 12
+    links = tab.locator(".block").filter(has=tab.page.get_by_text(FILES)).locator("a")
+    held = {}
+    for link in links.all():
+        with tab.page.expect_download() as download:
+            link.click()
+        held[download.value.suggested_filename] = download.value.path().read_text()
+    assert json.loads(held["evaluation.json"])["figures"][0]["value"] == pytest.approx(kid.value)
+    assert "REAL" not in held["report.html"]
+    assert "Nearest to a real image" in held["report.html"]
 
 
 def test_two_uploads_are_held_against_each_other(tab, real, tmp_path):
@@ -82,7 +91,7 @@ def test_two_uploads_are_held_against_each_other(tab, real, tmp_path):
     assert "12 synthetic images by a model that is not known" in (
         tab.locator("#figures").inner_text()
     )
-    assert tab.locator("#figures figure").count() == 8
+    assert tab.locator("#figures figure").filter(has_text="Synthetic").count() == 12
 
 
 def test_what_is_missing_or_too_little_is_said_in_one_line(tab, real):

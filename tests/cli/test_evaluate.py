@@ -182,3 +182,38 @@ def test_options_that_would_change_nothing_are_refused(evaluate, options):
     code, _, err = evaluate("real", "synthetic", *options)
     assert code == 2
     assert "--paired" in err
+
+
+def test_a_report_and_a_section_of_a_card_are_written(evaluate, tmp_path):
+    (tmp_path / "README.md").write_text("# A model\n")
+    code, out, err = evaluate(
+        *("real", "synthetic", *QUICK, "--report", "r.html", "--card", "README.md")
+    )
+    assert (code, err) == (0, "")
+    assert "the report is r.html" in out
+    assert "KID" in (tmp_path / "r.html").read_text()
+    card = (tmp_path / "README.md").read_text()
+    # The command, without what decides no figure.
+    assert f"medigan evaluate real synthetic {' '.join(QUICK)}\n```" in card
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--report", "r.txt"], "is a page; give it a name as r.html"),
+        (["--report", "real/1-0.png/r.html"], "is no folder of yours"),
+        (["--card", "no.md"], "the card no.md can't be read"),
+        (["--show-real"], "--show-real goes with --report or --pdf"),
+        (["--pdf", "r.html"], "give it a name as r.pdf"),
+    ],
+)
+def test_a_report_that_can_not_be_written_is_known_before_the_work(
+    evaluate, tmp_path, monkeypatch, more, words
+):
+    monkeypatch.setattr("medigan_hub.hub.Hub.evaluate", None)  # would fail otherwise
+    monkeypatch.setattr("medigan_hub.evaluation.report.pdf.browser", lambda: "chromium")
+    code, out, err = evaluate("real", "synthetic", *QUICK, *more)
+    assert code in (1, 2)
+    assert out == ""
+    assert words in err
+    assert len(err.splitlines()) == 1

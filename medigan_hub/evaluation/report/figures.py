@@ -1,0 +1,198 @@
+"""What a report says of an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from medigan_hub.evaluation import picture, table
+from medigan_hub.evaluation.digits import places, shown
+from medigan_hub.evaluation.report.content import Gallery, Part, Report, Table
+from medigan_hub.evaluation.results import Evaluation, Figure
+
+COVERING = ("coverage", "recall", "Vendi", "intra-MS-SSIM")
+"""Metrics of how much of the real images is shown, and not of how near the synthetic ones are."""
+DISTANCES = ("KID", "FD", "FID", "MMD", "SWD", "FRD")
+"""Those that tell whether two sets differ, the best first."""
+SPREADS = 2
+"""Standard deviations of the baseline beyond which a figure is no accident of the split."""
+
+
+def report(
+    evaluation: Evaluation,
+    galleries: Mapping[str, Sequence[Gallery]],
+    header: Mapping[str, Any] | None = None,
+) -> Report:
+    """Return the report of an evaluation.
+
+    Parameters
+    ----------
+    galleries
+        Pictures by criterion, as ``gallery.of`` returns them.
+    header
+        What is true of all samples, as ``provenance.header`` says it, where a model made them.
+    """
+    all_images = [each for each in evaluation.figures if each.group is None]
+    groups = [each for each in evaluation.figures if each.group is not None]
+    covering = [each for each in all_images if each.metric in COVERING]
+    near = [each for each in all_images if each.metric not in COVERING]
+    parts = {
+        "Congruence": _part(evaluation, near, galleries.get("Congruence", ())),
+        "Coverage": _part(evaluation, covering, galleries.get("Coverage", ())),
+        "Consistency": _part(evaluation, groups, ()),
+        "Completeness": _completeness(evaluation),
+        "Compliance": compliance(header),
+        "Comprehension": comprehension(evaluation, header),
+    }
+    return Report(
+        title=_title(evaluation),
+        about=f"{evaluation.about}.",
+        verdict=list(verdict(evaluation)),
+        parts={name: part for name, part in parts.items() if part is not None},
+        notes=list(table.reading(evaluation)),
+        document=evaluation.document(),
+        shows_real=any(
+            each.origin.startswith("Real, conf")
+            for some in galleries.values()
+            for gallery in some
+            for each in gallery.pictures
+        ),
+    )
+
+
+def verdict(evaluation: Evaluation) -> Iterator[str]:
+    """Yield what the figures say in words: of each extractor's features, a sentence or two."""
+    found: dict[tuple[str | None, str], list[Figure]] = {}
+    for figure in evaluation.figures:
+        if figure.group is None:
+            found.setdefault((figure.extractor, figure.normalize), []).append(figure)
+    for figures in found.values():
+        by_name = {each.metric: each for each in figures}
+        leading = next((by_name[name] for name in DISTANCES if name in by_name), None)
+        if leading is not None and not leading.biased:
+            yield _distance(leading)
+        if "coverage" in by_name:
+            yield _coverage(by_name["coverage"])
+    if all(each.extractor is None for each in evaluation.figures):
+        yield "Each synthetic image was held against the real one that it should be."
+    yield (
+        "This says nothing of whether the images are anatomically right, whether the model may be "
+        "shared, or whether its images help a task."
+    )
+
+
+def _distance(figure: Figure) -> str:
+    what = f"By features of {figure.features}, {figure.metric} is {_value(figure)}"
+    baseline = figure.baseline
+    if baseline is None:
+        return f"{what}; there are no other real images to hold that against."
+    digits = places(figure)
+    beside = f"{shown(baseline.value, digits)} ± {shown(baseline.spread, digits)}"
+    what += f", where real images against other real ones give {beside}"
+    if figure.low is None or figure.high is None:
+        return f"{what}; without an interval it decides nothing."
+    if figure.low > baseline.value + SPREADS * baseline.spread:
+        return f"{what}: the synthetic images can be told from real ones by these features."
+    return (
+        f"{what}: with so many images, these features do not tell the synthetic images from real "
+        "ones."
+    )
+
+
+def _coverage(figure: Figure) -> str:
+    what = f"{_value(figure)} of the real images have a synthetic one near"
+    if figure.baseline is None:
+        return f"{what}."
+    other, ours = figure.baseline.value, figure.baseline.compared
+    words = f"{what}. With as many images of each, {ours:.2f} have, and {other:.2f} with real ones"
+    if ours < other - SPREADS * max(figure.baseline.spread, 0.01):
+        return f"{words}: some of what real images show is missing."
+    return f"{words}."
+
+
+def _value(figure: Figure) -> str:
+    digits = places(figure)
+    words = shown(figure.value, digits)
+    if figure.low is None or figure.high is None:
+        return words
+    return f"{words} ({shown(figure.low, digits)} to {shown(figure.high, digits)})"
+
+
+def _part(
+    evaluation: Evaluation, figures: Sequence[Figure], galleries: Sequence[Gallery]
+) -> Part | None:
+    if not figures:
+        return Part(galleries=galleries) if galleries else None
+    some = replace(evaluation, figures=list(figures))
+    tables = [
+        Table(section.heading, table.COLUMNS, section.rows) for section in table.sections(some)
+    ]
+    return Part(drawings=[picture.svg(some)], tables=tables, galleries=galleries)
+
+
+def _completeness(evaluation: Evaluation) -> Part:
+    rows = []
+    for name in ("synthetic", "real"):
+        facts = evaluation.sets[name]
+        rows.append(
+            [
+                name,
+                str(facts["num_images"]),
+                _words(facts.get("columns")) or "nothing",
+                _origin(facts) if name == "synthetic" else "not told by the files",
+            ]
+        )
+    columns = ("set", "images", "known of every image", "made by")
+    return Part(tables=[Table("What comes with the images", columns, rows)])
+
+
+def _origin(facts: Mapping[str, object]) -> str:
+    if not facts.get("model"):
+        return "not known"
+    return f"{facts['model']} {facts.get('version') or ''}, seed {facts.get('seed')}"
+
+
+def compliance(header: Mapping[str, Any] | None) -> Part | None:
+    """Return what a model's own documents say of sharing its samples."""
+    if header is None:
+        return None
+    return Part(
+        [
+            f"Licence of {header['model']}: {header.get('licence') or 'not stated'}.",
+            "Whether training images are given away was not examined here. What does: medigan "
+            "privacy TRAIN HELDOUT SYNTHETIC.",
+        ]
+    )
+
+
+def comprehension(evaluation: Evaluation, header: Mapping[str, Any] | None) -> Part:
+    """Return how images were made and judged, and what they are not for."""
+    words = []
+    if header is not None:
+        words += [f"Limitation: {each}" for each in header.get("limitations", ())]
+        words += [f"Not for: {each}" for each in header.get("not_intended_for", ())]
+    rows = [[str(key), _words(value)] for key, value in evaluation.settings.items()]
+    rows += [
+        [f"extractor {name}", str(each["title"])] for name, each in evaluation.extractors.items()
+    ]
+    rows += [[name, version] for name, version in evaluation.versions.items()]
+    told = [row for row in rows if row[1]]
+    return Part(words, tables=[Table("How it was judged", ("what", "value"), told)])
+
+
+def _words(value: object) -> str:
+    if value is None or value == {}:
+        return ""
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {each}" for key, each in value.items())
+    return str(value)
+
+
+def _title(evaluation: Evaluation) -> str:
+    facts = evaluation.sets["synthetic"]
+    if evaluation.model is None:
+        return "Synthetic images, judged"
+    return f"Synthetic images of {evaluation.model} {facts.get('version') or ''}".strip()
