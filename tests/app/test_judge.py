@@ -75,7 +75,7 @@ def test_real_images_are_held_against_a_model_in_figures_and_a_picture(tab, real
             link.click()
         held[download.value.suggested_filename] = download.value.path().read_text()
     assert json.loads(held["evaluation.json"])["figures"][0]["value"] == pytest.approx(kid.value)
-    assert "REAL" not in held["report.html"]
+    assert "Real, confidential" not in held["report.html"]
     assert "Nearest to a real image" in held["report.html"]
 
 
