@@ -7,27 +7,27 @@ and each value gets its interval.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
-from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from medigan_hub._version import __version__
 from medigan_hub.errors import RequestError, listed, named, require, shortened, whole_number
-from medigan_hub.evaluation import extractors, features, intervals, paired, sources
+from medigan_hub.evaluation import extractors, features, measuring, paired, sources
 from medigan_hub.evaluation import metrics as known_metrics
+from medigan_hub.evaluation.baseline import Split
 from medigan_hub.evaluation.extractors import Extractor
 from medigan_hub.evaluation.judged import Judged, Origin
-from medigan_hub.evaluation.metrics import Groups, Metric
+from medigan_hub.evaluation.measuring import Part
+from medigan_hub.evaluation.metrics import Metric
 from medigan_hub.evaluation.paired import PairedResult
 from medigan_hub.evaluation.preparation import NORMALIZE, PROTOCOLS, Preparation
-from medigan_hub.evaluation.results import Baseline, Figure
-from medigan_hub.evaluation.scaling import scaled
+from medigan_hub.evaluation.results import Figure
 from medigan_hub.evaluation.sources import ImageSet
 from medigan_hub.generation import DEFAULTS
 from medigan_hub.inputs import Source, check_wishes
@@ -43,8 +43,6 @@ METRICS = ("KID", "FD", "SWD", "precision", "recall", "density", "coverage", "Ve
 """What is measured where nothing is asked for, the leading figure first."""
 PAIRED = ("SSIM", "PSNR", "MAE", "NMSE")
 """What is measured of pairs where nothing is asked for."""
-SPLITS = 10
-"""Of the real images into two parts, for the baseline."""
 OF_MODELS = {
     "num_samples": None,
     **{name: value for name, value in DEFAULTS.items() if name not in ("seed", *READING)},
@@ -59,14 +57,6 @@ class Plan:
 
     extractor: Extractor
     metrics: tuple[Metric, ...]
-
-
-class Split(NamedTuple):
-    """Two parts of the real images, and as many synthetic ones, by their places."""
-
-    one: np.ndarray
-    other: np.ndarray
-    synthetic: np.ndarray
 
 
 def planned(metrics: Sequence[str], given: Sequence[Extractor]) -> list[Plan]:
@@ -364,14 +354,13 @@ def measure(
         [item.group for item in each.items][:n]
         for each, n in zip((real, synthetic), counts, strict=True)
     ]
-    groups = intervals.groups(*belongs, seed=seed)
-    splits = _splits(belongs[0], counts[1], seed)
+    parts = [Part.whole(belongs[0], belongs[1], seed)]
     figures: list[Figure] = []
     for (extractor, preparation), ours, theirs in zip(
         wanted, described["real"], described["synthetic"], strict=True
     ):
         metrics = next(plan.metrics for plan in plans if plan.extractor is extractor)
-        figures += _figures(extractor, preparation, metrics, ours, theirs, groups, splits)
+        figures += measuring.figures(extractor, preparation, metrics, ours, theirs, parts)
     return Judged(
         figures,
         settings={
@@ -390,7 +379,7 @@ def measure(
         },
         extractors={plan.extractor.name: _about(plan.extractor) for plan in plans},
         versions=versions(),
-        notes=(*notes, *_notes(plans, (real, synthetic), figures, splits)),
+        notes=(*notes, *_notes(plans, (real, synthetic), figures, parts[0].splits)),
         origin=Origin(real, synthetic, *wanted[0], counts),
     )
 
@@ -446,92 +435,6 @@ def _check_number(metric: Metric, num_real: int, num_synthetic: int) -> None:
                 f"{metric.name} needs at least {metric.smallest} images in each set, and there "
                 f"{'is' if count == 1 else 'are'} {count} {which} {images}; give more"
             )
-
-
-def _figures(
-    extractor: Extractor,
-    preparation: Preparation,
-    metrics: Sequence[Metric],
-    real: np.ndarray,
-    synthetic: np.ndarray,
-    groups: Groups,
-    splits: Sequence[Split],
-) -> Iterator[Figure]:
-    """Yield the figure of each metric on one extractor's features."""
-    for scaling, some in groupby(metrics, lambda metric: metric.scaling or extractor.scaling):
-        ours, theirs = scaled(real, synthetic, scaling)
-        for metric in some:
-            found = intervals.jackknife(metric, ours, theirs, groups)
-            yield Figure(
-                metric=extractor.calls.get(metric.name, metric.name),
-                extractor=extractor.name,
-                normalize="minmax" if preparation.is_normalized else "none",
-                value=found.value,
-                low=found.low,
-                high=found.high,
-                better=metric.better,
-                ideal=metric.ideal,
-                num_real=len(real),
-                num_synthetic=len(synthetic),
-                baseline=_baseline(metric, ours, theirs, splits),
-                biased=metric.is_biased(min(len(real), len(synthetic)), extractor.shape)
-                or (metric.is_corrected and not found.corrected),
-                corrected=found.corrected,
-                groups=found.count,
-                is_distance=metric.is_distance,
-            )
-
-
-def _splits(belongs: Sequence[str], num_synthetic: int, seed: int) -> list[Split]:
-    """Return random halves of the real images, and as many synthetic ones; none of too few.
-
-    Images of one group are never on both sides. The parts are as large as the synthetic set where
-    the real one is twice as large, else half of the real one.
-    """
-    places: dict[str | int, int] = {}
-    numbers = np.array(
-        [places.setdefault(word or n, len(places)) for n, word in enumerate(belongs)]
-    )
-    count = int(numbers.max()) + 1
-    if count < 2:
-        return []
-    halves = []
-    for n in range(SPLITS):
-        rng = np.random.Generator(np.random.Philox(key=np.array([seed, n], np.uint64)))
-        # Whole groups, in random order, until half of the images is reached.
-        order = rng.permutation(count)
-        sizes = np.bincount(numbers)[order]
-        taken = int(np.argmin(np.abs(np.cumsum(sizes)[:-1] - len(numbers) / 2))) + 1
-        one = np.isin(numbers, order[:taken])
-        halves.append((rng.permutation(np.flatnonzero(one)), rng.permutation(np.flatnonzero(~one))))
-    size = min(num_synthetic, *(len(half) for pair in halves for half in pair))
-    return [
-        Split(np.sort(one[:size]), np.sort(other[:size]), _some(num_synthetic, size, seed, n))
-        for n, (one, other) in enumerate(halves)
-    ]
-
-
-def _some(number: int, size: int, seed: int, split: int) -> np.ndarray:
-    """Return the places of ``size`` among ``number`` images, drawn for a split."""
-    rng = np.random.Generator(np.random.Philox(key=np.array([seed, SPLITS + split], np.uint64)))
-    return np.sort(rng.permutation(number)[:size])
-
-
-def _baseline(
-    metric: Metric, real: np.ndarray, synthetic: np.ndarray, splits: Sequence[Split]
-) -> Baseline | None:
-    """Return what a metric says of real images and other real ones, and of synthetic ones so."""
-    if not splits or len(splits[0].one) < metric.smallest:
-        return None
-    among = [metric(real[split.one], real[split.other]) for split in splits]
-    across = [metric(real[split.one], synthetic[split.synthetic]) for split in splits]
-    return Baseline(
-        value=float(np.mean(among)),
-        spread=float(np.std(among, ddof=1)),
-        num_images=len(splits[0].one),
-        splits=len(splits),
-        compared=float(np.mean(across)),
-    )
 
 
 def _about(extractor: Extractor) -> dict[str, object]:

@@ -58,6 +58,11 @@ class Preparation:
         )
         return f"{how}, min-max" if self.is_normalized else how
 
+    @property
+    def normalize(self) -> str:
+        """What figures call it: ``none`` or ``minmax``."""
+        return "minmax" if self.is_normalized else "none"
+
     def check(self, extractor: Extractor) -> None:
         """Make sure that images can be prepared so for an extractor.
 

@@ -1,4 +1,4 @@
-"""Features of different units, brought to one scale by the real images."""
+"""Features of different units, brought to one scale by what real images have."""
 
 from __future__ import annotations
 

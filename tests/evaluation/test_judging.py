@@ -13,6 +13,7 @@ from PIL import Image
 from medigan_hub import Hub, HubError, MissingDependencyError, RequestError
 from medigan_hub.evaluation import judging, metrics
 from medigan_hub.evaluation.results import Evaluation
+from medigan_hub.evaluation.scaling import scaled
 from support import toys
 from support.extractors import Means
 from support.image_sets import ArraySet
@@ -210,10 +211,10 @@ def test_an_extractor_says_what_a_metric_is_called_on_its_features():
 
 def test_robust_scaling_is_by_the_real_images_and_cut_off():
     real = np.array([[0, 5, 1], [1, 5, 1], [2, 5, 1], [3, 5, 1], [4, 5, 9]], np.float32)
-    ours, theirs = judging.scaled(real, np.array([[2, 5, 1e6], [3, 6, 1]], np.float32), "robust")
+    ours, theirs = scaled(real, np.array([[2, 5, 1e6], [3, 6, 1]], np.float32), "robust")
     assert ours[:, 0].tolist() == [-1, -0.5, 0, 0.5, 1]
     assert theirs.tolist() == [[0, 0, 5], [0.5, 1, 0]]
-    assert judging.scaled(real, real, "none")[0] is real
+    assert scaled(real, real, "none")[0] is real
 
 
 def test_the_same_again_is_the_same_to_the_last_digit(own_cache):
