@@ -323,6 +323,8 @@ class Hub:
         num_samples: int | None = None,
         patients: str | None = None,
         table: str | Path | None = None,
+        by: str | Sequence[str] = (),
+        probes: str | Sequence[str] | None = None,
         progress: Callable[[int, int], None] | None = None,
         **wishes: Unpack[Wishes],
     ) -> Judged:
@@ -359,6 +361,14 @@ class Hub:
             and drawn, together.
         table
             A CSV file on the real images, whose first column names their files.
+        by
+            Columns of ``table``, of the data set, or elements of DICOM by their keyword, such as
+            ``PatientSex``. Distances of each group of the real images, and whether synthetic
+            images leave it out, are in ``figures`` and ``subgroups``.
+        probes
+            Columns of both sets. Whether synthetic images show what they were asked for is told
+            by a probe that learns from real ones, and is in ``conditions``. By default each
+            condition of the synthetic images that the real ones have as a column; ``()`` for none.
         progress
             Called with the images described and those in all.
         wishes
@@ -369,8 +379,8 @@ class Hub:
         Raises
         ------
         HubError
-            There is no such metric or extractor, something is not installed, the sets share
-            images or are too small, or an image can't be read.
+            There is no such metric, extractor or column, something is not installed, the sets
+            share images or are too small, or an image can't be read.
         """
         from medigan_hub.evaluation import judging
 
@@ -385,6 +395,8 @@ class Hub:
             num_samples=num_samples,
             patients=patients,
             table=table,
+            by=by,
+            probes=probes,
             progress=progress,
             **wishes,
         )

@@ -15,6 +15,7 @@ OTHERWISE = {
     "every": "--all",
     "metrics": "--metric",
     "extractors": "--extractor",
+    "probes": "--probe",
 }
 ENTRY = re.compile(r"'([^']*)': ([^,}]*)")
 """One of a mapping, as ``errors.named`` writes it."""

@@ -103,6 +103,25 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Also each group of the real images: a column of --table or of the data set, or a "
+            "DICOM keyword. May be given several times.",
+            show_default=False,
+        ),
+    ] = None,
+    probes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--probe",
+            metavar="COLUMN",
+            help="Whether synthetic images show what they were asked for; by default, for each "
+            "condition that the real images have as a column. May be given several times.",
+            show_default=False,
+        ),
+    ] = None,
     paired: Annotated[
         bool, typer.Option("--paired", help="Compare image with image, matched by their names.")
     ] = False,
@@ -173,6 +192,10 @@ def evaluate(
             "--paired compares images as they are; leave --extractor, --weights, --normalize and "
             "--protocol out"
         )
+    if paired and (by or probes):
+        raise typer.BadParameter(
+            "--paired compares image with image, and no groups; leave --by and --probe out"
+        )
     # Whatever is to be written is looked at before the work.
     told = reports.Wanted(report, pdf, card, show_real=show_real)
     told.check()
@@ -214,6 +237,8 @@ def evaluate(
                 weights=_weights(weights, extractors),
                 normalize=normalize,
                 protocol=protocol,
+                by=by or (),
+                probes=probes or None,
                 progress=progress,
                 **both,
             )

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from medigan_hub.evaluation import intervals
 from medigan_hub.evaluation.metrics import Metric
 from medigan_hub.evaluation.results import Baseline
 
@@ -28,10 +29,7 @@ def splits(belongs: Sequence[str], num_synthetic: int, seed: int) -> list[Split]
     Images of one group are never on both sides. The parts are as large as the synthetic set where
     the real one is twice as large, else half of the real one.
     """
-    places: dict[str | int, int] = {}
-    numbers = np.array(
-        [places.setdefault(word or n, len(places)) for n, word in enumerate(belongs)]
-    )
+    numbers = intervals.numbered(belongs)
     count = int(numbers.max()) + 1
     if count < 2:
         return []

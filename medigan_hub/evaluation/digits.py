@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import math
-
-from medigan_hub.evaluation.results import Figure
+from typing import Protocol
 
 MOST_PLACES = 6
 """Decimal places beyond which a number is written with its power of ten."""
 
 
-def places(figure: Figure) -> int:
+class Valued(Protocol):
+    """What has a value with its interval, as a figure."""
+
+    @property
+    def value(self) -> float:
+        """The value."""
+
+    @property
+    def low(self) -> float | None:
+        """Lower end of its interval."""
+
+    @property
+    def high(self) -> float | None:
+        """Upper end of its interval."""
+
+
+def places(figure: Valued) -> int:
     """Return the decimal places of a figure: below 0, it is rounded to tens, hundreds, ...
 
     Of the interval three digits are shown, and more where it is narrow: two of its width.
@@ -42,6 +57,17 @@ def shown(value: float | None, places: int) -> str:
     if places > MOST_PLACES and rounded(value, places):
         return f"{value:.{max(0, places + _power(value))}e}"
     return f"{rounded(value, places):.{max(0, min(places, MOST_PLACES))}f}"
+
+
+def told(value: float, low: float | None, high: float | None, places: int) -> str:
+    """Return a value with its interval, where it has one.
+
+    >>> told(0.5, 0.41, 0.59, 2), told(0.5, None, None, 2)
+    ('0.50 (0.41 to 0.59)', '0.50')
+    """
+    if low is None or high is None:
+        return shown(value, places)
+    return f"{shown(value, places)} ({shown(low, places)} to {shown(high, places)})"
 
 
 def _power(value: float) -> int:

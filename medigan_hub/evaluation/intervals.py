@@ -14,15 +14,11 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from medigan_hub.errors import RequestError, require, whole_number
 from medigan_hub.evaluation.metrics.base import Groups, Metric
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 COUNT = 20
 FEWEST = 3
@@ -112,7 +108,7 @@ def jackknife(metric: Metric, real: np.ndarray, synthetic: np.ndarray, groups: G
             f"groups of {len(groups.real)} real and {len(groups.synthetic)} synthetic images are "
             f"no groups of {len(real)} and {len(synthetic)}; make them anew"
         )
-    special = require("scipy.special", extra="evaluation", purpose="computing intervals")
+    require("scipy", extra="evaluation", purpose="computing intervals")
     metric.check(real, synthetic)
     value = metric(real, synthetic)
     sets = [(groups.synthetic, len(synthetic))]
@@ -129,33 +125,70 @@ def jackknife(metric: Metric, real: np.ndarray, synthetic: np.ndarray, groups: G
         return Estimate(value, None, None, corrected=False, count=0)
     shares = (sizes / numbers).mean(axis=0)
     left_out = metric.left_out(real, synthetic, groups)
-    mean, error = _combined(value, left_out, shares)
-    if metric.is_corrected:
-        value = mean
-    if not error > ROUNDING * abs(value):
-        return Estimate(value, None, None, metric.is_corrected, groups.count)
-    reach = float(special.stdtrit(groups.count - 1, (1 + LEVEL) / 2)) * error
-    low, high = (float(np.clip(value + end, *metric.limits)) for end in (-reach, reach))
-    return Estimate(value, low, high, metric.is_corrected, groups.count)
+    return estimate(value, left_out, shares, limits=metric.limits, correct=metric.is_corrected)
 
 
-def _combined(
-    value: float, left_out: np.ndarray, shares: NDArray[np.float64]
-) -> tuple[float, float]:
-    """Return the jackknife's estimate and its standard error.
+def estimate(
+    value: float,
+    left_out: np.ndarray,
+    shares: np.ndarray,
+    *,
+    limits: tuple[float, float] = (-math.inf, math.inf),
+    correct: bool = False,
+) -> Estimate:
+    """Return a value with its interval of 95 %, by Student's t.
+
+    There is none with fewer than three groups, where the value is the same without each, or where
+    it is NaN without one.
 
     Parameters
     ----------
     left_out
         The value without each group, (n,).
     shares
-        The share of the images that is in each group, (n,).
+        The share of the images that is in each group, (n,), all of them above 0.
+    limits
+        Between which values are; no end lies beyond.
+    correct
+        Whether a bias is taken away that falls with the number of images.
     """
+    if len(shares) < FEWEST:
+        return Estimate(value, None, None, corrected=False, count=0)
+    mean, error = combined(value, left_out, shares)
+    if correct:
+        value = mean
+    if not error > ROUNDING * abs(value):
+        return Estimate(value, None, None, correct, len(shares))
+    reach = quantile(len(shares)) * error
+    low, high = (float(np.clip(value + end, *limits)) for end in (-reach, reach))
+    return Estimate(value, low, high, correct, len(shares))
+
+
+def quantile(count: int) -> float:
+    """Return how many standard errors an interval reaches to each side, for so many groups."""
+    special = require("scipy.special", extra="evaluation", purpose="computing intervals")
+    return float(special.stdtrit(count - 1, (1 + LEVEL) / 2))
+
+
+def combined(value: float, left_out: np.ndarray, shares: np.ndarray) -> tuple[float, float]:
+    """Return the jackknife's estimate and its standard error; parameters as of ``estimate``."""
     count = len(shares)
     mean = count * value - float(((1 - shares) * left_out).sum())
     pseudo = value / shares - (1 / shares - 1) * left_out
     variance = float(np.mean((pseudo - mean) ** 2 / (1 / shares - 1)))
     return mean, math.sqrt(variance)
+
+
+def numbered(words: Sequence[str]) -> np.ndarray:
+    """Return a number for each word, from 0 on, the same for equal ones: (N,) int.
+
+    An empty word stands for itself.
+
+    >>> numbered(["a", "", "a", ""]).tolist()
+    [0, 1, 0, 2]
+    """
+    places: dict[object, int] = {}
+    return np.array([places.setdefault(word, len(places)) for word in _whole(words)])
 
 
 def _whole(words: Sequence[str]) -> Sequence[object]:

@@ -18,7 +18,15 @@ import numpy as np
 
 from medigan_hub._version import __version__
 from medigan_hub.errors import RequestError, listed, named, require, shortened, whole_number
-from medigan_hub.evaluation import extractors, features, measuring, paired, sources
+from medigan_hub.evaluation import (
+    conditions,
+    extractors,
+    features,
+    measuring,
+    paired,
+    sources,
+    subgroups,
+)
 from medigan_hub.evaluation import metrics as known_metrics
 from medigan_hub.evaluation.baseline import Split
 from medigan_hub.evaluation.extractors import Extractor
@@ -29,6 +37,8 @@ from medigan_hub.evaluation.paired import PairedResult
 from medigan_hub.evaluation.preparation import NORMALIZE, PROTOCOLS, Preparation
 from medigan_hub.evaluation.results import Figure
 from medigan_hub.evaluation.sources import ImageSet
+from medigan_hub.evaluation.subgroups import COVERAGE, Group
+from medigan_hub.evaluation.verdicts import Condition, Subgroup
 from medigan_hub.generation import DEFAULTS
 from medigan_hub.inputs import Source, check_wishes
 from medigan_hub.reading import READING, Reading
@@ -119,6 +129,8 @@ def evaluate(
     num_samples: int | None = None,
     patients: str | None = None,
     table: str | Path | None = None,
+    by: str | Sequence[str] = (),
+    probes: str | Sequence[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
     **wishes: Unpack[Wishes],
 ) -> Judged:
@@ -148,11 +160,17 @@ def evaluate(
         plans,
         normalize=normalize,
         protocol=protocol,
+        by=_names(by),
+        probes=None if probes is None else _names(probes),
         seed=seed,
         settings={"patients": patients, **_reading(wishes).asked},
         notes=left_out,
         progress=progress,
     )
+
+
+def _names(given: str | Sequence[str]) -> Sequence[str]:
+    return [given] if isinstance(given, str) else given
 
 
 def _possible(plans: Sequence[Plan], number: int) -> tuple[list[Plan], list[str]]:
@@ -295,6 +313,8 @@ def measure(
     *,
     normalize: str = "none",
     protocol: str = "hub",
+    by: Sequence[str] = (),
+    probes: Sequence[str] | None = (),
     seed: int = 0,
     settings: dict[str, Any] | None = None,
     notes: Sequence[str] = (),
@@ -310,8 +330,12 @@ def measure(
         ``none``, ``minmax`` (each image's least and greatest value become 0 and 1) or ``both``.
     protocol
         ``hub``; or ``medigan``, images as medigan's own script prepares them, and as many of each.
+    by
+        Columns of the real images, whose groups are measured, too.
+    probes
+        Columns that a probe tells synthetic images by; None: see ``conditions.asked``.
     seed
-        Of the groups of the jackknife, and of the splits of the baseline.
+        Of the groups of the jackknife, the splits of the baseline, and the folds of probes.
     settings
         What is recorded beside: how the sets were asked for.
     notes
@@ -322,7 +346,8 @@ def measure(
     Raises
     ------
     HubError
-        A set is too small for a metric, the sets share images, or an image can't be read.
+        A set is too small for a metric, the sets share images, a column is none to group or probe
+        by, or an image can't be read.
     """
     preparations = _preparations(normalize, protocol)
     least = min(len(real), len(synthetic))
@@ -331,6 +356,10 @@ def measure(
         for metric in plan.metrics:
             _check_number(metric, *counts)
     sources.check_apart(real, synthetic)
+    groups, told = subgroups.found(by, real, synthetic, counts)
+    if groups:
+        _check_number(COVERAGE, *counts)
+    asked, also_told = conditions.asked(probes, real, synthetic, counts, seed)
 
     wanted = [(plan.extractor, each) for plan in plans for each in preparations]
     described: dict[str, list[np.ndarray]] = {}
@@ -350,24 +379,38 @@ def measure(
         done += len(wanted) * len(images)
 
     _check_wishes(real, synthetic)
-    belongs = [
-        [item.group for item in each.items][:n]
-        for each, n in zip((real, synthetic), counts, strict=True)
-    ]
-    parts = [Part.whole(belongs[0], belongs[1], seed)]
+    belongs = (
+        [item.group for item in real.items][: counts[0]],
+        [item.group for item in synthetic.items][: counts[1]],
+    )
+    parts = [Part.whole(*belongs, seed), *_parts(groups, belongs, seed)]
     figures: list[Figure] = []
+    covered: list[Subgroup] = []
+    obeyed: list[Condition] = []
     for (extractor, preparation), ours, theirs in zip(
         wanted, described["real"], described["synthetic"], strict=True
     ):
         metrics = next(plan.metrics for plan in plans if plan.extractor is extractor)
         figures += measuring.figures(extractor, preparation, metrics, ours, theirs, parts)
+        if extractor.metrics is not None:
+            continue  # whose features are for these alone
+        both = extractor, preparation, ours, theirs
+        if groups:
+            found_of = subgroups.judged(groups, *both, parts[0].groups, belongs[0])
+            figures += found_of.figures
+            covered += found_of.subgroups
+        for each in asked:
+            obeyed += conditions.judged(each, *both)
+    measured = list(dict.fromkeys(each for plan in plans for each in plan.metrics))
     return Judged(
         figures,
         settings={
-            "metrics": list(dict.fromkeys(each.name for plan in plans for each in plan.metrics)),
+            "metrics": list(dict.fromkeys(each.name for each in measured)),
             "extractors": [plan.extractor.name for plan in plans],
             "normalize": normalize,
             "protocol": protocol,
+            "by": list(by),
+            "probes": [each.target.name for each in asked],
             "seed": seed,
             **(settings or {}),
         },
@@ -379,9 +422,28 @@ def measure(
         },
         extractors={plan.extractor.name: _about(plan.extractor) for plan in plans},
         versions=versions(),
-        notes=(*notes, *_notes(plans, (real, synthetic), figures, parts[0].splits)),
+        notes=(
+            *(*notes, *told, *also_told, *subgroups.small(groups, belongs[0])),
+            *measuring.left_out(parts, measured),
+            *_notes(plans, (real, synthetic), figures, parts[0].splits),
+        ),
+        subgroups=subgroups.corrected(covered),
+        conditions=tuple(obeyed),
         origin=Origin(real, synthetic, *wanted[0], counts),
     )
+
+
+def _parts(
+    groups: Sequence[Group], belongs: tuple[Sequence[str], Sequence[str]], seed: int
+) -> list[Part]:
+    """Return the images of each group that a distance can be measured of."""
+    everything = np.arange(len(belongs[1]))
+    parts = []
+    for each in groups:
+        theirs = everything if each.synthetic is None else each.synthetic
+        if len(theirs):
+            parts.append(Part.of(each.name, (each.real, theirs), belongs, seed))
+    return parts
 
 
 def _about_set(images: ImageSet, count: int) -> dict[str, object]:

@@ -8,6 +8,7 @@ from itertools import groupby
 
 import numpy as np
 
+from medigan_hub.errors import listed
 from medigan_hub.evaluation import intervals
 from medigan_hub.evaluation.baseline import Split, baseline, splits
 from medigan_hub.evaluation.extractors import Extractor
@@ -77,6 +78,16 @@ def figures(
             for part in parts:
                 if part.name is None or (metric.is_distance and not part.lacks(metric)):
                     yield _figure(extractor, preparation, metric, ours, theirs, part)
+
+
+def left_out(parts: Sequence[Part], metrics: Sequence[Metric]) -> list[str]:
+    """Say which groups have too few images for which distances."""
+    return [
+        f"without {metric.name} of {listed(few)}: it needs {metric.smallest} images in each set"
+        for metric in metrics
+        if metric.is_distance
+        if (few := [each.name for each in parts if each.name is not None and each.lacks(metric)])
+    ]
 
 
 def _figure(

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from html import escape
 
 from medigan_hub.errors import RequestError
-from medigan_hub.evaluation.digits import places, shown
+from medigan_hub.evaluation.digits import places, shown, told
 from medigan_hub.evaluation.orders import order
 from medigan_hub.evaluation.results import Evaluation, Figure
+from medigan_hub.evaluation.verdicts import Condition
 from medigan_hub.terminal import printable
 
 WIDTH = 400
@@ -110,12 +111,44 @@ def svg(evaluations: Evaluation | Mapping[str, Evaluation]) -> str:
 
 
 def _of_one(evaluation: Evaluation) -> dict[str, list[Block]]:
-    """Return the blocks of each metric: one for each extractor."""
-    found: dict[str, dict[str | None, list[tuple[str, Figure]]]] = {}
+    """Return the blocks of each metric: of each extractor, one of all images, others of groups."""
+    found: dict[str, dict[tuple[str | None, str], list[tuple[str, Figure]]]] = {}
     for figure in evaluation.figures:
-        rows = found.setdefault(figure.metric, {}).setdefault(figure.extractor, [])
-        rows.append((figure.features, figure))
-    return {metric: [Block("", each) for each in rows.values()] for metric, rows in found.items()}
+        heading = "" if figure.group is None else f"{figure.described}, by group"
+        rows = found.setdefault(figure.metric, {}).setdefault((figure.extractor, heading), [])
+        rows.append((figure.group or figure.described, figure))
+    panels = {
+        metric: [Block(heading, rows) for (_, heading), rows in blocks.items()]
+        for metric, blocks in found.items()
+    }
+    for each in evaluation.conditions:
+        blocks = panels.setdefault(f"{each.score}: {each.column}, as asked for", [])
+        blocks.append(Block(each.features, list(_obeyed(each))))
+    return panels
+
+
+def _obeyed(condition: Condition) -> Iterator[tuple[str, Figure]]:
+    """Yield the score of synthetic images and that of real ones, to be drawn as figures are."""
+    synthetic = condition.value, condition.low, condition.high
+    real = condition.ceiling, condition.ceiling_low, condition.ceiling_high
+    for label, (value, low, high) in (("synthetic images", synthetic), ("real images", real)):
+        yield (
+            label,
+            Figure(
+                metric=condition.score,
+                extractor=condition.extractor,
+                normalize=condition.normalize,
+                value=value,
+                low=low,
+                high=high,
+                better=condition.better,
+                ideal=None,
+                num_real=condition.num_real,
+                num_synthetic=condition.num_synthetic,
+                baseline=None,
+                biased=False,
+            ),
+        )
 
 
 def _of_several(evaluations: Mapping[str, Evaluation]) -> dict[str, list[Block]]:
@@ -202,12 +235,9 @@ def _drawn(block: Block, y: float) -> Iterator[str]:
 
 def _told(figure: Figure) -> str:
     digits = places(figure)
-    words = shown(figure.value, digits)
     if figure.biased:
-        return f"{words}, biased"
-    if figure.low is None:
-        return words
-    return f"{words} ({shown(figure.low, digits)} to {shown(figure.high, digits)})"
+        return f"{shown(figure.value, digits)}, biased"
+    return told(figure.value, figure.low, figure.high, digits)
 
 
 def _point(figure: Figure) -> float:

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from medigan_hub.evaluation.documents import Form, finite
+from medigan_hub.evaluation.verdicts import Condition, Subgroup
 
 NOTICE = (
     "Figures of synthetic images. They say how far these are from real ones by some features, "
     "and not that they are fit for diagnosis or any other use."
 )
+ENDS = (("low", "high"), ("ceiling_low", "ceiling_high"), ("difference_low", "difference_high"))
+"""Of intervals, as documents call them."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +78,15 @@ class Figure:
     meaning."""
 
     @property
+    def described(self) -> str:
+        """What it compares, in words: whose features, prepared how."""
+        words = self.extractor or "the images themselves"
+        return f"{words}, min-max" if self.normalize == "minmax" else words
+
+    @property
     def features(self) -> str:
         """What it compares, in words: whose features, prepared how, of which images."""
-        words = [self.extractor or "the images themselves"]
-        words += ["min-max"] if self.normalize == "minmax" else []
-        words += [f"{self.group} alone"] if self.group is not None else []
-        return ", ".join(words)
+        return self.described if self.group is None else f"{self.described}, {self.group} alone"
 
     @property
     def ratio(self) -> float | None:
@@ -154,6 +160,17 @@ class Evaluation:
     """Of the hub (``medigan-hub``) and the packages that took part."""
     notes: tuple[str, ...] = ()
     """What is to be known with the figures, in words."""
+    subgroups: tuple[Subgroup, ...] = ()
+    """Of groups of real images: whether synthetic ones cover them as they do the others."""
+    conditions: tuple[Condition, ...] = ()
+    """Whether synthetic images show what they were asked for."""
+
+    @property
+    def verdicts(self) -> list[str]:
+        """Whom the images leave out, and what they don't show that they were asked for."""
+        words = [each.verdict for each in self.subgroups]
+        words += [each.verdict for each in self.conditions]
+        return [each for each in words if each is not None]
 
     @property
     def model(self) -> str | None:
@@ -181,6 +198,9 @@ class Evaluation:
                 "synthetic": True,
                 "notice": NOTICE,
                 "figures": [figure.document() for figure in self.figures],
+                "subgroups": [each.document() for each in self.subgroups],
+                "conditions": [each.document() for each in self.conditions],
+                "verdicts": self.verdicts,
                 "sets": self.sets,
                 "settings": self.settings,
                 "extractors": self.extractors,
@@ -219,20 +239,29 @@ class Evaluation:
             extractors=document["extractors"],
             versions=document["versions"],
             notes=tuple(document["notes"]),
+            subgroups=tuple(Subgroup(**each) for each in document.get("subgroups", ())),
+            conditions=tuple(Condition(**each) for each in document.get("conditions", ())),
         )
 
 
 def _contradictions(document: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a schema can't say."""
     for n, figure in enumerate(document["figures"]):
-        low, high = figure["low"], figure["high"]
-        if (low is None) != (high is None) or (low is not None and low > high):
-            yield f"figures[{n}]: low and high are {low} and {high}; they must be numbers that rise"
         told = {figure.get(key) is None for key in ("baseline_num_images", "baseline_splits")}
         if len(told) > 1:
             yield f"figures[{n}]: baseline_num_images and baseline_splits go together"
-        if figure["extractor"] is not None and figure["extractor"] not in document["extractors"]:
-            yield f"figures[{n}]: nothing is said of the extractor {figure['extractor']}"
+    for kind in ("figures", "subgroups", "conditions"):
+        for n, found in enumerate(document.get(kind, ())):
+            for ends in ENDS:
+                low, high = (found.get(key) for key in ends)
+                if (low is None) != (high is None) or (low is not None and low > high):
+                    yield (
+                        f"{kind}[{n}]: {' and '.join(ends)} are {low} and {high}; they must be "
+                        "numbers that rise"
+                    )
+            extractor = found["extractor"]
+            if extractor is not None and extractor not in document["extractors"]:
+                yield f"{kind}[{n}]: nothing is said of the extractor {extractor}"
 
 
 def _number(value: float | None) -> float:

@@ -9,24 +9,30 @@ from typing import TYPE_CHECKING
 from medigan_hub.errors import listed
 from medigan_hub.evaluation.digits import places, shown
 from medigan_hub.evaluation.results import Evaluation, Figure
+from medigan_hub.evaluation.verdicts import Condition, Subgroup
 from medigan_hub.terminal import text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 COLUMNS = ("metric", "value", "95 % interval", "baseline", "difference", "ratio")
+COVERED = ("group", "images", "coverage", "others", "difference", "95 % interval", "p")
+OBEYED = ("asked for", "score", "synthetic", "95 % interval", "real", "95 % interval")
+TEXTS = ("metric", "group", "asked for", "score", "95 % interval")
+"""Columns that stand to the left."""
 LEAD = "KID"
 """The metric that is read first."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """Figures of the same features of the same images."""
+    """What was found by the same features of the same images."""
 
     heading: str
     """Whose features, and of how many images."""
     rows: Sequence[Sequence[str]]
-    """A row a figure, by ``COLUMNS``."""
+    """A row a figure, by the columns."""
+    columns: Sequence[str] = COLUMNS
 
 
 def table(evaluation: Evaluation) -> RenderableType:
@@ -37,15 +43,14 @@ def table(evaluation: Evaluation) -> RenderableType:
 
     parts: list[RenderableType] = [text(f"{evaluation.about}.")]
     found = sections(evaluation)
-    # The same in all sections, so that columns stand below each other.
-    widths = [
-        max(len(cell) for cell in column)
-        for column in zip(COLUMNS, *(row for each in found for row in each.rows), strict=True)
-    ]
     for section in found:
+        # The same in all sections alike, so that columns stand below each other.
+        alike = [each for each in found if each.columns == section.columns]
+        cells = zip(section.columns, *(row for each in alike for row in each.rows), strict=True)
         grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for name, width in zip(COLUMNS, widths, strict=True):
-            justify = "left" if name in (COLUMNS[0], COLUMNS[2]) else "right"
+        for name, column in zip(section.columns, cells, strict=True):
+            justify = "left" if name in TEXTS else "right"
+            width = max(map(len, column))
             grid.add_column(name, justify=justify, min_width=width, no_wrap=True)  # type: ignore[arg-type]
         for row in section.rows:
             grid.add_row(*map(text, row))
@@ -55,20 +60,37 @@ def table(evaluation: Evaluation) -> RenderableType:
 
 
 def sections(evaluation: Evaluation) -> list[Section]:
-    """Return the figures in sections, in their order."""
-    found: dict[str, list[Figure]] = {}
+    """Return what was found in sections: figures in their order, then groups and conditions."""
+    found: dict[tuple[object, ...], list[Figure]] = {}
     for figure in evaluation.figures:
-        numbers = f"{figure.num_real} real, {figure.num_synthetic} synthetic"
-        found.setdefault(f"{figure.features}: {numbers}", []).append(figure)
+        # Of a group, distances and coverage may be by other numbers of synthetic images.
+        numbers = (figure.num_real, figure.num_synthetic) if figure.group is None else ()
+        found.setdefault((figure.features, numbers), []).append(figure)
+    covered: dict[str, list[Sequence[str]]] = {}
+    for group in evaluation.subgroups:
+        covered.setdefault(group.features, []).append(_covered(group))
+    obeyed: dict[str, list[Sequence[str]]] = {}
+    for each in evaluation.conditions:
+        obeyed.setdefault(each.features, []).append(_obeyed(each))
     return [
-        Section(heading + _baselines(figures), [_row(figure) for figure in figures])
-        for heading, figures in found.items()
+        *(_figures(figures) for figures in found.values()),
+        *(
+            Section(f"{features}: are groups left out?", rows, COVERED)
+            for features, rows in covered.items()
+        ),
+        *(
+            Section(f"{features}: do images show what was asked for?", rows, OBEYED)
+            for features, rows in obeyed.items()
+        ),
     ]
 
 
 def reading(evaluation: Evaluation) -> Iterator[str]:
     """Yield what is to be known to read the figures, a line each."""
     figures = evaluation.figures
+    yield from evaluation.verdicts
+    if evaluation.subgroups and not any(each.is_left_out for each in evaluation.subgroups):
+        yield "left out: no group, as far as so many images tell"
     if any(figure.metric == LEAD for figure in figures):
         yield f"Read {LEAD} first: it has no bias, whatever the number of images."
     directions = []
@@ -97,18 +119,61 @@ def reading(evaluation: Evaluation) -> Iterator[str]:
             "biased: too few images for so many features, so that the value depends on their "
             "number. It is no ground for an order; hold it against its own baseline alone."
         )
+    if evaluation.subgroups:
+        yield (
+            "coverage of a group: share of it that has a synthetic image near, of all synthetic "
+            "ones. p: of no difference to the others, by Holm's correction."
+        )
+    if evaluation.conditions:
+        yield (
+            "asked for: a probe learned it from real images. synthetic: how well it tells what "
+            "these were asked for. real: how well it tells real images it did not learn from."
+        )
     yield from evaluation.notes
 
 
-def _baselines(figures: Sequence[Figure]) -> str:
+def _figures(figures: Sequence[Figure]) -> Section:
+    first = figures[0]
+    synthetic = listed(sorted({each.num_synthetic for each in figures}), " or ")
+    heading = f"{first.features}: {first.num_real} real, {synthetic} synthetic"
     numbers = sorted({each.baseline.num_images for each in figures if each.baseline})
-    return f"; baseline with {listed(numbers, ' or ')} in each set" if numbers else ""
+    if numbers:
+        heading += f"; baseline with {listed(numbers, ' or ')} in each set"
+    return Section(heading, [_row(figure) for figure in figures])
+
+
+def _covered(group: Subgroup) -> tuple[str, ...]:
+    p = "< 0.001" if group.p_corrected < 0.001 else f"{group.p_corrected:.3f}"
+    return (
+        group.group,
+        str(group.num_real),
+        *(f"{share:.2f}" for share in (group.coverage, group.others, group.difference)),
+        f"{group.low:.2f} to {group.high:.2f}",
+        p,
+    )
+
+
+def _obeyed(each: Condition) -> tuple[str, ...]:
+    digits = places(each)
+    return (
+        each.column,
+        each.score,
+        shown(each.value, digits),
+        _interval(each.low, each.high, digits),
+        shown(each.ceiling, digits),
+        _interval(each.ceiling_low, each.ceiling_high, digits),
+    )
+
+
+def _interval(low: float | None, high: float | None, digits: int) -> str:
+    if low is None or high is None:
+        return "-"
+    return f"{shown(low, digits)} to {shown(high, digits)}"
 
 
 def _row(figure: Figure) -> tuple[str, ...]:
     digits, baseline = places(figure), figure.baseline
-    interval = "" if figure.low is None else f"{shown(figure.low, digits)} to "
-    interval += "-" if figure.high is None else shown(figure.high, digits)
+    interval = _interval(figure.low, figure.high, digits)
     return (
         figure.metric,
         shown(figure.value, digits),

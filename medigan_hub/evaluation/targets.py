@@ -46,19 +46,20 @@ class Target:
             There is no such column, it has gaps, it is the same for all images, or each has a word
             of its own.
         """
-        words = [_canonical(each) for each in column(real, name)]
+        words = [canonical(each) for each in column(real, name)]
         counts = Counter(words)
         if len(counts) == 1:
             raise RequestError(
                 f"the column {shortened(name)} of {real.title} is {shortened(words[0])} for all "
                 "images, and so there is nothing to tell apart; give images of two classes"
             )
-        if len(counts) > MAX_CLASSES and all(map(_is_number, counts)):
+        numbers = [each for each in counts if is_number(each)]
+        if len(numbers) > MAX_CLASSES:
             target = cls(name, ())
-            target.values(real)
+            target.values(real)  # refuses what is none, be it one among many
             return target
         if len(counts) > MAX_NAMES or len(counts) > len(words) / 2:
-            odd = [each for each in counts if not _is_number(each)]
+            odd = [each for each in counts if not is_number(each)]
             example = f", as {listed(map(shortened, odd), most=2)}" if odd else ""
             raise RequestError(
                 f"the column {shortened(name)} of {real.title} has {len(counts)} different values "
@@ -75,10 +76,10 @@ class Target:
         RequestError
             The column lacks, has gaps, or says something else of an image, which is named.
         """
-        words = [_canonical(each) for each in column(images, self.name)]
+        words = [canonical(each) for each in column(images, self.name)]
         known = {each: n for n, each in enumerate(self.classes)}
         for place, word in enumerate(words):
-            if word not in known if self.classes else not _is_number(word):
+            if word not in known if self.classes else not is_number(word):
                 what = f"none of {listed(self.classes)}" if self.classes else "no number"
                 raise RequestError(
                     f"{shortened(self.name)} of {shortened(images.items[place].name)} of "
@@ -105,15 +106,16 @@ class Target:
             )
 
 
-def _canonical(word: str) -> str:
+def canonical(word: str) -> str:
     """Return a word as it is compared: a whole number without its decimals."""
-    if not _is_number(word):
+    if not is_number(word):
         return word
     number = float(word)
     return str(int(number)) if number.is_integer() and abs(number) < 2**53 else repr(number)
 
 
-def _is_number(word: str) -> bool:
+def is_number(word: str) -> bool:
+    """Tell whether a word is a number; infinity and NaN are none."""
     try:
         return math.isfinite(float(word))
     except ValueError:
@@ -121,7 +123,7 @@ def _is_number(word: str) -> bool:
 
 
 def _natural(word: str) -> list[tuple[int, float, str]]:
-    if _is_number(word):
+    if is_number(word):
         return [(0, float(word), "")]
     parts = DIGITS.split(word)
     return [(0, int(each), "") if each.isdigit() else (1, 0, each) for each in parts if each]

@@ -118,13 +118,26 @@ class Coverage(_Neighbours):
     title = "real images that have a synthetic one near"
     source = "Naeem et al. (2020), arXiv:2002.09797"
 
+    def covered(self, real: np.ndarray, synthetic: np.ndarray, groups: Groups) -> NDArray[np.bool_]:
+        """Return whether each real image has a synthetic one near: (N, 1 + ``groups.count``).
+
+        Of all images, and of those without each group in turn, in both sets.
+        """
+        one, other = _Set(real, groups.real), _Set(synthetic, groups.synthetic)
+        return _covered(one, other, groups.count, [NONE, *range(groups.count)])
+
     def _values(
         self, real: _Set, synthetic: _Set, count: int, left: Sequence[int]
     ) -> Sequence[float]:
-        radii = _radii(_nearest(real, real, count, NEAREST), left)
-        gaps = _radii(_nearest(real, synthetic, count, 1), left)
-        covered = (gaps < EDGE * radii) | (gaps == 0)
+        covered = _covered(real, synthetic, count, left)
         return [float(covered[real.groups != group, n].mean()) for n, group in enumerate(left)]
+
+
+def _covered(real: _Set, synthetic: _Set, count: int, left: Sequence[int]) -> NDArray[np.bool_]:
+    """Return whether the neighbourhood of each real image holds a synthetic one: (N, n)."""
+    radii = _radii(_nearest(real, real, count, NEAREST), left)
+    gaps = _radii(_nearest(real, synthetic, count, 1), left)
+    return np.asarray((gaps < EDGE * radii) | (gaps == 0))
 
 
 def _inside(balls: _Set, points: _Set, count: int, left: Sequence[int]) -> NDArray[np.int64]:

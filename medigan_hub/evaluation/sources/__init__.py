@@ -12,7 +12,7 @@ from medigan_hub.dataset import header, manifest
 from medigan_hub.errors import RequestError, shortened
 from medigan_hub.evaluation.sources import patients as belonging
 from medigan_hub.evaluation.sources.base import ImageSet, Item
-from medigan_hub.evaluation.sources.columns import column, columns
+from medigan_hub.evaluation.sources.columns import column, columns, says
 from medigan_hub.evaluation.sources.data_sets import DataSet
 from medigan_hub.evaluation.sources.found import FoundImages
 from medigan_hub.evaluation.sources.models import MODEL, ModelImages
@@ -29,6 +29,7 @@ __all__ = [
     "columns",
     "find",
     "is_model",
+    "says",
 ]
 
 

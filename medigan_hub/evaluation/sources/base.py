@@ -95,8 +95,11 @@ def shown(array: np.ndarray, declared: Sequence[float]) -> np.ndarray:
 
 
 def told(sample: Mapping[str, Any]) -> dict[str, str]:
-    """Return the facts of an image, of what a manifest says of its sample."""
-    known = {**sample.get("conditions", {}), **sample.get("labels", {})}
+    """Return the facts of an image, of what a manifest says of its sample.
+
+    Of a condition and a label of one name, it is the condition that was asked for.
+    """
+    known = {**sample.get("labels", {}), **sample.get("conditions", {})}
     known |= {key: sample[key] for key in ("split", "input") if sample.get(key) is not None}
     if "input" in known and sample.get("frame") is not None:
         known["frame"] = sample["frame"]

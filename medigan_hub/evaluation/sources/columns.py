@@ -41,6 +41,11 @@ def column(images: ImageSet, name: str) -> list[str]:
     return found
 
 
+def says(images: ImageSet, name: str) -> bool:
+    """Tell whether a column says something of any image."""
+    return any((images.fact(n, name) or "").strip() for n in range(len(images)))
+
+
 def columns(images: ImageSet) -> Sequence[str]:
     """Return the columns that all images have, those of tables and data sets."""
     sets = [{*item.facts} for item in images.items]
