@@ -17,6 +17,8 @@ DISTANCES = ("KID", "FD", "FID", "MMD", "SWD", "FRD")
 """Those that tell whether two sets differ, the best first."""
 SPREADS = 2
 """Standard deviations of the baseline beyond which a figure is no accident of the split."""
+NONE_LEFT_OUT = "No group is left out, as far as so many images tell."
+OBEYED = "What was asked for shows as it does in real images, as far as so many images tell."
 
 
 def report(
@@ -37,10 +39,16 @@ def report(
     groups = [each for each in evaluation.figures if each.group is not None]
     covering = [each for each in all_images if each.metric in COVERING]
     near = [each for each in all_images if each.metric not in COVERING]
+    parted = [
+        _told(evaluation, NONE_LEFT_OUT, subgroups=evaluation.subgroups),
+        _part(evaluation, groups, ()),
+    ]
+    consistency = sum((each for each in parted if each is not None), Part())
     parts = {
         "Congruence": _part(evaluation, near, galleries.get("Congruence", ())),
         "Coverage": _part(evaluation, covering, galleries.get("Coverage", ())),
-        "Consistency": _part(evaluation, groups, ()),
+        "Constraint": _told(evaluation, OBEYED, conditions=evaluation.conditions),
+        "Consistency": consistency if any(parted) else None,
         "Completeness": _completeness(evaluation),
         "Compliance": compliance(header),
         "Comprehension": comprehension(evaluation, header),
@@ -63,6 +71,7 @@ def report(
 
 def verdict(evaluation: Evaluation) -> Iterator[str]:
     """Yield what the figures say in words: of each extractor's features, a sentence or two."""
+    yield from map(_sentence, evaluation.verdicts)
     found: dict[tuple[str | None, str], list[Figure]] = {}
     for figure in evaluation.figures:
         if figure.group is None:
@@ -80,6 +89,10 @@ def verdict(evaluation: Evaluation) -> Iterator[str]:
         "This says nothing of whether the images are anatomically right, whether the model may be "
         "shared, or whether its images help a task."
     )
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:].rstrip('.')}."
 
 
 def _distance(figure: Figure) -> str:
@@ -124,11 +137,22 @@ def _part(
 ) -> Part | None:
     if not figures:
         return Part(galleries=galleries) if galleries else None
-    some = replace(evaluation, figures=list(figures))
-    tables = [
-        Table(section.heading, table.COLUMNS, section.rows) for section in table.sections(some)
-    ]
-    return Part(drawings=[picture.svg(some)], tables=tables, galleries=galleries)
+    some = replace(evaluation, figures=list(figures), subgroups=(), conditions=())
+    return Part(drawings=[picture.svg(some)], tables=_tables(some), galleries=galleries)
+
+
+def _told(evaluation: Evaluation, otherwise: str, **kept: Any) -> Part | None:
+    """Return what is said of groups, or of conditions, alone: words, then tables.
+
+    Where no verdict is, ``otherwise`` is said.
+    """
+    some = replace(evaluation, **{"figures": [], "subgroups": (), "conditions": (), **kept})
+    tables = _tables(some)
+    return Part([*map(_sentence, some.verdicts)] or [otherwise], tables=tables) if tables else None
+
+
+def _tables(evaluation: Evaluation) -> list[Table]:
+    return [Table(each.heading, each.columns, each.rows) for each in table.sections(evaluation)]
 
 
 def _completeness(evaluation: Evaluation) -> Part:
