@@ -51,10 +51,7 @@ class Mean:
         low = high = None
         if len(names) >= FEWEST:
             special = require("scipy.special", extra="evaluation", purpose="an interval")
-            sums = np.bincount(places, every - mean)
-            degrees = len(names) - 1
-            error = math.sqrt(np.square(sums).sum() * len(names) / degrees) / len(every)
-            reach = float(special.stdtrit(degrees, 0.975)) * error
+            reach = float(special.stdtrit(len(names) - 1, 0.975)) * _error(every, places)
             low, high = max(mean - reach, bounds[0]), min(mean + reach, bounds[1])
         return cls(
             value=mean,
@@ -65,3 +62,19 @@ class Mean:
             count=len(every),
             groups=len(names),
         )
+
+
+def error(values: np.ndarray, groups: Sequence[str]) -> float:
+    """Return the standard error of the mean of values, (N,), of two groups at least.
+
+    See ``Mean.of``.
+
+    >>> round(error(np.array([1.0, 2.0, 3.0]), ["a", "b", "c"]), 4)
+    0.5774
+    """
+    return _error(values, np.unique(np.asarray(groups), return_inverse=True)[1])
+
+
+def _error(values: np.ndarray, places: np.ndarray) -> float:
+    sums = np.bincount(places, values - values.mean())
+    return math.sqrt(np.square(sums).sum() * len(sums) / (len(sums) - 1)) / len(values)

@@ -8,17 +8,15 @@ and each value gets its interval.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medigan_hub._version import __version__
 from medigan_hub.errors import RequestError, listed, named, require, shortened, whole_number
 from medigan_hub.evaluation import (
+    asking,
     conditions,
     extractors,
     features,
@@ -39,9 +37,7 @@ from medigan_hub.evaluation.results import Figure
 from medigan_hub.evaluation.sources import ImageSet
 from medigan_hub.evaluation.subgroups import COVERAGE, Group
 from medigan_hub.evaluation.verdicts import Condition, Subgroup
-from medigan_hub.generation import DEFAULTS
-from medigan_hub.inputs import Source, check_wishes
-from medigan_hub.reading import READING, Reading
+from medigan_hub.inputs import Source
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -53,12 +49,6 @@ METRICS = ("KID", "FD", "SWD", "precision", "recall", "density", "coverage", "Ve
 """What is measured where nothing is asked for, the leading figure first."""
 PAIRED = ("SSIM", "PSNR", "MAE", "NMSE")
 """What is measured of pairs where nothing is asked for."""
-OF_MODELS = {
-    "num_samples": None,
-    **{name: value for name, value in DEFAULTS.items() if name not in ("seed", *READING)},
-}
-"""What is said of samples that a model makes, with what it is where nobody says it."""
-PACKAGES = ("numpy", "scipy", "pillow", "torch", "tensorflow", "onnxruntime", "torchmetrics")
 
 
 @dataclass(frozen=True)
@@ -81,7 +71,7 @@ def planned(metrics: Sequence[str], given: Sequence[Extractor]) -> list[Plan]:
         There is no such metric, or an extractor is asked for whose features no metric is for.
     """
     asked = [known_metrics.find(name) for name in dict.fromkeys(metrics or METRICS)]
-    chosen = list(given) or _default()
+    chosen = list(given) or asking.usual()
     for metric in asked:
         if not any(_fits(metric, extractor) for extractor in chosen):
             chosen.append(extractors.find((metric.extractors or ("texture",))[0]))
@@ -103,12 +93,6 @@ def planned(metrics: Sequence[str], given: Sequence[Extractor]) -> list[Plan]:
                 f"ask for {listed(fit, ' or ')}"
             )
     return plans
-
-
-def _default() -> list[Extractor]:
-    """Return the extractors of a user who names none: ours, and learned features where they are."""
-    found = [extractors.find("texture"), extractors.find("imagenet")]
-    return [each for each in found if each.missing() is None]
 
 
 def _fits(metric: Metric, extractor: Extractor) -> bool:
@@ -139,7 +123,7 @@ def evaluate(
     What can be checked without reading an image is checked first.
     """
     seed = whole_number("the seed", wishes.get("seed", 0), 0, 2**64 - 1)
-    plans = planned(metrics, chosen(given, weights or {}))
+    plans = planned(metrics, asking.extractors_of(given, weights or {}))
     require("scipy", extra="evaluation", purpose="judging images")
     preparations = _preparations(normalize, protocol)
     for plan in plans:
@@ -163,7 +147,7 @@ def evaluate(
         by=_names(by),
         probes=None if probes is None else _names(probes),
         seed=seed,
-        settings={"patients": patients, **_reading(wishes).asked},
+        settings={"patients": patients, **asking.reading(wishes).asked},
         notes=left_out,
         progress=progress,
     )
@@ -212,7 +196,7 @@ def compare(
 ) -> Compared:
     """Find what was asked for, and compare image with image; parameters as ``Hub.compare``'s."""
     asked = [known_metrics.find_pair(name) for name in dict.fromkeys(metrics or PAIRED)]
-    reading = _reading(wishes)
+    reading = asking.reading(wishes)
     ours, theirs = _found(
         real, synthetic, num_samples, patients=patients, table=table, wishes=wishes
     )
@@ -232,11 +216,11 @@ def compare(
             **reading.asked,
         },
         sets={
-            name: _about_set(each, len(each))
+            name: asking.about_set(each, len(each))
             for name, each in (("real", ours), ("synthetic", theirs))
         },
         extractors={},
-        versions=versions(),
+        versions=asking.versions(),
         notes=(*found.notes, *ours.notes, *theirs.notes),
     )
     return Compared(evaluation, found)
@@ -252,18 +236,8 @@ def _found(
     wishes: Wishes,
 ) -> tuple[ImageSet, ImageSet]:
     """Return both sets; whether there is such a model is known before a folder is looked at."""
-    are_models = [sources.is_model(each) for each in (real, synthetic)]
-    if not any(are_models):
-        asked = {"num_samples": num_samples, **wishes}
-        for name, value in asked.items():
-            if name in OF_MODELS and (
-                isinstance(value, np.ndarray) or value not in (OF_MODELS[name], {})
-            ):
-                raise RequestError(
-                    f"{named(name)} is about samples that are made, and no model is to make any; "
-                    "leave it out, or give model:NAME"
-                )
-    reading = _reading(wishes)
+    asking.check_models((real, synthetic), num_samples, wishes)
+    reading = asking.reading(wishes)
     ours = sources.find(
         real, reading=reading, count=num_samples, patients=patients, table=table, wishes=wishes
     )
@@ -271,39 +245,6 @@ def _found(
         synthetic, reading=reading, count=num_samples, default=len(ours), wishes=wishes
     )
     return ours, theirs
-
-
-def _reading(wishes: Wishes) -> Reading:
-    return Reading(**{name: wishes[name] for name in READING if name in wishes})  # type: ignore[literal-required]
-
-
-def chosen(
-    given: Sequence[str | Extractor | Module], weights: Mapping[str, str | Path]
-) -> list[Extractor]:
-    """Return the extractors that are asked for, with their files of weights.
-
-    Raises
-    ------
-    RequestError
-        There is no such extractor, it takes no weights, or weights are for none that is asked for.
-    """
-    from medigan_hub.evaluation.extractors.custom import of_module
-
-    names = [each for each in given if isinstance(each, str)]
-    for name in weights:
-        if name not in names:
-            raise RequestError(
-                f"there are weights for {shortened(name)}, and it is not asked for; "
-                f"add {named('extractors', name)}"
-            )
-    return [
-        extractors.find(each, Path(weights[each]) if each in weights else None)
-        if isinstance(each, str)
-        else each
-        if isinstance(each, Extractor)
-        else of_module(each)
-        for each in dict.fromkeys(given)
-    ]
 
 
 def measure(
@@ -378,7 +319,7 @@ def measure(
         described[name] = [rows[:count] for rows in found]
         done += len(wanted) * len(images)
 
-    _check_wishes(real, synthetic)
+    asking.check_obeyed((real, synthetic))
     belongs = (
         [item.group for item in real.items][: counts[0]],
         [item.group for item in synthetic.items][: counts[1]],
@@ -415,13 +356,13 @@ def measure(
             **(settings or {}),
         },
         sets={
-            name: _about_set(each, count)
+            name: asking.about_set(each, count)
             for name, each, count in zip(
                 ("real", "synthetic"), (real, synthetic), counts, strict=True
             )
         },
-        extractors={plan.extractor.name: _about(plan.extractor) for plan in plans},
-        versions=versions(),
+        extractors={plan.extractor.name: asking.about(plan.extractor) for plan in plans},
+        versions=asking.versions(),
         notes=(
             *(*notes, *told, *also_told, *subgroups.small(groups, belongs[0])),
             *measuring.left_out(parts, measured),
@@ -446,26 +387,6 @@ def _parts(
     return parts
 
 
-def _about_set(images: ImageSet, count: int) -> dict[str, object]:
-    """Return what is recorded of a set."""
-    return {
-        "title": images.title,
-        "num_images": count,
-        "key": images.key,
-        "columns": sources.columns(images),
-        **images.facts,
-    }
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of the hub, and of the packages that figures may depend on."""
-    found = {"medigan-hub": __version__}
-    for name in PACKAGES:
-        with suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
-
-
 def _preparations(normalize: str, protocol: str) -> list[Preparation]:
     if protocol not in PROTOCOLS:
         raise RequestError(
@@ -479,16 +400,6 @@ def _preparations(normalize: str, protocol: str) -> list[Preparation]:
     return [Preparation(way, protocol) for way in ways]
 
 
-def _check_wishes(real: ImageSet, synthetic: ImageSet) -> None:
-    """Refuse a wish about how images are read that none of either set depends on."""
-    learned = [each.learned() for each in (real, synthetic)]
-    obeyed = {name for each in learned if each for name in each.get("obeyed", ())}
-    for each in (real, synthetic):
-        asked = each.facts.get("reading")
-        if isinstance(asked, dict):
-            check_wishes(Reading(**asked), obeyed, "images")
-
-
 def _check_number(metric: Metric, num_real: int, num_synthetic: int) -> None:
     for count, which in ((num_real, "real"), (num_synthetic, "synthetic")):
         if count < metric.smallest and not (metric.is_of_one_set and which == "real"):
@@ -497,18 +408,6 @@ def _check_number(metric: Metric, num_real: int, num_synthetic: int) -> None:
                 f"{metric.name} needs at least {metric.smallest} images in each set, and there "
                 f"{'is' if count == 1 else 'are'} {count} {which} {images}; give more"
             )
-
-
-def _about(extractor: Extractor) -> dict[str, object]:
-    return {
-        "title": extractor.title,
-        "version": extractor.version,
-        "weights": extractor.weights,
-        "size": extractor.size,
-        "channels": extractor.channels,
-        "shape": extractor.shape,
-        "scaling": extractor.scaling,
-    }
 
 
 def _notes(
@@ -529,9 +428,5 @@ def _notes(
         notes.append("without a baseline: the real images are all of one patient, file or series")
     elif any(each.baseline is None for each in figures):
         notes.append("without a baseline where a part of the real images is too few for a metric")
-    for each in sets:
-        twice = len(each) - len({item.digest for item in each.items})
-        if twice:
-            images = "image" if twice == 1 else "images"
-            notes.append(f"{each.title} holds {twice} {images} more than once")
+    notes += asking.twice(sets)
     return tuple(dict.fromkeys(notes))
