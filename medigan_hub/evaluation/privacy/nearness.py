@@ -7,9 +7,11 @@ k / (m + 1) on average, and the number below it beta-binomial (n, k, m + 1 - k).
 the p-value, exact for any m. Where the model's images lie farther from the training images than
 held-out ones do, as they mostly do, it is too careful, and never too bold.
 
-Blurred or average-looking images are near to everything, and are no copies. So what is counted for
-the test is nearer to the training images than to the held-out ones, too, by more than k held-out
-images are: the less is counted, the more careful the test.
+Blurred or average-looking images are near to everything, and are no copies; nor are the images of a
+model that makes but a few, which lie where some training image happens to be. So what is counted
+for the test is twice as near to a training image as to any held-out one, too (as Carlini et al.
+2023, arXiv:2301.13188, hold a distance against those to other images), and more so than k held-out
+images are. The less is counted, the more careful the test.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ LEVEL = 0.01
 ERROR = 0.05
 """Share of sets without copies in which some may be found, over all tests."""
 POWER = 0.8
+TWICE = math.log(2)
 SMALLEST = 1e-6
 """Distances below are no more told apart."""
 
@@ -59,7 +62,7 @@ class Level:
     flagged: np.ndarray
     """Whether each synthetic image is nearer than the threshold, (n,) bool."""
     counted: np.ndarray
-    """Whether it is nearer to the training than to the held-out images as well, (n,) bool."""
+    """Whether it is much nearer to the training than to the held-out images as well, (n,) bool."""
     num_heldout: int
 
     @property
@@ -106,7 +109,7 @@ def _level(synthetic: Near, heldout: Near, rank: int) -> Level:
         rank=rank,
         threshold=float(threshold),
         flagged=flagged,
-        counted=flagged & (synthetic.relative < margin),
+        counted=flagged & (synthetic.relative < min(margin, -TWICE)),
         num_heldout=len(heldout.training),
     )
 

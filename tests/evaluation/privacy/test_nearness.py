@@ -86,12 +86,18 @@ def test_two_copies_in_a_hundred_are_found(noise):
     assert seen >= 9
 
 
-def test_images_that_are_near_to_everything_are_no_copies():
-    """As blurred ones are: many of them are flagged, and none is found to be a copy."""
-    for seed in range(10):
-        run = found(*drawn(seed, length=20, spread=0.3))
-        assert run[0].share.value > 0.1
-        assert not is_found(run)
+@pytest.mark.parametrize(("length", "spread"), [(8, 0.3), (20, 0.3), (20, 0.0)])
+def test_images_that_are_near_to_everything_are_no_copies(length, spread):
+    """As blurred ones are, or one image over and over: many are flagged, and no copy is found."""
+    runs = [found(*drawn(seed, length=length, spread=spread)) for seed in range(10)]
+    assert np.mean([run[0].share.value for run in runs]) > 0.05
+    assert not any(map(is_found, runs))
+
+
+def test_one_image_that_is_copied_over_and_over_is_found():
+    training, heldout, synthetic = drawn(0)
+    synthetic[:15] = training[7] + 0.05 * synthetic[:15]
+    assert is_found(found(training, heldout, synthetic))
 
 
 def test_images_at_the_threshold_are_not_below_it():
