@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from medigan_hub.evaluation.extractors import Extractor
     from medigan_hub.evaluation.judged import Judged
     from medigan_hub.evaluation.judging import Compared
+    from medigan_hub.evaluation.privacy import Privacy
     from medigan_hub.evaluation.sources import ImageSet
     from medigan_hub.generation import Wishes
     from medigan_hub.inputs import Source
@@ -450,6 +451,75 @@ class Hub:
             metrics=metrics,
             masks=masks,
             match=match,
+            num_samples=num_samples,
+            patients=patients,
+            table=table,
+            progress=progress,
+            **wishes,
+        )
+
+    @documented(reading=READING, knobs=KNOBS)
+    def privacy(
+        self,
+        train: Source | ImageSet,
+        heldout: Source | ImageSet,
+        synthetic: Source | ImageSet,
+        *,
+        extractors: Sequence[str | Extractor | Module] = (),
+        weights: Mapping[str, str | Path] | None = None,
+        normalize: str = "none",
+        num_samples: int | None = None,
+        patients: str | None = None,
+        table: str | Path | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        **wishes: Unpack[Wishes],
+    ) -> Privacy:
+        """Look for copies of training images among synthetic ones, and say what was found.
+
+        Whatever is found is held against held-out images, which can't have been copied: how many
+        synthetic images are nearer to a training image than these are, with an exact interval and
+        test; C_T and AuthPct; and whether nearness tells training images from held-out ones.
+        Finding no copies does not mean that none can be got.
+
+        Parameters
+        ----------
+        train
+            The images that the model was trained on, as ``real`` of ``evaluate``.
+        heldout
+            Others of the same kind that it never saw: 20 at least, 100 or more for sharp findings,
+            of other patients.
+        synthetic
+            As for ``evaluate``. It may hold training images: that is what is looked for.
+        extractors, weights, normalize
+            As for ``evaluate``. Grey levels are compared in any case, also mirrored and moved.
+        num_samples
+            How many samples a model makes; by default as many as there are held-out images, and at
+            least 500.
+        patients, table
+            As for ``evaluate``, of training and held-out images: of images of one patient, one
+            stands for all in tests.
+        progress
+            Called with the images described and those in all.
+        wishes
+            Of a model, as for ``generate``; ``seed`` is also that of what is drawn here.
+        {reading}
+        {knobs}
+
+        Raises
+        ------
+        HubError
+            There is no such extractor, held-out images are too few, or share an image or a patient
+            with the training images, or an image can't be read.
+        """
+        from medigan_hub.evaluation import privacy
+
+        return privacy.assess(
+            train,
+            heldout,
+            synthetic,
+            given=extractors,
+            weights=weights,
+            normalize=normalize,
             num_samples=num_samples,
             patients=patients,
             table=table,

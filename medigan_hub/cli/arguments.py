@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medigan_hub.errors import RequestError
+from medigan_hub.errors import OutputError, RequestError
+from medigan_hub.files import can_be_made, check_replaceable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,6 +64,50 @@ Latents = Annotated[
 Options = Annotated[
     list[str] | None,
     typer.Option("--option", metavar="K=V", help="Option of the model.", show_default=False),
+]
+Extractors = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--extractor",
+        metavar="NAME|FILE.onnx",
+        help="What describes images by numbers: texture, imagenet, inception, radimagenet, "
+        "radiomics, random; by default texture, and imagenet where it is installed.",
+        show_default=False,
+    ),
+]
+Weights = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--weights",
+        metavar="[EXTRACTOR=]FILE",
+        help="File with the weights of an extractor.",
+        show_default=False,
+    ),
+]
+Normalize = Annotated[
+    str,
+    typer.Option(
+        metavar="none|minmax|both",
+        help="Whether each image's least and greatest value become black and white.",
+    ),
+]
+Patients = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN|REGEX",
+        help="What tells whose an image is: a column of --table or of the data set, or a "
+        "regular expression with one group for names of files. Images of one patient are "
+        "never split.",
+        show_default=False,
+    ),
+]
+Table = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.csv",
+        help="What is known of the real images: the first column names their files.",
+        show_default=False,
+    ),
 ]
 
 Report = Annotated[
@@ -158,3 +204,38 @@ def pairs(flag: str, texts: list[str] | None) -> dict[str, str]:
             raise typer.BadParameter(f"{flag} {name} is given twice; give it once")
         pairs[name] = value
     return pairs
+
+
+def weights_of(texts: list[str] | None, extractors: Sequence[str] | None) -> dict[str, str]:
+    """Return the files with weights by the extractor: the only one, where its name is left out."""
+    found: dict[str, str] = {}
+    for text in texts or ():
+        name, equals, path = text.partition("=")
+        if not equals or Path(text).exists():
+            if len(extractors or ()) != 1:
+                raise typer.BadParameter(f"--weights {text}: write it as EXTRACTOR=FILE")
+            name, path = (extractors or ("",))[0], text
+        found[name] = path
+    return found
+
+
+def check_places(output: Path | None, names: Sequence[str], write_metadata: Path | None) -> None:
+    """Look, before the work, at what is to be written: files in a folder, and a model's metadata.
+
+    Raises
+    ------
+    HubError
+        A place can't be written, or the metadata is not valid.
+    """
+    from medigan_hub import metadata
+
+    if output is not None:
+        if output.is_file() or not can_be_made(output / names[0]):
+            raise OutputError(f"{output} can't be written into; name another folder")
+        for name in names:
+            check_replaceable(output / name)
+    if write_metadata is not None:
+        metadata.load(write_metadata)
+        check_replaceable(write_metadata)
+        if not can_be_made(write_metadata):
+            raise OutputError(f"{write_metadata} can't be written; copy it to a folder of yours")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +12,7 @@ from medigan_hub.cli.arguments import Json
 from medigan_hub.cli.knobs import with_knobs
 from medigan_hub.cli.progress import progress_bar
 from medigan_hub.errors import OutputError
-from medigan_hub.files import can_be_made, check_replaceable, write_atomically
+from medigan_hub.files import write_atomically
 from medigan_hub.hub import Hub
 from medigan_hub.terminal import console, print_json
 
@@ -53,56 +52,17 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
-    extractors: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--extractor",
-            metavar="NAME|FILE.onnx",
-            help="What describes images by numbers: texture, imagenet, inception, radimagenet, "
-            "radiomics, random; by default texture, and imagenet where it is installed.",
-            show_default=False,
-        ),
-    ] = None,
-    weights: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--weights",
-            metavar="[EXTRACTOR=]FILE",
-            help="File with the weights of an extractor.",
-            show_default=False,
-        ),
-    ] = None,
-    normalize: Annotated[
-        str,
-        typer.Option(
-            metavar="none|minmax|both",
-            help="Whether each image's least and greatest value become black and white.",
-        ),
-    ] = "none",
+    extractors: arguments.Extractors = None,
+    weights: arguments.Weights = None,
+    normalize: arguments.Normalize = "none",
     protocol: Annotated[
         str,
         typer.Option(
             metavar="hub|medigan", help="medigan: images as medigan's own script prepares them."
         ),
     ] = "hub",
-    patients: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN|REGEX",
-            help="What tells whose an image is: a column of --table or of the data set, or a "
-            "regular expression with one group for names of files. Images of one patient are "
-            "never split.",
-            show_default=False,
-        ),
-    ] = None,
-    table: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.csv",
-            help="What is known of the real images: the first column names their files.",
-            show_default=False,
-        ),
-    ] = None,
+    patients: arguments.Patients = None,
+    table: arguments.Table = None,
     by: Annotated[
         list[str] | None,
         typer.Option(
@@ -180,7 +140,6 @@ def evaluate(
     **knobs: Unpack[Knobs],
 ) -> None:
     """Judge synthetic images: how far they are from real ones, with intervals and a baseline."""
-    from medigan_hub import metadata
     from medigan_hub.evaluation import results
 
     if masks is not None and not paired:
@@ -199,16 +158,7 @@ def evaluate(
     # Whatever is to be written is looked at before the work.
     told = reports.Wanted(report, pdf, card, show_real=show_real)
     told.check()
-    if output is not None:
-        if output.is_file() or not can_be_made(output / results.FILE):
-            raise OutputError(f"{output} can't be written into; name another folder")
-        for name in (results.FILE, PICTURE, CASES):
-            check_replaceable(output / name)
-    if write_metadata is not None:
-        metadata.load(write_metadata)
-        check_replaceable(write_metadata)
-        if not can_be_made(write_metadata):
-            raise OutputError(f"{write_metadata} can't be written; copy it to a folder of yours")
+    arguments.check_places(output, (results.FILE, PICTURE, CASES), write_metadata)
     wishes: dict[str, Any] = {
         **arguments.wishes(inputs or [], condition, None, option),
         "seed": seed,
@@ -234,7 +184,7 @@ def evaluate(
                 real,
                 synthetic,
                 extractors=extractors or (),
-                weights=_weights(weights, extractors),
+                weights=arguments.weights_of(weights, extractors),
                 normalize=normalize,
                 protocol=protocol,
                 by=by or (),
@@ -261,19 +211,6 @@ def evaluate(
         also = f" and {CASES}" if paired else ""
         print(f"\nthe figures are in {output}: {results.FILE}, {PICTURE}{also}")
     told.tell()
-
-
-def _weights(texts: list[str] | None, extractors: Sequence[str] | None) -> dict[str, str]:
-    """Return the files with weights by the extractor: the only one, where its name is left out."""
-    found: dict[str, str] = {}
-    for text in texts or ():
-        name, equals, path = text.partition("=")
-        if not equals or Path(text).exists():
-            if len(extractors or ()) != 1:
-                raise typer.BadParameter(f"--weights {text}: write it as EXTRACTOR=FILE")
-            name, path = (extractors or ("",))[0], text
-        found[name] = path
-    return found
 
 
 def _save(found: Evaluation, folder: Path) -> None:

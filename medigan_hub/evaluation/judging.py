@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medigan_hub.errors import RequestError, listed, named, require, shortened, whole_number
+from medigan_hub.errors import RequestError, listed, require, whole_number
 from medigan_hub.evaluation import (
     asking,
     conditions,
@@ -32,7 +32,7 @@ from medigan_hub.evaluation.judged import Judged, Origin
 from medigan_hub.evaluation.measuring import Part
 from medigan_hub.evaluation.metrics import Metric
 from medigan_hub.evaluation.paired import PairedResult
-from medigan_hub.evaluation.preparation import NORMALIZE, PROTOCOLS, Preparation
+from medigan_hub.evaluation.preparation import Preparation
 from medigan_hub.evaluation.results import Figure
 from medigan_hub.evaluation.sources import ImageSet
 from medigan_hub.evaluation.subgroups import COVERAGE, Group
@@ -125,7 +125,7 @@ def evaluate(
     seed = whole_number("the seed", wishes.get("seed", 0), 0, 2**64 - 1)
     plans = planned(metrics, asking.extractors_of(given, weights or {}))
     require("scipy", extra="evaluation", purpose="judging images")
-    preparations = _preparations(normalize, protocol)
+    preparations = Preparation.ways(normalize, protocol)
     for plan in plans:
         missing = plan.extractor.missing()
         if missing is not None:
@@ -290,7 +290,7 @@ def measure(
         A set is too small for a metric, the sets share images, a column is none to group or probe
         by, or an image can't be read.
     """
-    preparations = _preparations(normalize, protocol)
+    preparations = Preparation.ways(normalize, protocol)
     least = min(len(real), len(synthetic))
     counts = (least, least) if protocol == "medigan" else (len(real), len(synthetic))
     for plan in plans:
@@ -385,19 +385,6 @@ def _parts(
         if len(theirs):
             parts.append(Part.of(each.name, (each.real, theirs), belongs, seed))
     return parts
-
-
-def _preparations(normalize: str, protocol: str) -> list[Preparation]:
-    if protocol not in PROTOCOLS:
-        raise RequestError(
-            f"there is no {named('protocol')} {shortened(protocol)!r}; use {listed(PROTOCOLS)}"
-        )
-    if normalize not in NORMALIZE:
-        raise RequestError(
-            f"{named('normalize')} is {shortened(normalize)!r}; use {listed(NORMALIZE)}"
-        )
-    ways = {"none": (False,), "minmax": (True,), "both": (False, True)}[normalize]
-    return [Preparation(way, protocol) for way in ways]
 
 
 def _check_number(metric: Metric, num_real: int, num_synthetic: int) -> None:

@@ -48,6 +48,26 @@ class Preparation:
                 f"use {listed(PROTOCOLS, ' or ')}"
             )
 
+    @classmethod
+    def ways(cls, normalize: str, protocol: str = "hub") -> list[Preparation]:
+        """Return the ways that are asked for: ``none``, ``minmax`` or ``both``.
+
+        Raises
+        ------
+        RequestError
+            There is no such way, or protocol.
+        """
+        if protocol not in PROTOCOLS:
+            raise RequestError(
+                f"there is no {named('protocol')} {shortened(protocol)!r}; use {listed(PROTOCOLS)}"
+            )
+        if normalize not in NORMALIZE:
+            raise RequestError(
+                f"{named('normalize')} is {shortened(normalize)!r}; use {listed(NORMALIZE)}"
+            )
+        ways = {"none": (False,), "minmax": (True,), "both": (False, True)}[normalize]
+        return [cls(way, protocol) for way in ways]
+
     @property
     def words(self) -> str:
         """What was done, as it is recorded, and as it tells features in the cache apart."""

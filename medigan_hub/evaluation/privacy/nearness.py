@@ -29,7 +29,10 @@ LEVEL = 0.01
 ERROR = 0.05
 """Share of sets without copies in which some may be found, over all tests."""
 POWER = 0.8
+ENOUGH = 100
+"""Held-out images that are not called few."""
 TWICE = math.log(2)
+HUNDRED = 100
 SMALLEST = 1e-6
 """Distances below are no more told apart."""
 
@@ -59,11 +62,17 @@ class Level:
     rank: int
     """k: of the held-out image that is the threshold, from 1 on."""
     threshold: float
+    margin: float
+    """Of the relative nearness of those that are counted."""
     flagged: np.ndarray
     """Whether each synthetic image is nearer than the threshold, (n,) bool."""
     counted: np.ndarray
     """Whether it is much nearer to the training than to the held-out images as well, (n,) bool."""
     num_heldout: int
+
+    def of(self, some: Near) -> tuple[np.ndarray, np.ndarray]:
+        """Return which images are flagged, and which are counted: (N,) bool each."""
+        return _flagged(some, self.threshold, self.margin)
 
     @property
     def share(self) -> Share:
@@ -91,6 +100,17 @@ def levels(synthetic: Near, heldout: Near) -> list[Level]:
     return [_level(synthetic, heldout, rank) for rank in ranks(len(heldout.training))]
 
 
+def all_but_equal(synthetic: Near, heldout: Near) -> np.ndarray:
+    """Return which images are so near to a training image as no chance explains: (n,) bool.
+
+    A hundredth as far away as any held-out image is, and a hundredth as far as from any of these.
+    One such image is a finding, as one that is a training image, pixel for pixel: a file that
+    was compressed, resized or turned brighter is no more the same.
+    """
+    bound = heldout.training.min() / HUNDRED
+    return np.asarray((synthetic.training < bound) & (synthetic.relative < -math.log(HUNDRED)))
+
+
 def ranks(num_heldout: int) -> list[int]:
     """Return of which held-out images, by their nearness, the distance is a threshold.
 
@@ -104,14 +124,21 @@ def _level(synthetic: Near, heldout: Near, rank: int) -> Level:
     threshold, margin = (
         np.partition(each, rank - 1)[rank - 1] for each in (heldout.training, heldout.relative)
     )
-    flagged = synthetic.training < threshold
+    margin = min(margin, -TWICE)
+    flagged, counted = _flagged(synthetic, threshold, margin)
     return Level(
         rank=rank,
         threshold=float(threshold),
+        margin=float(margin),
         flagged=flagged,
-        counted=flagged & (synthetic.relative < min(margin, -TWICE)),
+        counted=counted,
         num_heldout=len(heldout.training),
     )
+
+
+def _flagged(some: Near, threshold: float, margin: float) -> tuple[np.ndarray, np.ndarray]:
+    flagged = some.training < threshold
+    return flagged, flagged & (some.relative < margin)
 
 
 def tail(count: int, number: int, rank: int, num_heldout: int) -> float:
