@@ -21,6 +21,9 @@ TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
 READING = os.O_RDONLY
 for _flag in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # not every system has all
     READING |= getattr(os, _flag, 0)
+CREATING = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+for _flag in ("O_CLOEXEC", "O_BINARY"):
+    CREATING |= getattr(os, _flag, 0)
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -86,25 +89,29 @@ def can_be_made(path: Path) -> bool:
     return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
 
 
-def write_atomically(path: Path, content: bytes, *, durably: bool = False) -> None:
+def write_atomically(
+    path: Path, content: bytes, *, durably: bool = False, mode: int = 0o666
+) -> None:
     """Write ``content`` so that ``path`` appears whole or not at all; see ``replacing``."""
-    with replacing(path, durably=durably) as stream:
+    with replacing(path, durably=durably, mode=mode) as stream:
         stream.write(content)
 
 
 @contextmanager
-def replacing(path: Path, *, durably: bool = False) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, durably: bool = False, mode: int = 0o666) -> Iterator[BinaryIO]:
     """Open a file that takes the name ``path`` when the block ends, and is dropped if it raises.
 
     Missing folders are made. The bytes go to a hidden temporary file in the
     same folder; where the program is killed, that is what stays. ``durably``
     waits until they are on the disk, so that a power cut leaves the old or the
-    new file, too.
+    new file, too. ``mode`` is who may read and write it, less what the system's mask takes away:
+    0o600 for this account alone.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
-        with temporary.open("xb") as stream:
+        descriptor = os.open(temporary, CREATING, mode)
+        with os.fdopen(descriptor, "wb") as stream:
             yield stream
             if durably:
                 stream.flush()

@@ -29,6 +29,7 @@ COMMANDS = {
     "verify": "dataset:verify",
     "preview": "generate:preview",
     "evaluate": "evaluate:evaluate",
+    "privacy": "privacy:privacy",
     "app": "app:app",
     "new": "new:new",
     "check": "check:check",

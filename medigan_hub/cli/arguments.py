@@ -65,6 +65,14 @@ Options = Annotated[
     list[str] | None,
     typer.Option("--option", metavar="K=V", help="Option of the model.", show_default=False),
 ]
+Synthetic = Annotated[
+    str,
+    typer.Argument(
+        metavar="SYNTHETIC",
+        help="Folder or data set with synthetic images; or model:NAME, which makes them.",
+        show_default=False,
+    ),
+]
 Extractors = Annotated[
     list[str] | None,
     typer.Option(

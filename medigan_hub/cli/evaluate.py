@@ -34,14 +34,7 @@ def evaluate(
             metavar="REAL", help="Folder, file or data set with real images.", show_default=False
         ),
     ],
-    synthetic: Annotated[
-        str,
-        typer.Argument(
-            metavar="SYNTHETIC",
-            help="Folder or data set with synthetic images; or model:NAME, which makes them.",
-            show_default=False,
-        ),
-    ],
+    synthetic: arguments.Synthetic,
     *,
     metrics: Annotated[
         list[str] | None,

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import re
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from medigan_hub import metadata
-from medigan_hub.errors import HubNote, MetadataError, OutputError, RequestError, listed
+from medigan_hub.errors import HubNote, listed
+from medigan_hub.evaluation import rewriting
 from medigan_hub.evaluation.digits import places, rounded
 from medigan_hub.evaluation.results import Evaluation, Figure
-from medigan_hub.files import check_replaceable, write_atomically
 from medigan_hub.secrecy import struck
 
 KEY = "performance"
-SPACE = re.compile(r"\s*")
 
 
 def metric_name(figure: Figure, protocol: str = "hub") -> str:
@@ -90,13 +85,7 @@ def write_metadata(
         The evaluation is of another model.
     """
     path, command = Path(path), struck(command)
-    document = metadata.load(path).document
-    if evaluation.model is not None and evaluation.model != document["name"]:
-        raise RequestError(
-            f"the evaluation is of {evaluation.model}, and {path} describes {document['name']}; "
-            "name the metadata.json of the model that was evaluated"
-        )
-    check_replaceable(path)
+    document = rewriting.read(path, evaluation.model)
     protocol = str(evaluation.settings.get("protocol", "hub"))
     figures = performance(evaluation, command=command, reference=reference)
     # Also those that are left out this time: what they were is no longer so.
@@ -106,17 +95,7 @@ def write_metadata(
         for each in document.get(KEY, ())
         if each.get("source") != command or (each["metric"], each.get("group")) not in measured
     ]
-    try:
-        text = _with_figures(path.read_bytes().decode(), [*kept, *figures])
-        metadata.checked(metadata.parse(text.encode(), str(path)), str(path))
-    except UnicodeDecodeError as error:
-        raise MetadataError(f"{path} is not in UTF-8; save it so") from error
-    except MetadataError as error:
-        raise MetadataError(f"with these figures, {error}") from error
-    try:
-        write_atomically(path, text.encode())
-    except OSError as error:
-        raise OutputError(f"{path} can't be written: {error.strerror}") from error
+    rewriting.write(path, KEY, [*kept, *figures], "these figures")
     left_out = [metric_name(each, protocol) for each in evaluation.figures if not _is_sound(each)]
     if left_out:
         words = f"{listed(left_out)}: left out of {path}, as they are biased or no numbers"
@@ -150,35 +129,3 @@ def _compares(figure: Figure) -> str:
         words += f"; the baseline is of {figure.baseline.num_images} real images with as many"
         words += ", not corrected" if figure.corrected else ""
     return words
-
-
-def _with_figures(text: str, figures: Sequence[dict[str, Any]]) -> str:
-    """Return the text of a document with other figures, and all else as it was."""
-    indent = SPACE.match(text, text.index("{") + 1)[0].rpartition("\n")[2] or "  "  # type: ignore[index]
-    line = f"\r\n{indent}" if "\r\n" in text else f"\n{indent}"
-    written = json.dumps(figures, indent=indent, ensure_ascii=False).replace("\n", line)
-    spans = _spans(text)
-    if KEY in spans:
-        start, end = spans[KEY]
-        return text[:start] + written + text[end:]
-    _, end = max(spans.values())
-    return f'{text[:end]},{line}"{KEY}": {written}{text[end:]}'
-
-
-def _spans(text: str) -> dict[str, tuple[int, int]]:
-    """Return where the value of each key of a JSON object begins and ends in its text."""
-    decoder, found = json.JSONDecoder(), {}
-    place = text.index("{") + 1
-    while text[place] != "}":
-        key, place = decoder.raw_decode(text, _after(text, place))
-        start = _after(text, _after(text, place) + 1)
-        _, end = decoder.raw_decode(text, start)
-        found[key] = start, end
-        place = _after(text, end)
-        place = _after(text, place + 1) if text[place] == "," else place
-    return found
-
-
-def _after(text: str, place: int) -> int:
-    """Return the first place from one on that is no space."""
-    return SPACE.match(text, place).end()  # type: ignore[union-attr]

@@ -11,6 +11,7 @@ from medigan_hub.evaluation.documents import Form, finite
 from medigan_hub.evaluation.privacy.copying import Authenticity, DataCopying
 from medigan_hub.evaluation.privacy.duplicates import Duplicate
 from medigan_hub.evaluation.privacy.membership import Membership
+from medigan_hub.evaluation.privacy.nearness import ERROR
 from medigan_hub.evaluation.privacy.verdict import verdict
 from medigan_hub.evaluation.proportions import Share
 from medigan_hub.evaluation.sources import ImageSet
@@ -42,7 +43,7 @@ class Test:
     @property
     def is_found(self) -> bool:
         """Whether so many are more than chance gives."""
-        return self.corrected <= 0.05
+        return self.corrected <= ERROR
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from medigan_hub.errors import listed
+from medigan_hub.evaluation.privacy.nearness import ERROR
 
 NO_PROMISE = "That none were found does not mean that none can be got"
-NORMAL = 0.5
+CHANCE = 0.5
 """Area under the ROC curve of an attack that tells nothing."""
 
 
@@ -30,7 +31,7 @@ def _copies(document: Mapping[str, Any]) -> Iterator[str]:
     if document["duplicates"] or document["near_duplicates"]:
         yield f"{equal(document)}."
     for space in _found(document):
-        test = next(each for each in space["tests"] if each["corrected"] <= 0.05)
+        test = sharpest(space)
         yield (
             f"By {space['space']}, {share(space)} are nearer to a training image than 1 % of "
             f"{document['num_heldout']} held-out images are, where {percent(space['expected'])} "
@@ -86,7 +87,7 @@ def membership(found: Mapping[str, Any]) -> str:
             f"{found['auc']:.2f}{where}, of too few patients, or images that stand alone."
         )
     numbers = f"AUC {found['auc']:.2f} ({found['low']:.2f} to {found['high']:.2f}){where}"
-    if found["low"] > NORMAL:
+    if found["low"] > CHANCE:
         told = f"Nearness to synthetic images {what}: {numbers}, where 0.5 is chance"
     else:
         told = (
@@ -132,12 +133,14 @@ def percents(low: float, high: float) -> str:
     return f"{100 * low:.1f} to {100 * high:.1f}"
 
 
+def sharpest(space: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the test of a space that says most."""
+    found: Mapping[str, Any] = min(space["tests"], key=lambda each: float(each["corrected"]))
+    return found
+
+
 def _found(document: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    return [
-        space
-        for space in document["spaces"]
-        if any(test["corrected"] <= 0.05 for test in space["tests"])
-    ]
+    return [space for space in document["spaces"] if sharpest(space)["corrected"] <= ERROR]
 
 
 def _threshold(test: Mapping[str, Any]) -> str:
