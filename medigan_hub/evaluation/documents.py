@@ -121,6 +121,11 @@ def finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
+def number(value: float | None) -> float:
+    """Return a number of a document: NaN in the place of null."""
+    return math.nan if value is None else value
+
+
 def _plain(value: object, line: Callable[[str], str]) -> Any:
     """Return a value as JSON has it; ``line`` is what becomes of texts."""
     if isinstance(value, Mapping):

@@ -7,41 +7,34 @@ their units differ. The picture needs no font, link or script, and follows the v
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 
 from medigan_hub.errors import RequestError
 from medigan_hub.evaluation.digits import places, shown, told
+from medigan_hub.evaluation.drawing import (
+    HEADING,
+    LINE,
+    MARGIN,
+    TICKS,
+    WIDTH,
+    document,
+    escaped,
+    scale,
+    text,
+    wrapped,
+)
 from medigan_hub.evaluation.orders import order
 from medigan_hub.evaluation.results import Evaluation, Figure
 from medigan_hub.evaluation.verdicts import Condition
-from medigan_hub.terminal import printable
 
-WIDTH = 400
-MARGIN = 10
 LEFT, RIGHT = 148, 306
 """Where the scale begins and ends; labels are before, values after it."""
-ROW, TICKS, HEADING, LINE = 18, 17, 24, 15
-"""Heights of a row, of a scale, of a panel's heading and of a line of text."""
+ROW = 18
+"""Height of a row."""
 LABEL = 20
 """Characters of a label that there is room for."""
-CHARACTERS = 60
-"""Characters of a line of text."""
 TITLE = "How far synthetic images are from real ones"
-STYLE = """
-text { font: 11px sans-serif; fill: #222 }
-.paper { fill: #fff } .title { font-size: 14px; font-weight: bold }
-.metric { font-size: 12px; font-weight: bold } .faint { fill: #5f5f5f } .tick { font-size: 10px }
-.axis { stroke: #999 } .band { fill: #e69f00; fill-opacity: .45 }
-.mark { fill: #0072b2; stroke: #0072b2; stroke-width: 2 }
-.biased { fill: #fff; stroke: #0072b2; stroke-width: 2 }
-@media (prefers-color-scheme: dark) {
-text { fill: #eee } .paper { fill: #161616 } .faint { fill: #ababab } .axis { stroke: #777 }
-.mark { fill: #56b4e9; stroke: #56b4e9 } .biased { fill: #161616; stroke: #56b4e9 }
-}
-"""
 
 
 @dataclass(frozen=True)
@@ -67,24 +60,24 @@ def svg(evaluations: Evaluation | Mapping[str, Evaluation]) -> str:
         panels = _of_several(evaluations)
         about = [f"{name}: {each.about}." for name, each in evaluations.items()]
     y, parts = MARGIN + 14, []
-    parts.append(_text(MARGIN, y, TITLE, "title"))
+    parts.append(text(MARGIN, y, TITLE, "title"))
     y += 8
     figures = [each for blocks in panels.values() for block in blocks for _, each in block.rows]
     for drawing, words in _legend(figures):
         y += LINE
         parts.append(f'<g transform="translate({MARGIN} {y - 4})">{drawing}</g>')
-        parts.append(_text(MARGIN + 30, y, words, "faint"))
+        parts.append(text(MARGIN + 30, y, words, "faint"))
     for metric, blocks in panels.items():
         y += HEADING + 4
         better = blocks[0].rows[0][1].better
-        parts.append(_text(MARGIN, y, metric, "metric"))
+        parts.append(text(MARGIN, y, metric, "metric"))
         parts.append(
-            _text(WIDTH - MARGIN, y, f"{better} is better" if better else "", "faint", "end")
+            text(WIDTH - MARGIN, y, f"{better} is better" if better else "", "faint", "end")
         )
         for block in blocks:
             if block.heading:
                 y += LINE
-                parts.append(_text(MARGIN, y, block.heading, "faint"))
+                parts.append(text(MARGIN, y, block.heading, "faint"))
             parts.extend(_drawn(block, y + 6))
             y += 6 + ROW * len(block.rows) + TICKS
     y += 6
@@ -92,22 +85,11 @@ def svg(evaluations: Evaluation | Mapping[str, Evaluation]) -> str:
         *about,
         "Each extractor has a unit and a scale of its own." if figures else "No figures.",
     ]
-    for line in (line for each in told for line in textwrap.wrap(printable(each), CHARACTERS)):
+    for line in (line for each in told for line in wrapped(each)):
         y += LINE
-        parts.append(_text(MARGIN, y, line, "faint"))
+        parts.append(text(MARGIN, y, line, "faint"))
     height = y + MARGIN
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-            f'width="{WIDTH}" height="{height}" role="img">',
-            f"<title>{TITLE}</title>",
-            f"<desc>{_escaped(' '.join(about))}</desc>",
-            f"<style>{STYLE}</style>",
-            f'<rect class="paper" width="{WIDTH}" height="{height}"/>',
-            *parts,
-            "</svg>\n",
-        ]
-    )
+    return document(TITLE, about, parts, height)
 
 
 def _of_one(evaluation: Evaluation) -> dict[str, list[Block]]:
@@ -201,7 +183,7 @@ def _legend(figures: Sequence[Figure]) -> Iterator[tuple[str, str]]:
 
 def _drawn(block: Block, y: float) -> Iterator[str]:
     """Yield a block's rows and its scale, from ``y`` down."""
-    low, high, ticks, digits = _scale([n for _, figure in block.rows for n in _numbers(figure)])
+    low, high, ticks, digits = scale([n for _, figure in block.rows for n in _numbers(figure)])
 
     def x(value: float) -> float:
         return round(LEFT + (RIGHT - LEFT) * (value - low) / (high - low), 1)
@@ -210,8 +192,8 @@ def _drawn(block: Block, y: float) -> Iterator[str]:
     for n, (label, figure) in enumerate(block.rows):
         middle = y + ROW * n + ROW / 2
         words = f"{figure.metric} of {figure.features}: {_told(figure)}"
-        yield f"<g><title>{_escaped(f'{label}, {words}')}</title>"
-        yield _text(MARGIN, middle + 4, label if len(label) <= LABEL else f"{label[: LABEL - 1]}…")
+        yield f"<g><title>{escaped(f'{label}, {words}')}</title>"
+        yield text(MARGIN, middle + 4, label if len(label) <= LABEL else f"{label[: LABEL - 1]}…")
         if figure.baseline is not None and math.isfinite(figure.baseline.value):
             start, end = (x(each) for each in _band(figure))
             yield (
@@ -225,12 +207,12 @@ def _drawn(block: Block, y: float) -> Iterator[str]:
             kind, radius = ("biased", 3.5) if figure.biased else ("mark", 3)
             yield f'<circle class="{kind}" cx="{x(point)}" cy="{middle}" r="{radius}"/>'
         value = shown(figure.value, places(figure)) + (" biased" if figure.biased else "")
-        yield _text(WIDTH - MARGIN, middle + 4, value, anchor="end")
+        yield text(WIDTH - MARGIN, middle + 4, value, anchor="end")
         yield "</g>"
     yield f'<path class="axis" d="M{LEFT} {bottom}H{RIGHT}"/>'
     for tick in ticks:
         yield f'<path class="axis" d="M{x(tick)} {bottom}v3"/>'
-        yield _text(x(tick), bottom + 13, shown(tick, digits), "faint tick", "middle")
+        yield text(x(tick), bottom + 13, shown(tick, digits), "faint tick", "middle")
 
 
 def _told(figure: Figure) -> str:
@@ -261,24 +243,3 @@ def _numbers(figure: Figure) -> Iterator[float]:
     for value in (_point(figure), *_band(figure), *ends, figure.ideal):
         if value is not None and math.isfinite(value):
             yield value
-
-
-def _scale(numbers: Sequence[float]) -> tuple[float, float, list[float], int]:
-    """Return a scale that holds some numbers: its ends, its ticks and their decimal places."""
-    low, high = min(numbers, default=0.0), max(numbers, default=1.0)
-    high = high if high > low else low + (abs(low) or 1.0)
-    pad = (high - low) / 25
-    power = math.floor(math.log10((high - low) / 2))
-    step = next(n * 10.0**power for n in (1, 2, 5, 10) if (high - low) / (n * 10.0**power) <= 4)
-    first, last = math.ceil((low - pad) / step), math.floor((high + pad) / step)
-    return low - pad, high + pad, [n * step for n in range(first, last + 1)], -power
-
-
-def _text(x: float, y: float, words: str, kind: str = "", anchor: str = "start") -> str:
-    role = f' class="{kind}"' if kind else ""
-    return f'<text x="{x}" y="{y}" text-anchor="{anchor}"{role}>{_escaped(words)}</text>'
-
-
-def _escaped(words: str) -> str:
-    """Return text as XML has it, without characters that XML does not."""
-    return escape(printable(words))

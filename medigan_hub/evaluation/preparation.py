@@ -116,6 +116,18 @@ class Preparation:
         return prepare(image, size, extractor.channels, self.is_normalized)
 
 
+def fractions(image: np.ndarray, size: tuple[int, int], channels: int) -> np.ndarray:
+    """Return an image as the protocol ``hub`` prepares it: (*size, channels) float32, 0 to 1.
+
+    Raises
+    ------
+    RequestError
+        It has another form than (height, width, channels), or values that are no fractions.
+    """
+    _check(image)
+    return _as_hub(image, size, channels, is_normalized=False)
+
+
 def _check(image: np.ndarray) -> None:
     if image.ndim != 3 or 0 in image.shape or image.shape[-1] > 4:
         raise RequestError(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medigan_hub.evaluation.documents import Form, finite
+from medigan_hub.evaluation.documents import Form, finite, number
 from medigan_hub.evaluation.verdicts import Condition, Subgroup
 
 NOTICE = (
@@ -128,17 +127,17 @@ class Figure:
         baseline = None
         if document.get("baseline_splits") is not None:
             baseline = Baseline(
-                value=_number(document["baseline"]),
-                spread=_number(document["baseline_spread"]),
+                value=number(document["baseline"]),
+                spread=number(document["baseline_spread"]),
                 num_images=document["baseline_num_images"],
                 splits=document["baseline_splits"],
-                compared=_number(document["compared"]),
+                compared=number(document["compared"]),
             )
         return cls(
             **{
                 "ideal": None,
                 **found,
-                "value": _number(document["value"]),
+                "value": number(document["value"]),
                 "baseline": baseline,
             }
         )
@@ -262,10 +261,6 @@ def _contradictions(document: Mapping[str, Any]) -> Iterator[str]:
             extractor = found["extractor"]
             if extractor is not None and extractor not in document["extractors"]:
                 yield f"{kind}[{n}]: nothing is said of the extractor {extractor}"
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
 
 
 FORM = Form("evaluation", _contradictions)

@@ -68,8 +68,8 @@ def read(
         The two differ in size or channels, hold what is no number, or a mask is none or of
         another size.
     """
-    one, other = _Reader(real, "real"), _Reader(synthetic, "synthetic")
-    third = None if masks is None else _Reader(masks, "mask")
+    one, other = Reader(real, "real"), Reader(synthetic, "synthetic")
+    third = None if masks is None else Reader(masks, "mask")
     try:
         for match in matches:
             images = Pair(
@@ -84,7 +84,7 @@ def read(
             if third is not None and match.mask is not None:
                 called = third.called(match.mask)
                 region = _mask(third(match.mask), called)
-                _check_sizes(region, images.real, called, one.called(match.real))
+                check_sizes(region, images.real, called, one.called(match.real))
             item, name = real.items[match.real], synthetic.items[match.synthetic].name
             spacings = real.spacing(match.real), synthetic.spacing(match.synthetic)
             yield Read(item.name, name, item.group or item.name, images, region, spacings)
@@ -94,7 +94,7 @@ def read(
                 reader.close()
 
 
-class _Reader:
+class Reader:
     """Reads the images of a set where they are asked for; next to each other, in one go."""
 
     def __init__(self, images: ImageSet, kind: str) -> None:
@@ -146,10 +146,10 @@ def _alike(
     real: np.ndarray, synthetic: np.ndarray, name: str, other: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return images of one size with as many channels: grey in three is one, opacity none."""
-    _check_sizes(synthetic, real, other, name)
+    check_sizes(synthetic, real, other, name)
     if real.shape == synthetic.shape:
         return real, synthetic
-    one, two = _without_opacity(real), _without_opacity(synthetic)
+    one, two = without_opacity(real), without_opacity(synthetic)
     if one.shape != two.shape and is_grey(one) and is_grey(two):
         one, two = one[:, :, :1], two[:, :, :1]
     if one.shape != two.shape:
@@ -160,7 +160,14 @@ def _alike(
     return one, two
 
 
-def _check_sizes(image: np.ndarray, wanted: np.ndarray, name: str, other: str) -> None:
+def check_sizes(image: np.ndarray, wanted: np.ndarray, name: str, other: str) -> None:
+    """Make sure that an image is as large as another one.
+
+    Raises
+    ------
+    RequestError
+        It is not; the message names both with their sizes.
+    """
     found, size = image.shape[:2], wanted.shape[:2]
     if found != size:
         raise RequestError(
@@ -171,7 +178,7 @@ def _check_sizes(image: np.ndarray, wanted: np.ndarray, name: str, other: str) -
 
 def _mask(image: np.ndarray, name: str) -> np.ndarray:
     """Return a mask, (height, width) bool, from an image with one value beside 0."""
-    plane = _without_opacity(image)
+    plane = without_opacity(image)
     if not is_grey(plane):
         raise RequestError(f"{name} shows colours, and is no mask; give one of black and white")
     inside = plane[:, :, 0] > 0
@@ -185,6 +192,6 @@ def _mask(image: np.ndarray, name: str) -> np.ndarray:
     return inside
 
 
-def _without_opacity(image: np.ndarray) -> np.ndarray:
+def without_opacity(image: np.ndarray) -> np.ndarray:
     """Return an image without its opacity: the last of two or of four channels."""
     return image[:, :, :-1] if image.shape[-1] in (2, 4) else image

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from medigan_hub.errors import RequestError, listed, shortened
+
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -67,6 +69,16 @@ class ImageSet(ABC):
         """What is to be known of the images, in words; all of it once they were read."""
         return ()
 
+    def other(self, output: str) -> ImageSet:
+        """Return another output of the same samples, such as their masks, in the same order.
+
+        Raises
+        ------
+        RequestError
+            These are no samples, or have no such output.
+        """
+        raise RequestError(f"{self.title} holds images alone, and no {shortened(output)}")
+
     def learned(self) -> Mapping[str, Any] | None:
         """Return what reading all images told of them, as JSON has it; None where nothing did."""
         return None
@@ -104,6 +116,23 @@ def told(sample: Mapping[str, Any]) -> dict[str, str]:
     if "input" in known and sample.get("frame") is not None:
         known["frame"] = sample["frame"]
     return {key: str(value) for key, value in known.items() if np.ndim(value) == 0}
+
+
+def declared(header: Mapping[str, Any], name: str, title: str) -> Mapping[str, Any]:
+    """Return an output with pixels that samples have, by its name, as metadata declares it.
+
+    Raises
+    ------
+    RequestError
+        They have none of that name; the message lists those that there are.
+    """
+    known = {each["name"]: each for each in header.get("outputs", ()) if each["kind"] != "label"}
+    if name not in known:
+        raise RequestError(
+            f"{title} has no output {shortened(name)} (there is {listed(known)}); name another"
+        )
+    found: Mapping[str, Any] = known[name]
+    return found
 
 
 def slices(sample: Item, depth: int) -> Iterator[Item]:

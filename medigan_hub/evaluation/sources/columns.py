@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from medigan_hub.errors import RequestError, listed, shortened
 from medigan_hub.evaluation.sources.base import ImageSet
 
+GAPS = ("nan", "<na>", "n/a", "null")
+"""What programs write where they know nothing, in any case."""
+
 
 def column(images: ImageSet, name: str) -> list[str]:
     """Return what a column says of each image, none of it empty.
@@ -23,6 +26,7 @@ def column(images: ImageSet, name: str) -> list[str]:
         There is no such column, or it says nothing of an image; the message names it.
     """
     found = [(images.fact(n, name) or "").strip() for n in range(len(images))]
+    found = ["" if each.casefold() in GAPS else each for each in found]
     if not any(found):
         known = columns(images)
         there = f"there is {listed(known)}" if known else "nothing is known of its images"

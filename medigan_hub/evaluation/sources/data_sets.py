@@ -15,7 +15,7 @@ import numpy as np
 
 from medigan_hub.dataset import header, manifest
 from medigan_hub.errors import RequestError, named, shortened
-from medigan_hub.evaluation.sources.base import Item, told
+from medigan_hub.evaluation.sources.base import Item, declared, told
 from medigan_hub.evaluation.sources.found import ahead
 from medigan_hub.evaluation.sources.samples import Samples
 from medigan_hub.files import open_inside
@@ -37,7 +37,7 @@ class _File(NamedTuple):
 
 
 class DataSet(Samples):
-    """What a finished data set of the hub holds of its first image output.
+    """What a finished data set of the hub holds of one output: its images, or their masks.
 
     Every file is held against the manifest when it is read, as the manifest was against the seal.
     """
@@ -93,6 +93,10 @@ class DataSet(Samples):
         if not outputs:
             raise RequestError(f"the data set {title} holds no images; name another one")
         return cls(folder, title, found.document, outputs[0])
+
+    def other(self, output: str) -> DataSet:
+        document = self.header or {}
+        return DataSet(self._folder, self.title, document, declared(document, output, self.title))
 
     @property
     def samples(self) -> Sequence[Item]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from medigan_hub import generation, provenance
 from medigan_hub.catalogue import Catalogue
-from medigan_hub.evaluation.sources.base import Item, told
+from medigan_hub.evaluation.sources.base import Item, declared, told
 from medigan_hub.evaluation.sources.found import unit
 from medigan_hub.evaluation.sources.samples import Samples
 from medigan_hub.plugins import Plugin
@@ -26,12 +26,15 @@ MODEL = "model:"
 
 
 class ModelImages(Samples):
-    """What a job makes of a model's first image output, a batch in memory at a time."""
+    """What a job makes of one output of a model, a batch in memory at a time."""
 
-    def __init__(self, plugin: Plugin, request: GenerationRequest) -> None:
+    def __init__(
+        self, plugin: Plugin, request: GenerationRequest, output: Mapping[str, Any] | None = None
+    ) -> None:
+        """Take one output, as metadata declares it; by default the first of images."""
         model = request.metadata
-        output = next(each for each in model.document["outputs"] if each["kind"] == "image")
-        super().__init__(f"{MODEL}{model.name}", provenance.header(request), output)
+        first = next(each for each in model.document["outputs"] if each["kind"] == "image")
+        super().__init__(f"{MODEL}{model.name}", provenance.header(request), output or first)
         self._plugin = plugin
         self._request = request
         # The weights with their addresses: the hash of what is fetched is not known before.
@@ -59,6 +62,10 @@ class ModelImages(Samples):
             wishes = {key: value for key, value in wishes.items() if key not in READING}
         request = generation.request(plugin.metadata, count, default_count=default, **wishes)
         return cls(plugin, generation.chosen(request))
+
+    def other(self, output: str) -> ModelImages:
+        found = declared(self.header or {}, output, self.title)
+        return ModelImages(self._plugin, self._request, found)
 
     @cached_property
     def samples(self) -> Sequence[Item]:

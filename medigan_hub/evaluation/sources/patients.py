@@ -52,6 +52,9 @@ class _Known(ImageSet):
     def notes(self) -> Sequence[str]:
         return self._images.notes
 
+    def other(self, output: str) -> ImageSet:
+        return self._images.other(output)
+
     def learned(self) -> Mapping[str, Any] | None:
         return self._images.learned()
 
