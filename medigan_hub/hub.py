@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from medigan_hub.evaluation.judging import Compared
     from medigan_hub.evaluation.privacy import Privacy
     from medigan_hub.evaluation.sources import ImageSet
+    from medigan_hub.evaluation.utility.results import Utility
     from medigan_hub.generation import Wishes
     from medigan_hub.inputs import Source
     from medigan_hub.loaders.torch import SampleDataset, SampleStream
@@ -520,6 +521,103 @@ class Hub:
             given=extractors,
             weights=weights,
             normalize=normalize,
+            num_samples=num_samples,
+            patients=patients,
+            table=table,
+            progress=progress,
+            **wishes,
+        )
+
+    @documented(reading=READING, knobs=KNOBS)
+    def utility(
+        self,
+        train: Source | ImageSet,
+        test: Source | ImageSet,
+        synthetic: Source | ImageSet,
+        *,
+        label: str | None = None,
+        masks: str | Mapping[str, Source] | None = None,
+        learner: str | Callable[[int, int], Module] | None = None,
+        extractors: Sequence[str | Extractor | Module] = (),
+        weights: Mapping[str, str | Path] | None = None,
+        shares: Sequence[float] = (0.1, 0.3, 1.0),
+        ratios: Sequence[float] = (0.5, 1, 2, 4),
+        repeats: int = 10,
+        by: str | None = None,
+        num_samples: int | None = None,
+        patients: str | None = None,
+        table: str | Path | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        **wishes: Unpack[Wishes],
+    ) -> Utility:
+        """Tell whether synthetic images help a task, for whom, and how many of them.
+
+        A learner is given real images, synthetic ones, or both, several times over, and tested on
+        real images. What synthetic images gain is held against real ones alone, and against what
+        costs nothing: training as long with real ones, and flips with slight noise. Intervals are
+        those of repeats and test patients together. What was learned is kept in the cache, so that
+        interrupted work goes on.
+
+        Parameters
+        ----------
+        train, test
+            Real images, as for ``evaluate``; no patient may be in both.
+        synthetic
+            Synthetic ones likewise, or ``"model:NAME"``.
+        label
+            The column of classes that is to be learned: of ``table``, of a data set, an element of
+            DICOM, or ``label``, the folders that files lie in. Of synthetic images that lack it, a
+            column with the same classes is taken, and a note says so.
+        masks
+            In place of a label, what is to be outlined: the name of a mask of data sets and models,
+            or where masks lie that are named as their images are; or a mapping of these from
+            ``train``, ``test`` and ``synthetic``. What is not black is inside.
+        learner
+            ``probe``, a linear model on features, for a label; ``cnn``, a small network, for a
+            label; ``unet``, a small one for masks; or a function that makes a network of PyTorch
+            for a number of channels and one of outputs: (N, channels, 64, 64) to (N, outputs), or,
+            for masks, to (N, outputs, 64, 64) logits. By default probe, or unet for masks.
+        extractors, weights
+            What describes images to the probe, as for ``evaluate``; by default ``texture``. Those
+            of several stand side by side.
+        shares
+            Of the training images, whole patients: numbers above 0 up to 1.
+        ratios
+            Synthetic images for each real one: numbers above 0.
+        repeats
+            How often each is learned, at least three times: with other images drawn, and other
+            beginnings of a network.
+        by
+            A column of the test images: the gain of each of its groups is told, too.
+        num_samples
+            How many samples a model makes; by default as many as the largest mixture needs.
+        patients, table, progress, wishes
+            As for ``evaluate``; ``progress`` counts images read and learners trained. The table is
+            that of both sets of real images, and of synthetic files that lack the label.
+        {reading}
+        {knobs}
+
+        Raises
+        ------
+        HubError
+            A value can't be used, the sets share images or patients, one lacks a class, an image
+            or a mask can't be used, or something is not installed.
+        """
+        from medigan_hub.evaluation.utility import measuring
+
+        return measuring.measure(
+            train,
+            test,
+            synthetic,
+            label=label,
+            masks=masks,
+            learner=learner,
+            extractors=extractors,
+            weights=weights,
+            shares=shares,
+            ratios=ratios,
+            repeats=repeats,
+            by=by,
             num_samples=num_samples,
             patients=patients,
             table=table,

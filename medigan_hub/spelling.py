@@ -16,6 +16,8 @@ OTHERWISE = {
     "metrics": "--metric",
     "extractors": "--extractor",
     "probes": "--probe",
+    "shares": "--share",
+    "ratios": "--ratio",
 }
 ENTRY = re.compile(r"'([^']*)': ([^,}]*)")
 """One of a mapping, as ``errors.named`` writes it."""

@@ -30,6 +30,7 @@ COMMANDS = {
     "preview": "generate:preview",
     "evaluate": "evaluate:evaluate",
     "privacy": "privacy:privacy",
+    "utility": "utility:utility",
     "app": "app:app",
     "new": "new:new",
     "check": "check:check",

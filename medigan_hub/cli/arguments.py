@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from medigan_hub.errors import OutputError, RequestError
-from medigan_hub.files import can_be_made, check_replaceable
+from medigan_hub.files import can_be_made, check_replaceable, write_atomically
 
 if TYPE_CHECKING:
     import numpy as np
@@ -117,7 +117,15 @@ Table = Annotated[
         show_default=False,
     ),
 ]
-
+WriteMetadata = Annotated[
+    Path | None,
+    typer.Option(
+        "--write-metadata",
+        metavar="FILE",
+        help="metadata.json of a plugin, whose figures these become.",
+        show_default=False,
+    ),
+]
 Report = Annotated[
     Path | None,
     typer.Option(
@@ -151,6 +159,22 @@ Card = Annotated[
         show_default=False,
     ),
 ]
+
+
+def save_beside(output: Path, picture: str, name: str, save: Callable[[Path], object]) -> None:
+    """Write a picture into a folder, which is made, and what it shows beside it.
+
+    Raises
+    ------
+    OutputError
+        It can't be written.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        write_atomically(output / name, picture.encode())
+    except OSError as error:
+        raise OutputError(f"{output} can't be written: {error.strerror}") from error
+    save(output)
 
 
 def wishes(

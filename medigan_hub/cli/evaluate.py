@@ -11,15 +11,12 @@ from medigan_hub.cli import arguments, reports
 from medigan_hub.cli.arguments import Json
 from medigan_hub.cli.knobs import with_knobs
 from medigan_hub.cli.progress import progress_bar
-from medigan_hub.errors import OutputError
-from medigan_hub.files import write_atomically
 from medigan_hub.hub import Hub
 from medigan_hub.terminal import console, print_json
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from medigan_hub.evaluation.results import Evaluation
     from medigan_hub.generation import Knobs
 
 CASES = "cases.csv"
@@ -107,15 +104,7 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
-    write_metadata: Annotated[
-        Path | None,
-        typer.Option(
-            "--write-metadata",
-            metavar="FILE",
-            help="metadata.json of a plugin, whose figures these become.",
-            show_default=False,
-        ),
-    ] = None,
+    write_metadata: arguments.WriteMetadata = None,
     report: arguments.Report = None,
     pdf: arguments.Pdf = None,
     show_real: arguments.ShowReal = False,
@@ -185,11 +174,11 @@ def evaluate(
                 progress=progress,
                 **both,
             )
-    from medigan_hub.evaluation import performance
+    from medigan_hub.evaluation import performance, picture
     from medigan_hub.evaluation.table import table as drawn
 
     if output is not None:
-        _save(found, output)
+        arguments.save_beside(output, picture.svg(found), PICTURE, found.save)
         if cases is not None:
             cases.write(output / CASES)
     if write_metadata is not None:
@@ -204,14 +193,3 @@ def evaluate(
         also = f" and {CASES}" if paired else ""
         print(f"\nthe figures are in {output}: {results.FILE}, {PICTURE}{also}")
     told.tell()
-
-
-def _save(found: Evaluation, folder: Path) -> None:
-    from medigan_hub.evaluation import picture
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / PICTURE, picture.svg(found).encode())
-    except OSError as error:
-        raise OutputError(f"{folder} can't be written: {error.strerror}") from error
-    found.save(folder)

@@ -32,15 +32,20 @@ text { fill: #eee } .paper { fill: #161616 } .faint { fill: #ababab } .axis { st
 """
 
 
-def document(title: str, about: Sequence[str], parts: Sequence[str], height: float) -> str:
-    """Return a picture, so high, of its parts; ``about`` says what it shows."""
+def document(
+    title: str, about: Sequence[str], parts: Sequence[str], height: float, style: str = ""
+) -> str:
+    """Return a picture, so high, of its parts; ``about`` says what it shows.
+
+    ``style`` is of what no other picture has.
+    """
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
             f'width="{WIDTH}" height="{height}" role="img">',
             f"<title>{escaped(title)}</title>",
             f"<desc>{escaped(' '.join(about))}</desc>",
-            f"<style>{STYLE}</style>",
+            f"<style>{STYLE}{style}</style>",
             f'<rect class="paper" width="{WIDTH}" height="{height}"/>',
             *parts,
             "</svg>\n",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,23 +85,51 @@ def write_metadata(
     RequestError
         The evaluation is of another model.
     """
-    path, command = Path(path), struck(command)
-    document = rewriting.read(path, evaluation.model)
     protocol = str(evaluation.settings.get("protocol", "hub"))
     figures = performance(evaluation, command=command, reference=reference)
     # Also those that are left out this time: what they were is no longer so.
     measured = {(metric_name(each, protocol), each.group) for each in evaluation.figures}
-    kept = [
-        each
-        for each in document.get(KEY, ())
-        if each.get("source") != command or (each["metric"], each.get("group")) not in measured
-    ]
-    rewriting.write(path, KEY, [*kept, *figures], "these figures")
+    put(path, evaluation.model, figures, measured, command=command)
     left_out = [metric_name(each, protocol) for each in evaluation.figures if not _is_sound(each)]
     if left_out:
         words = f"{listed(left_out)}: left out of {path}, as they are biased or no numbers"
         warnings.warn(HubNote(words), stacklevel=2)
     return figures
+
+
+def put(
+    path: Path | str,
+    model: str | None,
+    figures: Sequence[dict[str, Any]],
+    measured: Collection[tuple[str, str | None]],
+    *,
+    command: str,
+) -> None:
+    """Put figures into a model's ``metadata.json``; all else in it stays as it is, byte for byte.
+
+    Parameters
+    ----------
+    model
+        Whose figures they are, where that is known.
+    figures
+        As metadata has them.
+    measured
+        Names of metrics, and groups, that the same command measures: what it gave before goes.
+
+    Raises
+    ------
+    HubError
+        As for ``write_metadata``.
+    """
+    path, command = Path(path), struck(command)
+    document = rewriting.read(path, model)
+    kept = [
+        each
+        for each in document.get(KEY, ())
+        if each.get("source") != command or (each["metric"], each.get("group")) not in measured
+    ]
+    own = [{**each, "source": command} for each in figures]
+    rewriting.write(path, KEY, [*kept, *own], "these figures")
 
 
 def _is_sound(figure: Figure) -> bool:

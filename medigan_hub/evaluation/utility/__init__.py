@@ -1,0 +1,1 @@
+"""Whether synthetic images help a task: learners with and without them, on real test images."""
