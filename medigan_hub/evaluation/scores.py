@@ -1,7 +1,8 @@
 """How well something is predicted: the scores of classifiers, of regressions and of masks.
 
-All but Dice are scikit-learn's. Of several classes, AUC, AUPRC and F1 are the mean over the
-classes, each against the others, so that no class has to be called the positive one.
+Those that intervals take thousands of times are written out here, and equal scikit-learn's, which
+checks its arguments for longer than it computes. Of several classes, AUC, AUPRC and F1 are the
+mean over the classes, each against the others, so that no class has to be called the positive one.
 """
 
 from __future__ import annotations
@@ -55,20 +56,30 @@ def _over_classes(score: Callable[[np.ndarray, np.ndarray], float]) -> Callable[
 
 
 def _auc(truth: np.ndarray, said: np.ndarray) -> float:
-    return float(_library().roc_auc_score(truth, said))
+    """Return the share of pairs that are in order; ties count half (Mann and Whitney 1947)."""
+    _, places, counts = np.unique(said, return_inverse=True, return_counts=True)
+    ranks = np.cumsum(counts) - (counts - 1) / 2
+    count = int(truth.sum())
+    spare = ranks[places][truth].sum() - count * (count + 1) / 2
+    return float(spare / (count * (len(truth) - count)))
 
 
 def _auprc(truth: np.ndarray, said: np.ndarray) -> float:
-    return float(_library().average_precision_score(truth, said))
+    """Return the average precision: at each threshold, by how much recall rises there."""
+    _, places, counts = np.unique(said, return_inverse=True, return_counts=True)
+    right = np.bincount(places, truth)[::-1]
+    precision = np.cumsum(right) / np.cumsum(counts[::-1])
+    return float((right * precision).sum() / truth.sum())
 
 
 def _f1(truth: np.ndarray, said: np.ndarray) -> float:
-    labels = np.unique(truth)
-    return float(
-        _library().f1_score(
-            truth, said.argmax(axis=1), labels=labels, average="macro", zero_division=0
-        )
-    )
+    """Return the mean over the classes that there are."""
+    chosen = said.argmax(axis=1)
+    found = [
+        2 * ((truth == n) & (chosen == n)).sum() / ((truth == n).sum() + (chosen == n).sum())
+        for n in np.unique(truth)
+    ]
+    return float(np.mean(found))
 
 
 def _balanced(truth: np.ndarray, said: np.ndarray) -> float:

@@ -113,6 +113,8 @@ def told(sample: Mapping[str, Any]) -> dict[str, str]:
     """
     known = {**sample.get("labels", {}), **sample.get("conditions", {})}
     known |= {key: sample[key] for key in ("split", "input") if sample.get(key) is not None}
+    if sample.get("input_class") is not None:
+        known.setdefault("label", sample["input_class"])
     if "input" in known and sample.get("frame") is not None:
         known["frame"] = sample["frame"]
     return {key: str(value) for key, value in known.items() if np.ndim(value) == 0}

@@ -64,7 +64,7 @@ def _numbers(name: str, given: Any, most: float, words: str) -> tuple[float, ...
         except (TypeError, ValueError):
             number = math.nan
         if not 0 < number <= most:
-            raise RequestError(f"{named(name)} has {shortened(each)!r}; give numbers {words}")
+            raise RequestError(f"{named(name)} has {shortened(each)}; give numbers {words}")
         found.add(number)
     if not found:
         raise RequestError(f"there are no {named(name)}; give one at least, a number {words}")

@@ -86,16 +86,14 @@ def measure(
     theirs = sources.find(
         synthetic, reading=reading, count=num_samples, default=enough, wishes=wishes
     )
-    notes: list[str] = []
+    sets = Sets(real, tested, theirs)
+    notes = check_apart(sets, patients, table)
     task: Task
     if target is None:
-        sets = Sets(real, tested, theirs)
-        notes += check_apart(sets, patients, table)
         task = outlines.task_of(sets, masks if masks is not None else {}, reading)
     else:
         theirs, of_theirs = _labelled(theirs, target, table, notes)
         sets = Sets(real, tested, theirs)
-        notes += check_apart(sets, patients, table)
         task = Classes(target, sets, of_theirs)
     groups = {} if by is None else _groups(sets.test, by, notes)
     draws = Draws(
