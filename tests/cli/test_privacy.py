@@ -86,7 +86,9 @@ def test_the_closest_pairs_are_for_the_owner_alone(look, tmp_path):
         assert picture.info["Confidential"] == "CONFIDENTIAL: shows images of real patients"
         assert "Left: synthetic, by a model that is not known" in picture.info["Description"]
         assert picture.getpixel((2, 2)) == (150, 0, 0)
-    rows = list(csv.DictReader((folder / "closest_pairs.confidential.csv").read_text().splitlines()))
+    rows = list(
+        csv.DictReader((folder / "closest_pairs.confidential.csv").read_text().splitlines())
+    )
     assert {row["space"] for row in rows} == {"pixels", "texture"}
     same = {(row["synthetic"], row["training"]) for row in rows if row["duplicate"] == "True"}
     assert ("copied-P0-0.png", "train-P2-4.png") in same
