@@ -413,7 +413,7 @@ def _notes(
         )
     if not splits:
         notes.append("without a baseline: the real images are all of one patient, file or series")
-    elif any(each.baseline is None for each in figures):
+    elif any(each.baseline is None and (each.is_distance or not each.group) for each in figures):
         notes.append("without a baseline where a part of the real images is too few for a metric")
     notes += asking.twice(sets)
     return tuple(dict.fromkeys(notes))

@@ -136,13 +136,13 @@ class Condition(_Finding):
         """What is to be said of it; None where it shows as in real images, as far as is known."""
         synthetic, real = self.told
         against = f"{self.score} {synthetic} against {real} on real images, by {self.features}"
-        if self.is_swapped:
-            return f"swapped: {self.column}, as what is asked for looks like another ({against})"
         if self.is_untold:
             return (
                 f"not told: whether {self.column} is as asked for, as these features may not tell "
                 f"it of real images ({self.score} {real}, by {self.features})"
             )
+        if self.is_swapped:
+            return f"swapped: {self.column}, as what is asked for looks like another ({against})"
         if self.is_worse and self.score in LEADING:
             return f"not as asked for: {self.column} ({against})"
         return None

@@ -117,6 +117,30 @@ def test_figures_are_put_into_metadata_with_the_command(evaluate, tmp_path):
         assert (each["num_images"], each["num_reference"], each["reference"]) == (30, 24, "real")
 
 
+def test_groups_and_conditions_are_asked_for_by_column(evaluate, tmp_path):
+    for name, number in (("light", 60), ("dark", 55)):
+        for folder, seed in ((tmp_path / "sorted" / name, number), (tmp_path / "made" / name, 7)):
+            folder.mkdir(parents=True)
+            rng = np.random.default_rng(seed + number)
+            for n in range(number):
+                pixels = rng.integers(0, 120, (12, 10)) + (120 if name == "light" else 0)
+                Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{name}{n}.png")
+    rows = [f"{name}{n}.png,{'ab'[n % 2]}" for name in ("light", "dark") for n in range(60)]
+    (tmp_path / "table.csv").write_text("\n".join(["file,site", *rows]))
+    asked = ("sorted", "made", *QUICK, "--by", "label", "--by", "site", "--table", "table.csv")
+    code, out, err = evaluate(*asked, "--probe", "label", "-o", "judged", "--recursive")
+    assert (code, err) == (0, "")
+    assert "texture: are groups left out?" in out
+    assert "texture: do images show what was asked for?" in out
+    assert "made has no column site: each group of it is held against all" in " ".join(out.split())
+    found = Evaluation.load(tmp_path / "judged")
+    assert [each.group for each in found.subgroups] == [
+        *("label dark", "label light", "site a", "site b"),
+    ]
+    assert [(each.column, each.value) for each in found.conditions] == [("label", 1)] * 2
+    assert found.verdicts == []
+
+
 def test_weights_are_taken_by_the_one_extractor_or_by_name(evaluate):
     code, _, err = evaluate("real", "synthetic", "--extractor", "texture", "--weights", "a=b")
     assert code == 1
@@ -142,6 +166,8 @@ def test_weights_are_taken_by_the_one_extractor_or_by_name(evaluate):
         (("real", "synthetic", "--patients", "(9+)"), "does not fit the name 1-0.png"),
         (("real", "synthetic", "--table", "gone.csv"), "gone.csv can't be read: No such file"),
         (("real", "synthetic", *QUICK, "--bits", "12"), "--bits 12 says nothing of these images"),
+        (("real", "synthetic", "--by", "sex"), "real has no column sex (nothing is known of its"),
+        (("real", "synthetic", "--probe", "sex"), "leave --probe sex out, or give a data set"),
         (("real", "gone"), "gone does not exist"),
         (("real", "real"), "real and real hold the same images; name two different sets"),
         (("real", "model:toy-nose"), "toy-noise"),
@@ -176,7 +202,11 @@ def test_a_mask_goes_with_pairs(evaluate):
 
 @pytest.mark.parametrize(
     "options",
-    [("--match", "name"), ("--paired", "--extractor", "texture"), ("--paired", "--normalize=both")],
+    [
+        *(("--match", "name"), ("--paired", "--extractor", "texture")),
+        *(("--paired", "--normalize=both"), ("--paired", "--by", "label")),
+        ("--paired", "--probe", "label"),
+    ],
 )
 def test_options_that_would_change_nothing_are_refused(evaluate, options):
     code, _, err = evaluate("real", "synthetic", *options)

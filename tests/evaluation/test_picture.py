@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from medigan_hub.evaluation.picture import svg
-from support.evaluations import evaluation, figure
+from support.evaluations import condition, evaluation, figure
 
 SPACE = "{http://www.w3.org/2000/svg}"
 
@@ -139,3 +139,18 @@ def test_odd_values_are_drawn_within_the_picture(more):
 
 def test_without_figures_there_is_a_picture_that_says_so():
     assert "No figures." in words(drawn(evaluation()))
+
+
+def test_groups_are_rows_of_their_own_that_long_names_of_features_do_not_hide():
+    of = {"extractor": "radimagenet", "normalize": "minmax"}
+    made = evaluation(*(figure(group=group, **of) for group in (None, "sex F", "sex M")))
+    found = words(drawn(made))
+    assert {"sex F", "sex M", "radimagenet, min-max, by group"} <= set(found)
+
+
+def test_the_score_of_a_condition_stands_beside_that_of_real_images():
+    root = drawn(evaluation(figure(), conditions=(condition(value=0.7, low=0.6, high=0.8),)))
+    (_, (one, synthetic), (other, real)) = rows(root)
+    assert "AUC: label, as asked for" in words(root)
+    assert (one.partition(",")[0], other.partition(",")[0]) == ("synthetic images", "real images")
+    assert synthetic["mark"] < real["line"][0] < real["mark"] < real["line"][1]

@@ -8,7 +8,7 @@ import pytest
 
 from medigan_hub.errors import MetadataError, OutputError
 from medigan_hub.evaluation.results import Baseline, Evaluation
-from support.evaluations import evaluation, figure
+from support.evaluations import condition, evaluation, figure, subgroup
 
 KEYS = {
     *("metric", "extractor", "normalize", "value", "low", "high", "better", "num_real"),
@@ -24,6 +24,8 @@ def test_an_evaluation_is_read_as_it_was_written(tmp_path):
         ),
         figure("SSIM", None, better="higher", ideal=1.0, group="benign", is_distance=False),
         notes=("One.", "Two."),
+        subgroups=(subgroup(), subgroup("sex M", p=1.0, p_corrected=1.0)),
+        conditions=(condition(), condition(low=None, high=None, score="kappa")),
     )
     path = made.save(tmp_path)
     assert path == tmp_path / "evaluation.json"
@@ -101,13 +103,20 @@ def change(document, *path, to):
         (("figures", 0, "extractor"), "other", "nothing is said of the extractor other"),
         (("figures", 0, "colour"), 1, "unknown key colour"),
         (("sets",), {"real": {}}, "sets: lacks synthetic"),
+        (("subgroups", 0, "coverage"), 1.2, r"subgroups\[0\].coverage: 1.2: maximum is 1"),
+        (("subgroups", 0, "low"), 1, r"subgroups\[0\]: low and high are 1 and -0.71"),
+        (("subgroups", 0, "extractor"), "x", r"subgroups\[0\]: nothing is said of the extractor x"),
+        (("conditions", 0, "ceiling_low"), None, r"conditions\[0\]: ceiling_low and ceiling_high"),
+        (("conditions", 0, "better"), None, r"conditions\[0\].better"),
+        (("verdicts",), ["a\x1bb"], "verdicts"),
         (("settings",), {}, "settings: lacks seed"),
         (("versions",), {}, "versions: lacks medigan-hub"),
         (("notes",), ["a\x1bb"], "notes"),
     ],
 )
 def test_a_file_that_does_not_fit_is_refused_in_one_line(tmp_path, path, to, words):
-    document = evaluation(figure()).document()
+    made = evaluation(figure(), subgroups=(subgroup(),), conditions=(condition(),))
+    document = made.document()
     change(document, *path, to=to)
     place = tmp_path / "evaluation.json"
     place.write_text(json.dumps(document))
@@ -155,3 +164,36 @@ def test_the_model_is_told_where_it_is_known():
     unknown = evaluation(figure(), sets=sets)
     assert unknown.model is None
     assert "7 synthetic images by a model that is not known (out)" in unknown.about
+
+
+def test_verdicts_are_in_the_file_in_words():
+    worse = condition(value=0.7, low=0.6, high=0.8, difference_high=-0.15)
+    untold = condition(ceiling_low=0.45, value=0.2, low=0.1, high=0.3)
+    error = {"score": "MAE", "better": "lower", "difference_low": 0.4, "difference_high": 0.9}
+    made = evaluation(
+        figure(),
+        subgroups=(
+            subgroup(normalize="minmax"),
+            subgroup(p_corrected=0.05),
+            subgroup(difference=1),
+        ),
+        conditions=(
+            *(condition(), worse, untold, condition(score="kappa", difference_high=-0.1)),
+            *(condition("age", **error), condition("age", **error | {"difference_low": -0.1})),
+        ),
+    )
+    left_out, *rest = made.document()["verdicts"]
+    assert left_out.endswith("(coverage 0.12 against 0.93 of the others, by texture, min-max)")
+    assert [each.partition(" (")[0] for each in rest] == [
+        "not as asked for: label",
+        "not told: whether label is as asked for, as these features may not tell it of real images",
+        "not as asked for: age",
+    ]
+
+
+def test_a_file_without_groups_and_conditions_is_read(tmp_path):
+    document = evaluation(figure()).document()
+    for key in ("subgroups", "conditions", "verdicts"):
+        del document[key]
+    (tmp_path / "evaluation.json").write_text(json.dumps(document))
+    assert Evaluation.load(tmp_path) == evaluation(figure())

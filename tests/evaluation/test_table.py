@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from medigan_hub.evaluation.table import sections, table
-from support.evaluations import evaluation, figure
+from support.evaluations import condition, evaluation, figure, subgroup
 
 
 def printed(made, width=80):
@@ -90,3 +90,50 @@ def test_nothing_in_it_takes_the_terminal_over():
     text = printed(made)
     assert "\x1b" not in text
     assert "K\\x1b[2J[red]ID" in text
+
+
+FINE = {"coverage": 0.9, "difference": -0.03, "low": -0.1, "high": 0.04, "p": 0.3, "p_corrected": 1}
+
+
+def test_groups_and_conditions_have_sections_of_their_own_and_verdicts_come_first():
+    made = evaluation(
+        figure(),
+        figure("coverage", group="sex F", num_real=90),
+        figure(group="sex F", num_real=90, num_synthetic=50),
+        subgroups=(subgroup(), subgroup("sex M", **FINE)),
+        conditions=(condition(), condition("side", value=0.1, low=0.05, high=0.16)),
+    )
+    _, figures, covered, obeyed = sections(made)
+    assert figures.heading.startswith("texture, sex F alone: 90 real, 50 or 600 synthetic; baseli")
+    assert covered.heading == "texture: are groups left out?"
+    assert dict(zip(covered.columns, covered.rows[0], strict=True)) == {
+        "group": "sex F",
+        "images": "90",
+        "coverage": "0.12",
+        "others": "0.93",
+        "difference": "-0.81",
+        "95 % interval": "-0.90 to -0.71",
+        "p": "< 0.001",
+    }
+    assert [row[-1] for row in covered.rows] == ["< 0.001", "1.000"]
+    assert obeyed.rows[0] == (
+        *("label", "AUC", "0.971", "0.952 to 0.990", "0.980", "0.960 to 0.991"),
+    )
+    text = " ".join(printed(made, 100).split())
+    first = text.index("left out: sex F (coverage 0.12 against 0.93 of the others, by texture)")
+    second = text.index("swapped: side, as what is asked for looks like another (AUC 0.100 (0.050")
+    assert first < second < text.index("Read KID first")
+    assert "Holm" in text
+    assert "a probe learned it" in text
+
+
+def test_that_no_group_is_left_out_is_said_where_groups_were_judged():
+    words = "left out: no group, as far as so many images tell"
+    assert words in printed(evaluation(figure(), subgroups=(subgroup(**FINE),)))
+    assert words not in printed(evaluation(figure(), subgroups=(subgroup(),)))
+    assert "left out" not in printed(evaluation(figure()))
+
+
+def test_sections_of_groups_fit_into_80_columns():
+    made = evaluation(subgroups=(subgroup("age 40 to 53"),), conditions=(condition(),))
+    assert "…" not in printed(made)

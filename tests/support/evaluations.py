@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from medigan_hub.evaluation.results import Baseline, Evaluation, Figure
+from medigan_hub.evaluation.verdicts import Condition, Subgroup
 
 DIGEST = "ab" * 32
 
@@ -27,6 +28,47 @@ def figure(metric: str = "KID", extractor: str | None = "texture", **more: Any) 
         "groups": 20,
     }
     return Figure(**facts | more)
+
+
+def subgroup(group: str = "sex F", **more: Any) -> Subgroup:
+    """Return a group of real images; without more words, one that is left out."""
+    facts: dict[str, Any] = {
+        "group": group,
+        "extractor": "texture",
+        "normalize": "none",
+        "num_real": 90,
+        "num_others": 510,
+        "coverage": 0.123,
+        "others": 0.931,
+        "difference": -0.808,
+        "low": -0.9,
+        "high": -0.71,
+        "p": 0.00001,
+        "p_corrected": 0.00002,
+    }
+    return Subgroup(**facts | more)
+
+
+def condition(column: str = "label", **more: Any) -> Condition:
+    """Return the score of a condition; without more words, of a model that obeys."""
+    facts: dict[str, Any] = {
+        "column": column,
+        "score": "AUC",
+        "better": "higher",
+        "extractor": "texture",
+        "normalize": "none",
+        "value": 0.971,
+        "low": 0.952,
+        "high": 0.99,
+        "ceiling": 0.98,
+        "ceiling_low": 0.96,
+        "ceiling_high": 0.991,
+        "difference_low": -0.03,
+        "difference_high": 0.02,
+        "num_real": 600,
+        "num_synthetic": 600,
+    }
+    return Condition(**facts | more)
 
 
 def evaluation(*figures: Figure, model: str = "toy-noise", **more: Any) -> Evaluation:

@@ -9,6 +9,7 @@ import pytest
 
 from medigan_hub import Hub, RequestError
 from medigan_hub.evaluation import sources
+from medigan_hub.evaluation.sources.base import told
 from support import toys
 
 NUMBER = 5
@@ -137,6 +138,12 @@ def test_conditions_labels_and_splits_are_facts(install, document, tmp_path, arr
     assert found.is_synthetic
     model = sources.find("model:toy-noise", count=6, wishes={"balance": True})
     assert sorted(item.facts["side"] for item in model.items) == ["left"] * 3 + ["right"] * 3
+
+
+def test_of_a_condition_and_a_label_of_one_name_it_is_the_condition():
+    assert told({"labels": {"mass": 1}, "conditions": {"mass": "malignant"}}) == {
+        "mass": "malignant"
+    }
 
 
 def test_inputs_and_frames_are_facts_and_groups(hub, tmp_path, ramp):
