@@ -5,6 +5,10 @@ random axes. The truth of FD and KID is known in closed form. Precision, recall,
 coverage depend on the number of images by their definition: their truth is the mean of the
 value over all runs. Prints a row for each metric and case: the bias of the plain and of the given
 value, as a share of the truth, and the share of runs whose interval of 95 % holds the truth.
+
+With ``--differences``, of the difference of two models against the same real images, one of which
+is shifted farther: how often its interval holds the truth, and in how many runs it tells the two
+apart, beside how often their own intervals do; and how often it tells two equal models apart.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +27,8 @@ from medigan_hub.evaluation import intervals, metrics
 
 SHIFT = 0.1
 """Of each feature, in standard deviations of the real ones."""
+SHIFTS = (0.1, 0.25, 0.1)
+"""Of two models that are told apart, and of an equal of the first."""
 STRETCH = (0.8, 1.4)
 """Standard deviations of the synthetic features along their axes, from and to."""
 NAMES = ("FD", "KID", "precision", "recall", "density", "coverage")
@@ -42,9 +48,9 @@ class Case:
         axes = np.linalg.qr(rng.standard_normal((self.length, self.length)))[0]
         return np.asarray(np.linspace(*STRETCH, self.length)[:, np.newaxis] * axes)
 
-    def truth(self, name: str) -> float | None:
+    def truth(self, name: str, shift: float = SHIFT) -> float | None:
         """Return the value between the distributions; None where it is not known."""
-        mean = np.full(self.length, SHIFT)
+        mean = np.full(self.length, shift)
         if name == "FD":
             return float(mean @ mean + ((np.linspace(*STRETCH, self.length) - 1) ** 2).sum())
         if name == "KID":
@@ -60,8 +66,7 @@ class Case:
         rng = np.random.default_rng([seed, self.length, self.number])
         real, synthetic = rng.standard_normal((2, self.number, self.length))
         synthetic = synthetic @ self.root + SHIFT
-        alone = [""] * self.number
-        groups = intervals.groups(alone, alone, seed=seed)
+        groups = self.groups(seed)
         found = []
         for name in names:
             metric = metrics.find(name)
@@ -69,6 +74,37 @@ class Case:
             low, high = (np.nan if end is None else end for end in (estimate.low, estimate.high))
             found.append((metric(real, synthetic), estimate.value, low, high))
         return found
+
+    def run_two(self, names: tuple[str, ...], seed: int) -> list[tuple[float, ...]]:
+        """Return of each metric the value of two models, and what tells them apart.
+
+        That is the interval of their difference, whether their own intervals overlap, and whether
+        the first is told from a third that is its equal.
+        """
+        rng = np.random.default_rng([seed, self.length, self.number, 2])
+        real, *drawn = rng.standard_normal((4, self.number, self.length))
+        models = [each @ self.root + by for each, by in zip(drawn, SHIFTS, strict=True)]
+        groups = self.groups(seed)
+        found = []
+        for name in names:
+            metric = metrics.find(name)
+            one, other, equal = (intervals.jackknife(metric, real, each, groups) for each in models)
+            low, high = intervals.difference(one, other) or (np.nan, np.nan)
+            first, last = intervals.difference(one, equal) or (np.nan, np.nan)
+            ends = [
+                np.nan if end is None else end
+                for each in (one, other)
+                for end in (each.low, each.high)
+            ]
+            apart = ends[1] < ends[2] or ends[3] < ends[0]
+            alike = first > 0 or last < 0
+            found.append((one.value, other.value, low, high, float(apart), float(alike)))
+        return found
+
+    def groups(self, seed: int) -> metrics.Groups:
+        """Return the groups of a run."""
+        alone = [""] * self.number
+        return intervals.groups(alone, alone, seed=seed)
 
 
 @dataclass(frozen=True)
@@ -89,12 +125,7 @@ def simulate(
     case: Case, names: tuple[str, ...] = NAMES, runs: int = 400, jobs: int = 1
 ) -> Iterator[Row]:
     """Run a case so many times, in so many processes, and yield a row for each metric."""
-    run = partial(case.run, names)
-    if jobs > 1:
-        with ProcessPoolExecutor(jobs) as pool:
-            found = np.array(list(pool.map(run, range(runs), chunksize=5)))
-    else:
-        found = np.array([run(seed) for seed in range(runs)])
+    found = _runs(partial(case.run, names), runs, jobs)
     for n, name in enumerate(names):
         plain, given, low, high = found[:, n].T
         known = case.truth(name)
@@ -103,13 +134,69 @@ def simulate(
         yield Row(name, float(truth), float(plain.mean()), float(given.mean()), float(held))
 
 
+@dataclass(frozen=True)
+class Difference:
+    """What the runs of two models came to by one metric."""
+
+    name: str
+    held: float
+    """Share of the runs in which the interval of the difference holds the truth."""
+    decided: float
+    """Share in which it tells the two apart."""
+    apart: float
+    """Share in which their own intervals don't overlap."""
+    alike: float
+    """Share in which it tells two models apart that are equal."""
+
+
+def differences(
+    case: Case, names: tuple[str, ...] = ("FD", "KID"), runs: int = 400, jobs: int = 1
+) -> Iterator[Difference]:
+    """Run two models, and an equal of the first, so many times; yield a row for each metric."""
+    found = _runs(partial(case.run_two, names), runs, jobs)
+    for n, name in enumerate(names):
+        one, other, low, high, apart, alike = found[:, n].T
+        known = [case.truth(name, shift) for shift in SHIFTS[:2]]
+        truth = (
+            one.mean() - other.mean()
+            if known[0] is None or known[1] is None
+            else known[0] - known[1]
+        )
+        held = ((low <= truth) & (truth <= high)).mean()
+        decided = ((low > 0) | (high < 0)).mean()
+        yield Difference(
+            name, float(held), float(decided), float(apart.mean()), float(alike.mean())
+        )
+
+
+def _runs(run: Callable[[int], object], runs: int, jobs: int) -> np.ndarray:
+    if jobs > 1:
+        with ProcessPoolExecutor(jobs) as pool:
+            return np.array(list(pool.map(run, range(runs), chunksize=5)))
+    return np.array([run(seed) for seed in range(runs)])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=400, help="of each case")
     parser.add_argument("--jobs", type=int, default=1, help="processes at a time")
     parser.add_argument("--lengths", type=int, nargs="+", default=[16, 64], help="features")
     parser.add_argument("-n", "--numbers", type=int, nargs="+", default=[200, 500], help="images")
+    parser.add_argument("--differences", action="store_true", help="of two models")
     arguments = parser.parse_args()
+    if arguments.differences:
+        print("| metric | features | images | interval holds | told apart | by two | equals |")
+        print("| --- | --: | --: | --: | --: | --: | --: |")
+        for length, number in itertools.product(arguments.lengths, arguments.numbers):
+            case = Case(length, number)
+            for each in differences(case, NAMES, arguments.runs, arguments.jobs):
+                shares = (each.held, each.decided, each.apart, each.alike)
+                print(
+                    f"| {each.name} | {length} | {number} | "
+                    f"{' | '.join(f'{share:.3f}' for share in shares)} |"
+                )
+            sys.stdout.flush()
+        return
     print("| metric | features | images | truth | plain | given | interval holds |")
     print("| --- | --: | --: | --: | --: | --: | --: |")
     for length, number in itertools.product(arguments.lengths, arguments.numbers):

@@ -10,6 +10,7 @@ doi:10.1023/A:1008800423698.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -40,6 +41,10 @@ class Estimate:
     """Whether the value was freed of the bias that it has with so many images."""
     count: int
     """Groups that were left out in turn; 0 where none was."""
+    left_out: tuple[float, ...] = ()
+    """The value without each group; none without an interval."""
+    shares: tuple[float, ...] = ()
+    """The share of the images that is in each group."""
 
 
 def groups(
@@ -49,13 +54,15 @@ def groups(
 
     Images with one word stay together; a word of both sets, such as a patient whom images were
     made from, is left out of both at once. Which go together is random, and the same for a seed.
+    Of the real images it depends on nothing but them and the number of groups: those of several
+    models, held against the same real images, are groups of the same real ones.
 
     Parameters
     ----------
     real, synthetic
         The word of each image, such as its patient; an empty one stands for itself.
     count
-        Groups that are made; as many as there are words, where one of the sets has fewer.
+        Groups that are made; fewer where one of the sets would have none of its images in one.
 
     Raises
     ------
@@ -70,18 +77,28 @@ def groups(
     seed = whole_number("the seed", seed, 0, 2**64 - 1)
     if not len(real) or not len(synthetic):
         raise RequestError("a set has no images, and so no groups; give at least one")
-    rng = np.random.Generator(np.random.Philox(key=np.array([seed, 0], dtype=np.uint64)))
-    sets = _whole(real), _whole(synthetic)
+    sets = _whole("real", real), _whole("synthetic", synthetic)
     sizes = tuple(Counter(words) for words in sets)
     count = min(count, *map(len, sizes))
-    shared = {word: size + sizes[1][word] for word, size in sizes[0].items() if word in sizes[1]}
-    together = _shared_out(shared, {}, count, rng)
-    one, other = (_shared_out(each, together, count, rng) for each in sizes)
+    while True:
+        rng = np.random.Generator(np.random.Philox(key=np.array([seed, 0], dtype=np.uint64)))
+        one = _shared_out(sizes[0], {}, count, rng)
+        other = _shared_out(sizes[1], one, count, rng)
+        if len(set(other.values())) == count:
+            break
+        count -= 1  # words of both sets lie where the real images put them
     return Groups(
         np.array([one[word] for word in sets[0]]),
         np.array([other[word] for word in sets[1]]),
         count,
     )
+
+
+def key(groups: Groups) -> str:
+    """Return SHA-256 of the groups of the real images: the same where values may be subtracted."""
+    told = hashlib.sha256(f"{groups.count}\n".encode())
+    told.update(np.ascontiguousarray(groups.real, "<i8").tobytes())
+    return told.hexdigest()
 
 
 def jackknife(metric: Metric, real: np.ndarray, synthetic: np.ndarray, groups: Groups) -> Estimate:
@@ -161,7 +178,56 @@ def estimate(
         return Estimate(value, None, None, correct, len(shares))
     reach = quantile(len(shares)) * error
     low, high = (float(np.clip(value + end, *limits)) for end in (-reach, reach))
-    return Estimate(value, low, high, correct, len(shares))
+    return Estimate(
+        value,
+        low,
+        high,
+        correct,
+        len(shares),
+        tuple(map(float, left_out)),
+        tuple(map(float, shares)),
+    )
+
+
+def difference(one: Estimate, other: Estimate) -> tuple[float, float] | None:
+    """Return the interval of 95 % of one value less another, by Student's t.
+
+    Both are of the same metric and the same real images, in the same groups: what these do to both
+    values falls away, and so the interval is narrower than those of the values suggest. Group n of
+    one synthetic set is left out with group n of the other: what they were both made from (the same
+    inputs, the same index) is taken for dependent.
+
+    Source: Busing, Meijer and van der Leeden (1999), "Delete-m jackknife for unequal m",
+    doi:10.1023/A:1008800423698, of the difference.
+
+    Returns
+    -------
+    None where one has no interval, they have not as many groups, or the difference is the same
+    without each group.
+
+    Raises
+    ------
+    MissingDependencyError
+        SciPy is not installed.
+    """
+    if not one.left_out or len(one.left_out) != len(other.left_out):
+        return None
+    shares = (np.array(one.shares) + np.array(other.shares)) / 2
+    left_out = np.array(one.left_out) - np.array(other.left_out)
+    value = one.value - other.value
+    _, error = combined(_plain(one) - _plain(other), left_out, shares)
+    if not error > ROUNDING * max(abs(one.value), abs(other.value)):
+        return None
+    reach = quantile(len(shares)) * error
+    return value - reach, value + reach
+
+
+def _plain(estimate: Estimate) -> float:
+    """Return the value of all images, with the bias that the jackknife took away."""
+    if not estimate.corrected:
+        return estimate.value
+    kept = sum((1 - s) * v for s, v in zip(estimate.shares, estimate.left_out, strict=True))
+    return (estimate.value + kept) / estimate.count
 
 
 def quantile(count: int) -> float:
@@ -188,12 +254,12 @@ def numbered(words: Sequence[str]) -> np.ndarray:
     [0, 1, 0, 2]
     """
     places: dict[object, int] = {}
-    return np.array([places.setdefault(word, len(places)) for word in _whole(words)])
+    return np.array([places.setdefault(word, len(places)) for word in _whole("", words)])
 
 
-def _whole(words: Sequence[str]) -> Sequence[object]:
-    """Return the words, each empty one as one of its own."""
-    return [word or n for n, word in enumerate(words)]
+def _whole(kind: str, words: Sequence[str]) -> Sequence[object]:
+    """Return the words of a kind of images, each empty one as one of its own."""
+    return [word or (kind, n) for n, word in enumerate(words)]
 
 
 def _shared_out(

@@ -20,6 +20,7 @@ from medigan_hub.evaluation import (
     conditions,
     extractors,
     features,
+    intervals,
     measuring,
     paired,
     sources,
@@ -123,21 +124,13 @@ def evaluate(
     What can be checked without reading an image is checked first.
     """
     seed = whole_number("the seed", wishes.get("seed", 0), 0, 2**64 - 1)
-    plans = planned(metrics, asking.extractors_of(given, weights or {}))
-    require("scipy", extra="evaluation", purpose="judging images")
-    preparations = Preparation.ways(normalize, protocol)
-    for plan in plans:
-        missing = plan.extractor.missing()
-        if missing is not None:
-            raise missing
-        for each in preparations:
-            each.check(plan.extractor)
+    plans = checked_plans(metrics, given, weights or {}, normalize, protocol)
     ours, theirs = _found(
         real, synthetic, num_samples, patients=patients, table=table, wishes=wishes
     )
     left_out: Sequence[str] = ()
     if not metrics:  # nobody insists on those that need more images
-        plans, left_out = _possible(plans, min(len(ours), len(theirs)))
+        plans, left_out = possible(plans, min(len(ours), len(theirs)))
     return measure(
         ours,
         theirs,
@@ -157,7 +150,33 @@ def _names(given: str | Sequence[str]) -> Sequence[str]:
     return [given] if isinstance(given, str) else given
 
 
-def _possible(plans: Sequence[Plan], number: int) -> tuple[list[Plan], list[str]]:
+def checked_plans(
+    metrics: Sequence[str],
+    given: Sequence[str | Extractor | Module],
+    weights: Mapping[str, str | Path],
+    normalize: str,
+    protocol: str,
+) -> list[Plan]:
+    """Return what is to be measured, once it is known that it can be; parameters as ``evaluate``'s.
+
+    Raises
+    ------
+    HubError
+        There is no such metric, extractor or preparation, or one lacks what it needs.
+    """
+    plans = planned(metrics, asking.extractors_of(given, weights))
+    require("scipy", extra="evaluation", purpose="judging images")
+    preparations = Preparation.ways(normalize, protocol)
+    for plan in plans:
+        missing = plan.extractor.missing()
+        if missing is not None:
+            raise missing
+        for each in preparations:
+            each.check(plan.extractor)
+    return plans
+
+
+def possible(plans: Sequence[Plan], number: int) -> tuple[list[Plan], list[str]]:
     """Return plans of the metrics that so many images are enough for, and what is left out."""
     found = [
         Plan(plan.extractor, tuple(each for each in plan.metrics if each.smallest <= number))
@@ -291,12 +310,7 @@ def measure(
         by, or an image can't be read.
     """
     preparations = Preparation.ways(normalize, protocol)
-    least = min(len(real), len(synthetic))
-    counts = (least, least) if protocol == "medigan" else (len(real), len(synthetic))
-    for plan in plans:
-        for metric in plan.metrics:
-            _check_number(metric, *counts)
-    sources.check_apart(real, synthetic)
+    counts = check(real, synthetic, plans, protocol)
     groups, told = subgroups.found(by, real, synthetic, counts)
     if groups:
         _check_number(COVERAGE, *counts)
@@ -346,20 +360,14 @@ def measure(
     return Judged(
         figures,
         settings={
-            "metrics": list(dict.fromkeys(each.name for each in measured)),
-            "extractors": [plan.extractor.name for plan in plans],
-            "normalize": normalize,
-            "protocol": protocol,
+            **settings_of(plans, normalize, protocol, seed),
             "by": list(by),
             "probes": [each.target.name for each in asked],
-            "seed": seed,
             **(settings or {}),
         },
         sets={
-            name: asking.about_set(each, count)
-            for name, each, count in zip(
-                ("real", "synthetic"), (real, synthetic), counts, strict=True
-            )
+            "real": asking.about_set(real, counts[0]) | {"groups": intervals.key(parts[0].groups)},
+            "synthetic": asking.about_set(synthetic, counts[1]),
         },
         extractors={plan.extractor.name: asking.about(plan.extractor) for plan in plans},
         versions=asking.versions(),
@@ -372,6 +380,38 @@ def measure(
         conditions=tuple(obeyed),
         origin=Origin(real, synthetic, *wanted[0], counts),
     )
+
+
+def check(
+    real: ImageSet, synthetic: ImageSet, plans: Sequence[Plan], protocol: str
+) -> tuple[int, int]:
+    """Return how many real and synthetic images are compared, once it is known that they can be.
+
+    Raises
+    ------
+    RequestError
+        They are too few for a metric, or the sets share images.
+    """
+    least = min(len(real), len(synthetic))
+    counts = (least, least) if protocol == "medigan" else (len(real), len(synthetic))
+    for plan in plans:
+        for metric in plan.metrics:
+            _check_number(metric, *counts)
+    sources.check_apart(real, synthetic)
+    return counts
+
+
+def settings_of(
+    plans: Sequence[Plan], normalize: str, protocol: str, seed: int
+) -> dict[str, object]:
+    """Return what is recorded of how figures were asked for."""
+    return {
+        "metrics": list(dict.fromkeys(each.name for plan in plans for each in plan.metrics)),
+        "extractors": [plan.extractor.name for plan in plans],
+        "normalize": normalize,
+        "protocol": protocol,
+        "seed": seed,
+    }
 
 
 def _parts(

@@ -118,4 +118,6 @@ def _figure(
         groups=found.count,
         group=part.name,
         is_distance=metric.is_distance,
+        left_out=found.left_out,
+        shares=found.shares,
     )

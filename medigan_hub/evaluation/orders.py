@@ -1,13 +1,17 @@
 """Which of several models comes first by a figure, and whether figures agree on that.
 
-Two models are told apart by a figure where its intervals of 95 % don't overlap. That is stricter
-than a test of the difference at 5 %, for which the values without each group in turn would be
-needed; an evaluation does not keep them. What overlaps is left undecided.
+Two models are told apart by a figure where the interval of 95 % of the difference does not hold 0;
+both are held against the same real images, so that it is narrower than their own intervals
+suggest. That takes the values without each group in turn. Where these are not there, as in a saved
+evaluation, two are told apart where their own intervals don't overlap, which is stricter. What is
+not told apart is left undecided. Each pair is judged by itself: of many pairs of equal models,
+about one in twenty is told apart by chance.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -15,6 +19,7 @@ from itertools import combinations
 import numpy as np
 
 from medigan_hub.errors import RequestError, listed
+from medigan_hub.evaluation import intervals
 from medigan_hub.evaluation.results import Evaluation, Figure
 
 
@@ -29,7 +34,17 @@ class Order:
     """By the model's name, the best first: how bad its value is. Only the order of these numbers
     means something."""
     decided: frozenset[tuple[str, str]]
-    """Pairs of a better and a worse model whose intervals don't overlap."""
+    """Pairs of a better and a worse model that are told apart."""
+
+    @property
+    def ranks(self) -> Mapping[str, tuple[int, int]]:
+        """By the model's name, the first and the last place that it may have, 1 for the best.
+
+        All are before it that are told to be better, and after it that are told to be worse.
+        """
+        better = Counter(worse for _, worse in self.decided)
+        worse = Counter(better for better, _ in self.decided)
+        return {name: (1 + better[name], len(self.badness) - worse[name]) for name in self.names}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -91,7 +106,15 @@ def order(
     _check_alike(evaluations, figures, extractor)
     worth = {name: _badness(figure, figure.value) for name, figure in figures.items()}
     names = sorted(worth, key=lambda name: worth[name])
-    reach = {name: _reach(figure) for name, figure in figures.items()}
+    keys = {name: each.sets["real"].get("groups") for name, each in evaluations.items()}
+
+    def is_decided(better: str, worse: str) -> bool:
+        one, other = figures[better], figures[worse]
+        if keys[better] is not None and keys[better] == keys[worse] and _are_grouped(one, other):
+            found = intervals.difference(one.estimate, other.estimate)
+            return found is not None and not found[0] <= 0 <= found[1]
+        return _reach(one)[1] < _reach(other)[0]
+
     return Order(
         metric,
         extractor,
@@ -100,7 +123,7 @@ def order(
         frozenset(
             (better, worse)
             for better, worse in combinations(names, 2)
-            if reach[better][1] < reach[worse][0]
+            if worth[better] < worth[worse] and is_decided(better, worse)
         ),
     )
 
@@ -209,6 +232,14 @@ def _conditions(
         (features.get("version"), features.get("weights")),
         figure.num_synthetic,
     )
+
+
+def _are_grouped(one: Figure, other: Figure) -> bool:
+    """Tell whether two figures have values without each group, whose difference means something.
+
+    Of a figure that is best in the middle it does not.
+    """
+    return one.better is not None and 0 < len(one.left_out) == len(other.left_out)
 
 
 def _reach(figure: Figure) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from medigan_hub.evaluation.documents import Form, finite, number
+from medigan_hub.evaluation.intervals import Estimate
 from medigan_hub.evaluation.verdicts import Condition, Subgroup
 
 NOTICE = (
@@ -75,6 +76,23 @@ class Figure:
     is_distance: bool = True
     """Whether it grows with the difference of the sets, so that a ratio to a baseline has a
     meaning."""
+    left_out: tuple[float, ...] = ()
+    """The value without each group of the jackknife; in the files of a benchmark alone."""
+    shares: tuple[float, ...] = ()
+    """The share of the images that is in each of them."""
+
+    @property
+    def estimate(self) -> Estimate:
+        """The value with its interval, and what tells it from that of another model."""
+        return Estimate(
+            self.value,
+            self.low,
+            self.high,
+            self.corrected,
+            self.groups,
+            self.left_out,
+            self.shares,
+        )
 
     @property
     def described(self) -> str:
@@ -92,9 +110,13 @@ class Figure:
         """Of the baseline, to the value at as many images; None where there is none."""
         return self.baseline.ratio if self.baseline and self.is_distance else None
 
-    def document(self) -> dict[str, Any]:
-        """Return the figure as it stands in ``evaluation.json``."""
+    def document(self, *, is_whole: bool = False) -> dict[str, Any]:
+        """Return the figure as it stands in ``evaluation.json``.
+
+        Where it ``is_whole``, as in ``benchmark.json``, the values without each group are there.
+        """
         baseline = self.baseline
+        groups = {"left_out": list(self.left_out), "shares": list(self.shares)} if is_whole else {}
         return {
             "metric": self.metric,
             "extractor": self.extractor,
@@ -118,6 +140,7 @@ class Figure:
             "groups": self.groups,
             "group": self.group,
             "is_distance": self.is_distance,
+            **groups,
         }
 
     @classmethod
@@ -139,6 +162,7 @@ class Figure:
                 **found,
                 "value": number(document["value"]),
                 "baseline": baseline,
+                **{name: tuple(document.get(name, ())) for name in ("left_out", "shares")},
             }
         )
 
@@ -189,14 +213,17 @@ class Evaluation:
             f"against {real['num_images']} real ones ({real['title']})"
         )
 
-    def document(self) -> dict[str, Any]:
-        """Return what ``evaluation.json`` holds: JSON alone, without secrets."""
+    def document(self, *, is_whole: bool = False) -> dict[str, Any]:
+        """Return what ``evaluation.json`` holds: JSON alone, without secrets.
+
+        What ``is_whole`` adds is said of ``Figure.document``.
+        """
         return FORM.plain(
             {
                 "schema_version": 1,
                 "synthetic": True,
                 "notice": NOTICE,
-                "figures": [figure.document() for figure in self.figures],
+                "figures": [figure.document(is_whole=is_whole) for figure in self.figures],
                 "subgroups": [each.document() for each in self.subgroups],
                 "conditions": [each.document() for each in self.conditions],
                 "verdicts": self.verdicts,
@@ -230,7 +257,11 @@ class Evaluation:
             The file can't be read, is not JSON, or does not fit the schema; the message names the
             first faults.
         """
-        document = FORM.load(path)
+        return cls.from_document(FORM.load(path))
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Evaluation:
+        """Read a valid document."""
         return cls(
             figures=[Figure.from_document(figure) for figure in document["figures"]],
             settings=document["settings"],
@@ -243,12 +274,16 @@ class Evaluation:
         )
 
 
-def _contradictions(document: Mapping[str, Any]) -> Iterator[str]:
+def contradictions(document: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a schema can't say."""
     for n, figure in enumerate(document["figures"]):
         told = {figure.get(key) is None for key in ("baseline_num_images", "baseline_splits")}
         if len(told) > 1:
             yield f"figures[{n}]: baseline_num_images and baseline_splits go together"
+        if len(figure.get("left_out", ())) != len(figure.get("shares", ())):
+            yield f"figures[{n}]: left_out and shares go together"
+        if any(not 0 < share < 1 for share in figure.get("shares", ())):
+            yield f"figures[{n}]: shares are between 0 and 1"
     for kind in ("figures", "subgroups", "conditions"):
         for n, found in enumerate(document.get(kind, ())):
             for ends in ENDS:
@@ -263,6 +298,6 @@ def _contradictions(document: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{kind}[{n}]: nothing is said of the extractor {extractor}"
 
 
-FORM = Form("evaluation", _contradictions)
+FORM = Form("evaluation", contradictions)
 """How an evaluation is saved."""
 FILE = FORM.file

@@ -8,7 +8,7 @@ import pytest
 
 from medigan_hub.errors import RequestError
 from medigan_hub.evaluation import metrics
-from medigan_hub.evaluation.intervals import groups, jackknife
+from medigan_hub.evaluation.intervals import difference, groups, jackknife
 from medigan_hub.evaluation.metrics import Groups, Metric
 from support import ROOT
 from support.features import pair
@@ -73,6 +73,20 @@ def test_a_patient_of_both_sets_is_left_out_of_both():
     assert [places[word] for word in synthetic] == found.synthetic.tolist()
 
 
+def test_groups_of_real_images_do_not_depend_on_the_synthetic_ones():
+    real = words(120, 2)
+    sets = ([""] * 30, words(90, 1), [*words(40, 2), *[""] * 50], [*["patient 3"] * 50, *[""] * 40])
+    wanted = groups(real, sets[0]).real
+    for synthetic in sets:
+        found = groups(real, synthetic)
+        assert (found.count, found.real.tolist()) == (20, wanted.tolist())
+        assert set(found.synthetic) == set(range(20))
+    few = groups(real, words(10, 1))  # which lie where the real images put them
+    assert set(few.synthetic) == set(range(few.count))
+    assert 3 <= few.count < 10
+    assert few.real.tolist() == groups(real, [""] * few.count).real.tolist()
+
+
 @pytest.mark.parametrize(
     ("real", "wishes", "message"),
     [
@@ -132,7 +146,8 @@ def test_where_an_interval_would_say_nothing_there_is_none(name, number, count, 
 
 def test_what_is_the_same_without_each_group_has_no_interval():
     real = pair()[0]
-    found = jackknife(metrics.find("precision"), real, real[:60], alone(real, real[:60]))
+    copies = groups(words(90, 1), words(60, 1))
+    found = jackknife(metrics.find("precision"), real, real[:60], copies)
     assert (found.value, found.low, found.high) == (1, None, None)
 
 
@@ -154,3 +169,35 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say(simulation):
     assert rows["FD"].plain > 1.5 * rows["FD"].truth
     assert rows["FD"].given == pytest.approx(rows["FD"].truth, rel=0.15)
     assert rows["KID"].plain == pytest.approx(rows["KID"].truth, rel=0.15)
+
+
+@pytest.mark.parametrize("is_corrected", [False, True])
+def test_of_two_means_the_interval_of_the_difference_is_students(is_corrected):
+    rng = np.random.default_rng(0)
+    one, other = rng.normal(3, 2, (2, 20, 1))
+    metric = Mean(30, is_corrected=is_corrected)
+    found = [jackknife(metric, one, each, alone(one, each)) for each in (one, other)]
+    at = [np.argsort(alone(one, each).synthetic) for each in (one, other)]
+    paired = (one[at[0]] - other[at[1]]).ravel()
+    reach = 2.093024 * paired.std(ddof=1) / np.sqrt(20)
+    assert difference(*found) == pytest.approx((paired.mean() - reach, paired.mean() + reach))
+    low, high = difference(*reversed(found))
+    assert (-high, -low) == pytest.approx(difference(*found))
+
+
+def test_there_is_no_interval_of_a_difference_that_does_not_vary():
+    values = np.random.default_rng(0).normal(3, 2, (40, 1))
+    one, other = (jackknife(Mean(bias), values, values, alone(values, values)) for bias in (0, 0))
+    assert difference(one, other) is None
+    fewer = groups([""] * 40, [""] * 40, count=10)
+    assert difference(one, jackknife(Mean(), values, values, fewer)) is None
+    without = jackknife(Mean(), values, np.ones((40, 1)), alone(values, values))
+    assert (without.low, difference(one, without)) == (None, None)
+
+
+def test_intervals_of_differences_hold_the_truth_and_are_narrower_than_two_apart(simulation):
+    """The same simulation, larger, is ``benchmarks/intervals.py --differences``."""
+    rows = {each.name: each for each in simulation.differences(simulation.Case(8, 100), runs=60)}
+    assert all(0.88 <= row.held <= 1 for row in rows.values())
+    assert all(row.alike <= 0.12 for row in rows.values())
+    assert all(row.decided > row.apart + 0.1 for row in rows.values())

@@ -35,6 +35,45 @@ def test_the_direction_is_that_of_the_metric(more, names):
     assert (names[0], names[2]) in found.decided
 
 
+def grouped(value, left_out, key="f" * 64, **more):
+    """Return an evaluation whose figure has values without each of some groups of even size."""
+    made = judged(
+        value, 0.5, left_out=tuple(left_out), shares=(1 / len(left_out),) * len(left_out), **more
+    )
+    return elsewhere(made, groups=key)
+
+
+def test_the_difference_decides_where_both_are_of_the_same_groups():
+    """What real images do to both values falls away: their intervals overlap, and b is better."""
+    moves = np.random.default_rng(0).normal(0, 0.05, 20)
+    apart = np.random.default_rng(1).normal(0, 0.005, 20)
+    one, other = grouped(1.2, 1.2 + moves), grouped(1.0, 1.0 + moves + apart)
+    assert order({"a": one, "b": other}, "KID", "texture").decided == {("b", "a")}
+    elsewhere_grouped = grouped(1.0, 1.0 + moves + apart, key="0" * 64)
+    assert not order({"a": one, "b": elsewhere_grouped}, "KID", "texture").decided
+    fewer = grouped(1.0, 1.0 + moves[:10])
+    assert not order({"a": one, "b": fewer}, "KID", "texture").decided
+    of_files = {"a": judged(1.2, 0.5), "b": judged(1.0, 0.5)}
+    assert not order(of_files, "KID", "texture").decided
+
+
+def test_what_scatters_more_than_it_differs_is_undecided():
+    rng = np.random.default_rng(0)
+    models = {name: grouped(value, value + rng.normal(0, 0.05, 20)) for name, value in A_AND_B}
+    found = order(models, "KID", "texture")
+    assert found.decided == frozenset()
+    assert found.ranks == {"b": (1, 2), "a": (1, 2)}
+
+
+A_AND_B = (("a", 1.2), ("b", 1.1))
+
+
+def test_ranks_are_ranges_between_those_that_are_told_to_be_better_and_worse():
+    models = {"a": judged(1.0), "b": judged(1.15), "c": judged(1.3), "d": judged(9), "e": judged(1)}
+    found = order(models, "KID", "texture")
+    assert found.ranks == {"a": (1, 3), "e": (1, 3), "b": (1, 4), "c": (3, 4), "d": (5, 5)}
+
+
 def test_a_group_has_an_order_of_its_own():
     def both(whole, part):
         return evaluation(figure(value=whole), figure(value=part, group="benign"))
