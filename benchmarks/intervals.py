@@ -85,7 +85,7 @@ class Case:
         real, *drawn = rng.standard_normal((4, self.number, self.length))
         models = [each @ self.root + by for each, by in zip(drawn, SHIFTS, strict=True)]
         groups = self.groups(seed)
-        found = []
+        found: list[tuple[float, ...]] = []
         for name in names:
             metric = metrics.find(name)
             one, other, equal = (intervals.jackknife(metric, real, each, groups) for each in models)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medigan_hub.catalogue import Catalogue, Entry
-from medigan_hub.errors import HubWarning, RequestError
+from medigan_hub.errors import HubNote, HubWarning, RequestError
 from medigan_hub.execution import KNOBS, documented
 from medigan_hub.reading import READING
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from medigan_hub.app.server import Running
     from medigan_hub.dataset import SavedDataset, Verdict
+    from medigan_hub.evaluation.benchmark import Benchmark
     from medigan_hub.evaluation.extractors import Extractor
     from medigan_hub.evaluation.judged import Judged
     from medigan_hub.evaluation.judging import Compared
@@ -107,6 +108,10 @@ class Hub:
         order
             ``asc`` or ``desc``; by default the better value first. Of several
             values of one model the one that comes first counts.
+        figures
+            A ``benchmark.json`` (or ``evaluation.json``): models are ranked by what was measured
+            there, and not by what was published, which a ``HubNote`` says where those figures were
+            not made alike. Where it has several of a metric: ``KID.texture.minmax``.
         limit
             Return so many models at most.
 
@@ -399,6 +404,77 @@ class Hub:
             table=table,
             by=by,
             probes=probes,
+            progress=progress,
+            **wishes,
+        )
+
+    @documented(reading=READING, knobs=KNOBS)
+    def benchmark(
+        self,
+        real: Source | ImageSet,
+        models: Sequence[str | int | Path | ImageSet],
+        *,
+        metrics: Sequence[str] = (),
+        extractors: Sequence[str | Extractor | Module] = (),
+        weights: Mapping[str, str | Path] | None = None,
+        normalize: str = "none",
+        protocol: str = "hub",
+        num_samples: int | None = None,
+        patients: str | None = None,
+        table: str | Path | None = None,
+        output: str | Path | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        **wishes: Unpack[Wishes],
+    ) -> Benchmark:
+        """Measure several models against the same real images, with as many images of each.
+
+        What is returned has an evaluation of each model, and their ``ranks``: each figure with the
+        first and the last place that the model may have. A model that can't be measured is a
+        ``HubWarning``, and stands among those that are ``missing`` with the reason.
+
+        Parameters
+        ----------
+        real, metrics, extractors, weights, normalize, protocol, patients, table
+            As for ``evaluate``; real images are not those of a model.
+        models
+            Two or more: names or medigan ids of models, whose samples are made as they are needed;
+            folders or data sets with synthetic images (a folder in the current one that is called
+            as a model: ``"./NAME"``); or an ``ImageSet``.
+        num_samples
+            How many images of each; by default as many as there are real ones, or, where one has
+            fewer, as many as that. Of sets that hold more, some are drawn by the seed.
+        output
+            A folder for ``benchmark.json`` and ``benchmark.svg``, which are written after each
+            model. The same call goes on with the models that are finished there.
+        progress
+            Called with the images described and those in all.
+        wishes
+            As for ``generate``, without ``indices`` and ``latents``. Conditions, options and inputs
+            go to those models that take them, and a note says to whom; models that need
+            different ones are measured by data sets that were made before.
+        {reading}
+        {knobs}
+
+        Raises
+        ------
+        HubError
+            As for ``evaluate``; also when there are fewer than two models, one is given twice, or
+            the folder holds what was measured with other settings.
+        """
+        from medigan_hub.evaluation import benchmarking
+
+        return benchmarking.run(
+            real,
+            models,
+            metrics=metrics,
+            given=extractors,
+            weights=weights,
+            normalize=normalize,
+            protocol=protocol,
+            num_samples=num_samples,
+            patients=patients,
+            table=table,
+            output=output,
             progress=progress,
             **wishes,
         )
@@ -922,6 +998,8 @@ class Hub:
         result = self._index.search(words, **criteria)
         for line in result.advice:
             warnings.warn(line, HubWarning, stacklevel=3)  # where the hub was asked
+        for line in result.notes:
+            warnings.warn(line, HubNote, stacklevel=3)
         return result.matches
 
     @cached_property

@@ -81,7 +81,7 @@ def build(context: Context, tab: gr.Tab) -> None:
             _card(match.entry, match.metric, match.value) for match in result.matches[:MAX_CARDS]
         ]
         total = len(context.hub.models())
-        lines = [f"{len(result.matches)} of {total} models.", *result.advice]
+        lines = [f"{len(result.matches)} of {total} models.", *result.advice, *result.notes]
         if len(result.matches) > MAX_CARDS:
             lines.append(f"The first {MAX_CARDS} are shown.")
         return {status: work.said(" ".join(lines)), cards: render("cards.html", cards=found)}

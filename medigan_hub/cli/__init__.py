@@ -31,6 +31,7 @@ COMMANDS = {
     "evaluate": "evaluate:evaluate",
     "privacy": "privacy:privacy",
     "utility": "utility:utility",
+    "benchmark": "benchmark:benchmark",
     "app": "app:app",
     "new": "new:new",
     "check": "check:check",

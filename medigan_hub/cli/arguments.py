@@ -65,6 +65,27 @@ Options = Annotated[
     list[str] | None,
     typer.Option("--option", metavar="K=V", help="Option of the model.", show_default=False),
 ]
+Real = Annotated[
+    str,
+    typer.Argument(
+        metavar="REAL", help="Folder, file or data set with real images.", show_default=False
+    ),
+]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        metavar="NAME",
+        help="Metric, such as KID; by default the usual ones. May be given several times.",
+        show_default=False,
+    ),
+]
+Protocol = Annotated[
+    str,
+    typer.Option(
+        metavar="hub|medigan", help="medigan: images as medigan's own script prepares them."
+    ),
+]
 Synthetic = Annotated[
     str,
     typer.Argument(

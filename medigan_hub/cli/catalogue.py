@@ -73,6 +73,15 @@ def search(
         str | None,
         typer.Option("--order", help="asc or desc; by default the better first."),
     ] = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option(
+            "--figures",
+            metavar="FILE",
+            help="With --rank-by: benchmark.json, whose figures count alone.",
+            show_default=False,
+        ),
+    ] = None,
     limit: Annotated[
         int | None, typer.Option("--limit", help="Show so many at most.", show_default=False)
     ] = None,
@@ -93,6 +102,7 @@ def search(
         installed=True if installed else None,
         rank_by=rank_by,
         order=order,
+        figures=figures,
         limit=limit,
     )
     if as_json:

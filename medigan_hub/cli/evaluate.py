@@ -25,32 +25,14 @@ PICTURE = "evaluation.svg"
 
 @with_knobs()
 def evaluate(
-    real: Annotated[
-        str,
-        typer.Argument(
-            metavar="REAL", help="Folder, file or data set with real images.", show_default=False
-        ),
-    ],
+    real: arguments.Real,
     synthetic: arguments.Synthetic,
     *,
-    metrics: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--metric",
-            metavar="NAME",
-            help="Metric, such as KID; by default the usual ones. May be given several times.",
-            show_default=False,
-        ),
-    ] = None,
+    metrics: arguments.Metrics = None,
     extractors: arguments.Extractors = None,
     weights: arguments.Weights = None,
     normalize: arguments.Normalize = "none",
-    protocol: Annotated[
-        str,
-        typer.Option(
-            metavar="hub|medigan", help="medigan: images as medigan's own script prepares them."
-        ),
-    ] = "hub",
+    protocol: arguments.Protocol = "hub",
     patients: arguments.Patients = None,
     table: arguments.Table = None,
     by: Annotated[

@@ -55,6 +55,37 @@ class Form:
             raise OutputError(f"{path} can't be written: {path.parent} is no folder of yours")
         return path
 
+    def check_folder(self, folder: Path, *others: str) -> None:
+        """Make sure, before the work, that it can be saved in a folder, with other files.
+
+        Raises
+        ------
+        OutputError
+            It can't.
+        """
+        if folder.is_file() or not can_be_made(folder / self.file):
+            raise OutputError(f"{folder} can't be written into; name another folder")
+        for name in (self.file, *others):
+            check_replaceable(folder / name)
+
+    def save_with(
+        self, document: Mapping[str, Any], folder: Path, others: Mapping[str, str]
+    ) -> Path:
+        """Write a document and other files, texts by their names, into a folder; return its file.
+
+        Raises
+        ------
+        MetadataError, OutputError
+            As for ``save``.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, content in others.items():
+                write_atomically(folder / name, content.encode())
+        except OSError as error:
+            raise OutputError(f"{folder} can't be written: {error.strerror}") from error
+        return self.save(document, folder)
+
     def plain(self, document: Mapping[str, object]) -> dict[str, Any]:
         """Return a document as JSON has it: texts on one line, without secrets; null for NaN."""
         found: dict[str, Any] = _plain(document, cache(_line))

@@ -8,7 +8,7 @@ and each value gets its interval.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -309,14 +309,13 @@ def measure(
         A set is too small for a metric, the sets share images, a column is none to group or probe
         by, or an image can't be read.
     """
-    preparations = Preparation.ways(normalize, protocol)
     counts = check(real, synthetic, plans, protocol)
     groups, told = subgroups.found(by, real, synthetic, counts)
     if groups:
         _check_number(COVERAGE, *counts)
     asked, also_told = conditions.asked(probes, real, synthetic, counts, seed)
 
-    wanted = [(plan.extractor, each) for plan in plans for each in preparations]
+    wanted = wanted_of(plans, normalize, protocol)
     described: dict[str, list[np.ndarray]] = {}
     done, total = 0, len(wanted) * (len(real) + len(synthetic))
     # A model that can't be run is known before the first real image is read.
@@ -334,10 +333,7 @@ def measure(
         done += len(wanted) * len(images)
 
     asking.check_obeyed((real, synthetic))
-    belongs = (
-        [item.group for item in real.items][: counts[0]],
-        [item.group for item in synthetic.items][: counts[1]],
-    )
+    belongs = _belongs(real, synthetic, counts)
     parts = [Part.whole(*belongs, seed), *_parts(groups, belongs, seed)]
     figures: list[Figure] = []
     covered: list[Subgroup] = []
@@ -357,20 +353,20 @@ def measure(
         for each in asked:
             obeyed += conditions.judged(each, *both)
     measured = list(dict.fromkeys(each for plan in plans for each in plan.metrics))
-    return Judged(
-        figures,
-        settings={
-            **settings_of(plans, normalize, protocol, seed),
-            "by": list(by),
-            "probes": [each.target.name for each in asked],
-            **(settings or {}),
-        },
-        sets={
-            "real": asking.about_set(real, counts[0]) | {"groups": intervals.key(parts[0].groups)},
-            "synthetic": asking.about_set(synthetic, counts[1]),
-        },
-        extractors={plan.extractor.name: asking.about(plan.extractor) for plan in plans},
-        versions=asking.versions(),
+    head = heading(
+        real,
+        synthetic,
+        plans,
+        normalize=normalize,
+        protocol=protocol,
+        seed=seed,
+        by=by,
+        probes=[each.target.name for each in asked],
+        settings=settings,
+    )
+    return replace(
+        head,
+        figures=figures,
         notes=(
             *(*notes, *told, *also_told, *subgroups.small(groups, belongs[0])),
             *measuring.left_out(parts, measured),
@@ -380,6 +376,12 @@ def measure(
         conditions=tuple(obeyed),
         origin=Origin(real, synthetic, *wanted[0], counts),
     )
+
+
+def wanted_of(plans: Sequence[Plan], normalize: str, protocol: str) -> list[features.Wanted]:
+    """Return the features that are needed: of each extractor, prepared in each way."""
+    ways = Preparation.ways(normalize, protocol)
+    return [(plan.extractor, each) for plan in plans for each in ways]
 
 
 def check(
@@ -401,17 +403,57 @@ def check(
     return counts
 
 
-def settings_of(
-    plans: Sequence[Plan], normalize: str, protocol: str, seed: int
-) -> dict[str, object]:
-    """Return what is recorded of how figures were asked for."""
-    return {
-        "metrics": list(dict.fromkeys(each.name for plan in plans for each in plan.metrics)),
-        "extractors": [plan.extractor.name for plan in plans],
-        "normalize": normalize,
-        "protocol": protocol,
-        "seed": seed,
-    }
+def heading(
+    real: ImageSet,
+    synthetic: ImageSet,
+    plans: Sequence[Plan],
+    *,
+    normalize: str,
+    protocol: str,
+    seed: int,
+    by: Sequence[str] = (),
+    probes: Sequence[str] = (),
+    settings: Mapping[str, object] | None = None,
+) -> Judged:
+    """Return an evaluation without figures: all that decides them; parameters as ``measure``'s.
+
+    Raises
+    ------
+    RequestError
+        The images are too few for a metric, or the sets share some.
+    """
+    counts = check(real, synthetic, plans, protocol)
+    groups = intervals.groups(*_belongs(real, synthetic, counts), seed=seed)
+    return Judged(
+        [],
+        settings={
+            "metrics": list(dict.fromkeys(each.name for plan in plans for each in plan.metrics)),
+            "extractors": [plan.extractor.name for plan in plans],
+            "normalize": normalize,
+            "protocol": protocol,
+            "by": list(by),
+            "probes": list(probes),
+            "seed": seed,
+            **(settings or {}),
+        },
+        sets={
+            "real": asking.about_set(real, counts[0]) | {"groups": intervals.key(groups)},
+            "synthetic": asking.about_set(synthetic, counts[1]),
+        },
+        extractors={plan.extractor.name: asking.about(plan.extractor) for plan in plans},
+        versions=asking.versions(),
+    )
+
+
+def _belongs(
+    real: ImageSet, synthetic: ImageSet, counts: tuple[int, int]
+) -> tuple[list[str], list[str]]:
+    """Return what each image belongs to, of so many in each set."""
+    ours, theirs = (
+        [item.group for item in each.items][:n]
+        for each, n in zip((real, synthetic), counts, strict=True)
+    )
+    return ours, theirs
 
 
 def _parts(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +100,12 @@ class Figure:
         """What it compares, in words: whose features, prepared how."""
         words = self.extractor or "the images themselves"
         return f"{words}, min-max" if self.normalize == "minmax" else words
+
+    @property
+    def can_be_ranked(self) -> bool:
+        """Whether models can be put in an order by it: neither biased nor without a direction."""
+        has_order = self.better is not None or self.ideal is not None
+        return has_order and not self.biased and math.isfinite(self.value)
 
     @property
     def features(self) -> str:

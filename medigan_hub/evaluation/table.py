@@ -93,13 +93,7 @@ def reading(evaluation: Evaluation) -> Iterator[str]:
         yield "left out: no group, as far as so many images tell"
     if any(figure.metric == LEAD for figure in figures):
         yield f"Read {LEAD} first: it has no bias, whatever the number of images."
-    directions = []
-    for better in ("lower", "higher"):
-        metrics = dict.fromkeys(each.metric for each in figures if each.better == better)
-        if metrics:
-            directions.append(f"{better} for {listed(metrics, most=20)}")
-    if directions:
-        yield f"Better is {'; '.join(directions)}."
+    yield from directions(figures)
     if any(figure.baseline for figure in figures):
         yield (
             "baseline: real images against other real ones, mean ± standard deviation. "
@@ -130,6 +124,17 @@ def reading(evaluation: Evaluation) -> Iterator[str]:
             "these were asked for. real: how well it tells real images it did not learn from."
         )
     yield from evaluation.notes
+
+
+def directions(figures: Sequence[Figure]) -> Iterator[str]:
+    """Yield which values are the better ones; nothing where neither direction is."""
+    found = []
+    for better in ("lower", "higher"):
+        metrics = dict.fromkeys(each.metric for each in figures if each.better == better)
+        if metrics:
+            found.append(f"{better} for {listed(metrics, most=20)}")
+    if found:
+        yield f"Better is {'; '.join(found)}."
 
 
 def _figures(figures: Sequence[Figure]) -> Section:

@@ -75,6 +75,11 @@ def schema_text(name: str) -> str:
 @cache
 def _validator(schema: str) -> Any:
     import jsonschema
+    from referencing import Registry, Resource
+
+    def other(identity: str) -> Any:
+        name = identity.split(":")[3]  # of urn:medigan-hub:schema:NAME:1
+        return Resource.from_contents(json.loads(schema_text(f"{name}.schema.json")))
 
     def is_integer(_: Any, value: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool)  # 2.0 is none
@@ -95,7 +100,8 @@ def _validator(schema: str) -> Any:
     validator = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
         draft, {"pattern": matches, "uniqueItems": differ}, type_checker=types
     )
-    return validator(json.loads(schema_text(schema)))
+    registry: Any = Registry(retrieve=other)  # type: ignore[call-arg]
+    return validator(json.loads(schema_text(schema)), registry=registry)
 
 
 def _identity(value: Any) -> tuple[str, Any]:

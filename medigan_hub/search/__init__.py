@@ -2,7 +2,7 @@
 
 ``query`` reads what is asked, ``synonyms`` knows words of one meaning, ``fields``
 says what of a model is searched, ``index`` looks it up, ``ranking`` sorts by a
-metric, ``choice`` takes one.
+metric, ``measured`` has what a benchmark measured, ``choice`` takes one.
 """
 
 from medigan_hub.search.index import CRITERIA, Criteria, Index, Match, Result

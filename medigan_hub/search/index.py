@@ -13,13 +13,15 @@ import re
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any, NamedTuple, TypedDict
 
 from medigan_hub.catalogue import Entry
-from medigan_hub.errors import HubError, RequestError, close_to, named, whole_number
+from medigan_hub.errors import HubError, RequestError, close_to, listed, named, whole_number
 from medigan_hub.search.fields import FILTERS, WEIGHTS, texts
+from medigan_hub.search.measured import measured
 from medigan_hub.search.query import Query, Word, as_text, as_texts, parse, phrase
 from medigan_hub.search.ranking import Metric, metric_key, metrics
 from medigan_hub.search.sqlite import sqlite3
@@ -45,6 +47,7 @@ class Criteria(TypedDict, total=False):
     installed: bool | None
     rank_by: str | None
     order: str | None
+    figures: str | Path | None
     limit: int | None
 
 
@@ -96,6 +99,8 @@ class Result(NamedTuple):
     matches: list[Match]
     advice: list[str]
     """One line for each word that no model has, with close ones."""
+    notes: list[str]
+    """What is to be known of the figures that models are ranked by, a line each."""
 
 
 class Index:
@@ -114,6 +119,7 @@ class Index:
         installed: bool | None = None,
         rank_by: str | None = None,
         order: str | None = None,
+        figures: str | Path | None = None,
         limit: int | None = None,
         **filters: Values,
     ) -> Result:
@@ -123,9 +129,15 @@ class Index:
             limit = whole_number("the limit", limit, 1)
         if order is not None and rank_by is None:
             raise RequestError(f"the order {order} needs a metric to rank by ({named('rank_by')})")
+        if figures is not None and rank_by is None:
+            raise RequestError(
+                f"the figures in {figures} need a metric to rank by ({named('rank_by')})"
+            )
         order = None if order is None else as_text("the order", order)
-        metric = None if rank_by is None else self._metric(as_text("the metric", rank_by))
-        if metric is not None:
+        notes: list[str] = []
+        metric = None
+        if rank_by is not None:
+            metric = self._metric(as_text("the metric", rank_by), figures, notes)
             metric.key(order)  # what can't be asked is said before anything is looked up
         allowed = self._allowed(filters, installed)
         advice: list[str] = []
@@ -139,11 +151,12 @@ class Index:
         values: dict[int, float] = {}
         if metric is not None:
             found, values = metric.rank(found, order)
+            notes += self._told(metric, found, figures)
         name = metric.name if metric else None
         matches = [
             Match(self._entries[row], name, values.get(row), explain, row) for row in found[:limit]
         ]
-        return Result(matches, advice)
+        return Result(matches, advice, notes)
 
     def _rows(
         self, query: Query, advice: list[str], *, by_relevance: bool
@@ -247,12 +260,37 @@ class Index:
                     known[name].setdefault(canonical(value), (value, set()))[1].add(row)
         return known
 
-    def _metric(self, name: str) -> Metric:
+    def _metric(self, name: str, figures: str | Path | None, notes: list[str]) -> Metric:
+        """Return the metric of a name, of a file of figures or of the models' own."""
+        if figures is not None:
+            metric, told = measured(figures, name, self._places)
+            notes += told
+            return metric
         if metric_key(name) not in self._metrics:
             names = sorted(metric.name for metric in self._metrics.values())
             listed = _list(name, names, most=len(names))
             raise RequestError(f"no model has the metric {name!r}; {listed}")
         return self._metrics[metric_key(name)]
+
+    def _told(
+        self, metric: Metric, rows: Sequence[int], figures: str | Path | None
+    ) -> Iterator[str]:
+        """Yield what is to be known of the order that a metric gives to models."""
+        if figures is None:
+            caution = metric.caution(rows)
+            if caution is not None:
+                yield caution
+            return
+        without = [self._entries[row].metadata.name for row in rows if row not in metric.values]
+        if without:
+            yield (
+                f"{figures} has no {metric.name} of {listed(without)}, which "
+                f"{'comes' if len(without) == 1 else 'come'} last"
+            )
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {entry.metadata.name: row for row, entry in enumerate(self._entries)}
 
     @cached_property
     def _metrics(self) -> dict[str, Metric]:

@@ -6,10 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from medigan_hub.errors import RequestError
+from medigan_hub.errors import RequestError, listed
 from medigan_hub.metadata import ModelMetadata
 
 ORDERS = ("asc", "desc")
+CONDITIONS = {
+    "reference": "real images",
+    "extractor": "extractor",
+    "normalized": "normalisation",
+    "num_images": "number of images",
+    "protocol": "protocol",
+}
+"""What figures must share to be an order of models alone, in words."""
+SHOWN = 3
+"""Values of one that are named."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +33,34 @@ class Metric:
     """The best value where it lies between others."""
     values: Mapping[int, Sequence[float]]
     """By the model's place among the models; several where several were reported."""
+    reported: Sequence[tuple[int, Mapping[str, Any]]] = ()
+    """The figures that the values are of, as documents have them, with the models' places."""
+
+    def caution(self, rows: Sequence[int]) -> str | None:
+        """Return in one line why the order of these models is not one of the models alone.
+
+        None where their figures were made alike, or there are no two to be put in an order.
+        """
+        chosen = {*rows}
+        figures = [figure for row, figure in self.reported if row in chosen]
+        if len({row for row, _ in self.reported if row in chosen}) < 2:
+            return None
+        differ, unknown = [], []
+        for key, words in CONDITIONS.items():
+            told = [figure.get(key) for figure in figures]
+            values = [each for each in dict.fromkeys(told) if each is not None]
+            if len(values) > 1:
+                differ.append(f"{words} ({listed(values, most=SHOWN, length=60)})")
+            elif None in told:
+                unknown.append(words)
+        if not differ and not unknown:
+            return None
+        parts = [f"differ in {listed(differ)}"] if differ else []
+        parts += [f"don't all say their {listed(unknown, ' and ')}"] if unknown else []
+        return (
+            f"the figures of {self.name} {', and '.join(parts)}: this is no order of the models "
+            "alone; to measure models side by side: medigan benchmark"
+        )
 
     def key(self, order: str | None) -> Callable[[float], float]:
         """Return the key by which values are sorted; without an order, the better first.
@@ -77,6 +115,7 @@ def metrics(models: Sequence[ModelMetadata]) -> dict[str, Metric]:
             better=next((f["better"] for _, f in reported if f.get("better")), None),
             ideal=next((f["ideal"] for _, f in reported if "ideal" in f), None),
             values=values,
+            reported=reported,
         )
     return found
 

@@ -59,6 +59,7 @@ def test_only_installed_models_are_shown_where_that_is_wanted(page, names):
     assert names(len(installed)) == installed
 
 
+@pytest.mark.filterwarnings("ignore:the figures of:medigan_hub.errors.HubNote")
 def test_sorting_by_a_metric_puts_the_better_first_and_shows_its_values(page, names):
     everything = names(len(Hub().models()))
     choose(page, "Sort by", "FID")

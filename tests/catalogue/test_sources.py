@@ -118,6 +118,7 @@ def test_an_invalid_document_is_reported_with_path_and_reason_and_skipped(tmp_pa
     assert len(messages) == 3
 
 
+@pytest.mark.filterwarnings("ignore:the figures of:medigan_hub.errors.HubNote")
 @pytest.mark.parametrize(
     "number", ["1e999", "1" + "0" * 400, "9" * 20, "NaN", '"\\ud800"', "[" * 100_000]
 )

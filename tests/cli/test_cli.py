@@ -325,7 +325,17 @@ def test_version_and_help(medigan):
     commands = re.findall(r"^\W*([a-z]+)  ", listed, re.MULTILINE)
     assert commands == [
         *("list", "search", "info", "install", "generate", "verify", "preview"),
-        *("evaluate", "privacy", "utility", "app", "new", "check", "publish", "weights"),
+        *(
+            "evaluate",
+            "privacy",
+            "utility",
+            "benchmark",
+            "app",
+            "new",
+            "check",
+            "publish",
+            "weights",
+        ),
     ]
 
 

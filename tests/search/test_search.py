@@ -10,7 +10,11 @@ import pytest
 
 from medigan_hub import Hub, HubWarning, RequestError
 from medigan_hub.catalogue import Entry
+from medigan_hub.errors import HubNote
 from medigan_hub.metadata import ModelMetadata
+
+# Said of most published figures; the tests of that look for it.
+pytestmark = pytest.mark.filterwarnings("ignore:the figures of:medigan_hub.errors.HubNote")
 
 
 @pytest.fixture(scope="module")
@@ -374,6 +378,56 @@ def test_words_filters_rank_and_limit_work_together(hub):
     matches = hub.search("mass", modality="MMG", rank_by="FID", limit=2)
     assert [match.value for match in matches] == [80.51, 137.75]
     assert "mass" in matches[0].fields
+
+
+MADE = {
+    "metric": "M",
+    "better": "lower",
+    "reference": "real",
+    "extractor": "texture",
+    "normalized": False,
+    "num_images": 100,
+    "protocol": "hub",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"reference": "others"}, "differ in real images (real, others): this is no order of the"),
+        ({"extractor": "imagenet"}, "differ in extractor (texture, imagenet): this"),
+        ({"normalized": True}, "differ in normalisation (False, True): this"),
+        ({"num_images": 50}, "differ in number of images (100, 50): this"),
+        ({"protocol": "medigan"}, "differ in protocol (hub, medigan): this"),
+        ({"normalized": None}, "of M don't all say their normalisation: this"),
+        (
+            {"num_images": 50, "extractor": None},
+            "differ in number of images (100, 50), and don't all say their extractor: this",
+        ),
+    ],
+)
+def test_figures_that_were_not_made_alike_are_told(small, changes, words):
+    figures = [MADE | {"value": 1}, MADE | {"value": 2} | changes]
+    index = small(*({"performance": [figure]} for figure in figures))
+    with pytest.warns(HubNote) as caught:
+        index.search(rank_by="M")
+    (note,) = caught
+    assert words in str(note.message)
+    assert str(note.message).endswith("to measure models side by side: medigan benchmark")
+
+
+@pytest.mark.filterwarnings("error")
+def test_of_figures_that_were_made_alike_or_of_one_model_nothing_is_told(small):
+    figures = [{"performance": [MADE | {"value": n}]} for n in (1, 2)]
+    other = {"performance": [MADE | {"value": 3, "num_images": 7}], "organ": ["eye"]}
+    index = small(*figures, other)
+    assert [m.value for m in index.search(rank_by="M", organ="breast")] == [1, 2]
+    assert [m.value for m in index.search(rank_by="M", organ="eye")] == [3]
+
+
+def test_published_figures_are_told_to_be_of_different_references(hub):
+    with pytest.warns(HubNote, match=r"of FID differ in real images \(.*BCDR.* and \d+ more\)"):
+        hub.search(rank_by="FID")
 
 
 # In one call

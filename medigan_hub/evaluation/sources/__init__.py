@@ -21,6 +21,7 @@ from medigan_hub.evaluation.sources.samples import are_shared
 from medigan_hub.reading import Reading
 
 __all__ = [
+    "MODEL",
     "ImageSet",
     "Item",
     "check_apart",

@@ -86,6 +86,14 @@ class ImageSet(ABC):
     def recall(self, learned: Mapping[str, Any]) -> None:  # noqa: B027 (most learn nothing)
         """Take what an earlier reading ``learned``, in the place of reading them again."""
 
+    @property
+    def sizes(self) -> Sequence[tuple[int, ...]]:
+        """Height, width and channels of the images, the most frequent first, once they were read.
+
+        None where they are not known.
+        """
+        return ()
+
     def spacing(self, place: int) -> tuple[float, float] | None:
         """Return the distance of rows and of columns in mm, once the image was read.
 

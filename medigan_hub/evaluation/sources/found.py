@@ -95,7 +95,11 @@ class FoundImages(ImageSet):
     def learned(self) -> Mapping[str, Any]:
         if self._recalled is not None:
             return self._recalled
-        return {"notes": list(self.notes), "obeyed": sorted(self._found.obeyed)}
+        return {
+            "notes": list(self.notes),
+            "obeyed": sorted(self._found.obeyed),
+            "sizes": [list(size) for size in self.sizes],
+        }
 
     def recall(self, learned: Mapping[str, Any]) -> None:
         self._recalled = learned
@@ -112,6 +116,12 @@ class FoundImages(ImageSet):
             ]
             words.append(f"{self.title} holds images of several sizes: {listed(sizes)}")
         return words
+
+    @property
+    def sizes(self) -> Sequence[tuple[int, ...]]:
+        if self._recalled is not None:
+            return [tuple(size) for size in self._recalled.get("sizes", ())]
+        return [size for size, _ in self._sizes.most_common()]
 
     def spacing(self, place: int) -> tuple[float, float] | None:
         return self._found.spacing(place)

@@ -61,6 +61,10 @@ class _Known(ImageSet):
     def recall(self, learned: Mapping[str, Any]) -> None:
         self._images.recall(learned)
 
+    @property
+    def sizes(self) -> Sequence[tuple[int, ...]]:
+        return self._images.sizes
+
     def spacing(self, place: int) -> tuple[float, float] | None:
         return self._images.spacing(place)
 

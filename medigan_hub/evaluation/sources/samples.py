@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -48,6 +49,8 @@ class Samples(ImageSet):
                 "with the slices as images"
             )
         self._depth: int | None = shape[0] if len(shape) == 4 else None
+        self._declared = None if None in shape[-3:] else tuple(shape[-3:])
+        self._counted: Counter[tuple[int, ...]] = Counter()
 
     @property
     @abstractmethod
@@ -69,11 +72,24 @@ class Samples(ImageSet):
         sample, skipped = divmod(start, self._depth or 1)
         for array in self.arrays(sample):
             image = shown(array, self._output["range"])
+            self._counted[image.shape[-3:]] += 1
             if self._depth is None:
                 yield image
             else:
                 yield from image[skipped:]
                 skipped = 0
+
+    def learned(self) -> Mapping[str, Any] | None:
+        return None if self._declared else {"sizes": [list(size) for size in self.sizes]}
+
+    def recall(self, learned: Mapping[str, Any]) -> None:
+        self._counted = Counter(map(tuple, learned["sizes"]))
+
+    @property
+    def sizes(self) -> Sequence[tuple[int, ...]]:
+        if self._declared:
+            return [self._declared]
+        return [size for size, _ in self._counted.most_common()]
 
     def spacing(self, place: int) -> tuple[float, float] | None:
         declared = self._output.get("spacing_mm")
