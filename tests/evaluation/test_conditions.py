@@ -214,7 +214,7 @@ AGES = [str(20 + n % 40) for n in range(120)]
         ("label", {"label": ["a"] * 119 + ["b"]}, {"label": ["a", "b"] * 30},
          "real has too few patients or files with label b to hold one back"),
         ("age", {"age": ["", *AGES[1:]]}, {"age": AGES[:60]}, "column age says nothing of 1-0"),
-        ("age", {"age": ["nan", *AGES[1:]]}, {"age": AGES[:60]}, "nan, which is no number"),
+        ("age", {"age": ["nan", *AGES[1:]]}, {"age": AGES[:60]}, "column age says nothing of 1-0"),
         ("age", {"age": AGES}, {"age": ["x", *AGES[1:60]]}, "age of 2-0.png of out is x, which is"),
         ("age", {"age": AGES}, {"age": ["30"] * 60}, "age is the same for all images of out"),
     ],
