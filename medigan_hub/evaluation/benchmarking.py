@@ -69,7 +69,7 @@ def run(
     reading = asking.reading(wishes)
     ours = sources.find(real, reading=reading, patients=patients, table=table)
     sets = entrants.image_sets(
-        taking_part, own, reading=reading, num_real=len(ours), num_samples=num_samples, seed=seed
+        taking_part, own, real=ours, reading=reading, num_samples=num_samples, seed=seed
     )
     number = min(map(len, sets.values()))
     if not metrics:  # nobody insists on those that need more images

@@ -181,8 +181,8 @@ def image_sets(
     entrants: Sequence[Entrant],
     own: Mapping[str, Wishes],
     *,
+    real: ImageSet,
     reading: Reading,
-    num_real: int,
     num_samples: int | None,
     seed: int,
 ) -> dict[str, ImageSet]:
@@ -194,19 +194,21 @@ def image_sets(
     Raises
     ------
     HubError
-        A model can't make what is wished for, a set can't be read or holds too few, or two hold
-        the same images.
+        A model can't make what is wished for, a set can't be read or holds too few, shares images
+        with the real ones, or two hold the same images.
     """
 
     def images_of(entrant: Entrant, count: int | None) -> ImageSet:
         if entrant.model is None:
             return sources.find(entrant.source, reading=reading)
         wishes = own[entrant.name]
-        return sources.find(entrant.source, count=count, default=num_real, wishes=wishes)
+        return sources.find(entrant.source, count=count, default=len(real), wishes=wishes)
 
     found = {each.name: images_of(each, num_samples) for each in entrants}
+    for images in found.values():
+        sources.check_apart(real, images)  # before some of them are drawn
     fewest = min(found, key=lambda name: len(found[name]))
-    number = num_samples or min(num_real, len(found[fewest]))
+    number = num_samples or min(len(real), len(found[fewest]))
     if len(found[fewest]) < number:
         raise RequestError(
             f"{fewest} holds {len(found[fewest])} images, and {number} of each model are compared; "
