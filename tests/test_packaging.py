@@ -26,6 +26,7 @@ def test_the_wheels_hold_what_is_needed_and_no_more(wheels):
     names = set(zipfile.ZipFile(hub).namelist())
     assert "medigan_hub/schemas/model-metadata.schema.json" in names
     assert "medigan_hub/schemas/evaluation.schema.json" in names
+    assert "medigan_hub/schemas/benchmark.schema.json" in names
     assert "medigan_hub/py.typed" in names
     assert "medigan_hub/catalogue/dcgan-mmg-calc-roi.json" in names
     templates = {
