@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from medigan_hub.evaluation.extractors import Extractor
     from medigan_hub.evaluation.judged import Judged
     from medigan_hub.evaluation.judging import Compared
-    from medigan_hub.evaluation.privacy import Privacy
+    from medigan_hub.evaluation.privacy.judged import JudgedPrivacy
     from medigan_hub.evaluation.sources import ImageSet
-    from medigan_hub.evaluation.utility.results import Utility
+    from medigan_hub.evaluation.utility.judged import JudgedUtility
     from medigan_hub.generation import Wishes
     from medigan_hub.inputs import Source
     from medigan_hub.loaders.torch import SampleDataset, SampleStream
@@ -550,7 +550,7 @@ class Hub:
         table: str | Path | None = None,
         progress: Callable[[int, int], None] | None = None,
         **wishes: Unpack[Wishes],
-    ) -> Privacy:
+    ) -> JudgedPrivacy:
         """Look for copies of training images among synthetic ones, and say what was found.
 
         Whatever is found is held against held-out images, which can't have been copied: how many
@@ -588,9 +588,9 @@ class Hub:
             There is no such extractor, held-out images are too few, or share an image or a patient
             with the training images, or an image can't be read.
         """
-        from medigan_hub.evaluation import privacy
+        from medigan_hub.evaluation.privacy import assessing
 
-        return privacy.assess(
+        return assessing.assess(
             train,
             heldout,
             synthetic,
@@ -625,7 +625,7 @@ class Hub:
         table: str | Path | None = None,
         progress: Callable[[int, int], None] | None = None,
         **wishes: Unpack[Wishes],
-    ) -> Utility:
+    ) -> JudgedUtility:
         """Tell whether synthetic images help a task, for whom, and how many of them.
 
         A learner is given real images, synthetic ones, or both, several times over, and tested on

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medigan_hub.cli import arguments
+from medigan_hub.cli import arguments, reports
 from medigan_hub.cli.arguments import Json
 from medigan_hub.cli.knobs import with_knobs
 from medigan_hub.cli.progress import progress_bar
@@ -64,6 +64,10 @@ def privacy(
             show_default=False,
         ),
     ] = None,
+    report: arguments.Report = None,
+    pdf: arguments.Pdf = None,
+    show_real: arguments.ShowReal = False,
+    card: arguments.Card = None,
     num_samples: Annotated[
         int | None,
         typer.Option(
@@ -81,11 +85,14 @@ def privacy(
     **knobs: Unpack[Knobs],
 ) -> None:
     """Look for copies of training images among synthetic ones, held against held-out images."""
-    from medigan_hub.evaluation.privacy import FILE, statement
+    from medigan_hub.evaluation.privacy import statement
+    from medigan_hub.evaluation.privacy.results import FILE
     from medigan_hub.evaluation.privacy.table import table as drawn
     from medigan_hub.preview import pairs
 
     # Whatever is to be written is looked at before the work.
+    told = reports.Wanted(report, pdf, card, show_real=show_real)
+    told.check()
     arguments.check_places(output, (FILE, pairs.PICTURE, pairs.TABLE), write_metadata)
     wishes: dict[str, Any] = {
         **arguments.wishes(inputs or [], condition, None, option),
@@ -112,12 +119,15 @@ def privacy(
         found.save(output)
     if write_metadata is not None:
         statement.write_metadata(write_metadata, found)
+    if told.is_any:
+        told.write(found.content(show_real=show_real), "privacy", reports.command())
     if as_json:
         print_json(found.document())
         return
-    console(pipe_width=100).print(drawn(found))
+    console(pipe_width=100).print(drawn(found.document()))
     if output is not None:
         print(
             f"\nthe findings are in {output}: {FILE}, and for you alone, as they show images of "
             f"real patients, {pairs.PICTURE} and {pairs.TABLE}"
         )
+    told.tell()

@@ -27,7 +27,7 @@ class Wanted:
     page: Path | None
     pdf: Path | None
     card: Path | None
-    show_real: bool
+    show_real: bool = False
 
     def check(self) -> None:
         """Make sure, before the work, that all of it can be written.

@@ -122,6 +122,9 @@ def utility(
         ),
     ] = None,
     write_metadata: arguments.WriteMetadata = None,
+    report: arguments.Report = None,
+    pdf: arguments.Pdf = None,
+    card: arguments.Card = None,
     num_samples: Annotated[
         int | None,
         typer.Option(
@@ -140,6 +143,8 @@ def utility(
     from medigan_hub.evaluation.utility import performance, picture, results
     from medigan_hub.evaluation.utility.table import table as drawn
 
+    told = reports.Wanted(report, pdf, card)
+    told.check()
     arguments.check_places(output, (results.FILE, PICTURE), write_metadata)
     numbers = {"shares": shares, "ratios": ratios}
     wishes: dict[str, Any] = {
@@ -172,12 +177,15 @@ def utility(
     if write_metadata is not None:
         command = reports.command()
         performance.write_metadata(write_metadata, found, command=command, reference=train)
+    if told.is_any:
+        told.write(found.content(), "utility", reports.command())
     if as_json:
         print_json(found.document())
         return
     console(pipe_width=150).print(drawn(found))
     if output is not None:
         print(f"\nthe figures are in {output}: {results.FILE}, {PICTURE}")
+    told.tell()
 
 
 def _masks(texts: list[str] | None) -> str | dict[str, str] | None:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from medigan_hub.cli import main
-from medigan_hub.evaluation import privacy
+from medigan_hub.evaluation.privacy import results
 from support.fields import fields
 
 pytest.importorskip("scipy")
@@ -77,7 +77,7 @@ def test_the_closest_pairs_are_for_the_owner_alone(look, tmp_path):
     assert code == 0
     assert "the findings are in out/here: privacy.json, and for you alone" in out
     folder = tmp_path / "out" / "here"
-    privacy.FORM.load(folder)
+    results.FORM.load(folder)
     assert "train-P" not in (folder / "privacy.json").read_text()
     for name in ("closest_pairs.confidential.png", "closest_pairs.confidential.csv"):
         assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600

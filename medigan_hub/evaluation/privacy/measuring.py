@@ -16,10 +16,11 @@ from medigan_hub.evaluation.privacy import distances, nearness, pixels
 from medigan_hub.evaluation.privacy.copying import authenticity, data_copying
 from medigan_hub.evaluation.privacy.distances import Belonging, Distances, Images
 from medigan_hub.evaluation.privacy.duplicates import Digests, Duplicate, duplicates
+from medigan_hub.evaluation.privacy.judged import JudgedPrivacy
 from medigan_hub.evaluation.privacy.membership import LEVEL, Membership, membership
 from medigan_hub.evaluation.privacy.nearness import ENOUGH, Level
 from medigan_hub.evaluation.privacy.pixels import Pixels, Thumbnails
-from medigan_hub.evaluation.privacy.results import Pair, Privacy, SpaceFindings, Test
+from medigan_hub.evaluation.privacy.results import Pair, SpaceFindings, Test
 from medigan_hub.evaluation.privacy.spaces import Features, Space
 from medigan_hub.evaluation.proportions import corrected
 from medigan_hub.evaluation.scaling import scaled
@@ -60,7 +61,7 @@ def measure(
     seed: int = 0,
     settings: Mapping[str, object],
     progress: Callable[[int, int], None] | None = None,
-) -> Privacy:
+) -> JudgedPrivacy:
     """Look for copies of training images among synthetic ones.
 
     Parameters
@@ -102,7 +103,7 @@ def measure(
     findings = [_findings(each, belonging, rest) for each in measured]
     alone = [len(each.alone) for each in belonging]
     attacked = max(measured, key=lambda each: _attack(each).auc)
-    return Privacy(
+    return JudgedPrivacy(
         spaces=findings,
         duplicates=copies,
         near_duplicates=_near_duplicates(measured[0], copies),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from medigan_hub.evaluation.privacy.results import Privacy
 from medigan_hub.evaluation.privacy.verdict import percent, percents, sharpest
 from medigan_hub.terminal import text
 
@@ -15,12 +14,11 @@ if TYPE_CHECKING:
 COLUMNS = ("", *("near", "expected", "copies", "p", "C_T", "authentic", "membership"))
 
 
-def table(found: Privacy) -> RenderableType:
-    """Return findings to be printed."""
+def table(document: Mapping[str, Any]) -> RenderableType:
+    """Return findings, as ``privacy.json`` has them, to be printed."""
     from rich.console import Group
     from rich.table import Table
 
-    document = found.document()
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in COLUMNS:
         grid.add_column(name, no_wrap=True)

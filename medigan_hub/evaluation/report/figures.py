@@ -8,6 +8,7 @@ from typing import Any
 
 from medigan_hub.evaluation import picture, table
 from medigan_hub.evaluation.digits import places, shown
+from medigan_hub.evaluation.report import settings
 from medigan_hub.evaluation.report.content import Gallery, Part, Report, Table
 from medigan_hub.evaluation.results import Evaluation, Figure
 
@@ -17,6 +18,10 @@ DISTANCES = ("KID", "FD", "FID", "MMD", "SWD", "FRD")
 """Those that tell whether two sets differ, the best first."""
 SPREADS = 2
 """Standard deviations of the baseline beyond which a figure is no accident of the split."""
+UNSEEN = (
+    "Whether training images are given away was not examined here. What does: medigan privacy "
+    "TRAIN HELDOUT SYNTHETIC."
+)
 NONE_LEFT_OUT = "No group is left out, as far as so many images tell."
 OBEYED = "What was asked for shows as it does in real images, as far as so many images tell."
 
@@ -39,6 +44,7 @@ def report(
     groups = [each for each in evaluation.figures if each.group is not None]
     covering = [each for each in all_images if each.metric in COVERING]
     near = [each for each in all_images if each.metric not in COVERING]
+    document, words = evaluation.document(), settings.licence(header)
     parted = [
         _told(evaluation, NONE_LEFT_OUT, subgroups=evaluation.subgroups),
         _part(evaluation, groups, ()),
@@ -50,16 +56,16 @@ def report(
         "Constraint": _told(evaluation, OBEYED, conditions=evaluation.conditions),
         "Consistency": consistency if any(parted) else None,
         "Completeness": _completeness(evaluation),
-        "Compliance": compliance(header),
-        "Comprehension": comprehension(evaluation, header),
+        "Compliance": Part([*words, UNSEEN]) if words else None,
+        "Comprehension": settings.part(document, header),
     }
     return Report(
-        title=_title(evaluation),
+        title=settings.title(evaluation.sets["synthetic"], "how near they are to real ones"),
         about=f"{evaluation.about}.",
         verdict=list(verdict(evaluation)),
         parts={name: part for name, part in parts.items() if part is not None},
         notes=list(table.reading(evaluation)),
-        document=evaluation.document(),
+        document=document,
         shows_real=any(
             each.origin.startswith("Real, conf")
             for some in galleries.values()
@@ -163,7 +169,7 @@ def _completeness(evaluation: Evaluation) -> Part:
             [
                 name,
                 str(facts["num_images"]),
-                _words(facts.get("columns")) or "nothing",
+                settings.worded(facts.get("columns")) or "nothing",
                 _origin(facts) if name == "synthetic" else "not told by the files",
             ]
         )
@@ -175,48 +181,3 @@ def _origin(facts: Mapping[str, object]) -> str:
     if not facts.get("model"):
         return "not known"
     return f"{facts['model']} {facts.get('version') or ''}, seed {facts.get('seed')}"
-
-
-def compliance(header: Mapping[str, Any] | None) -> Part | None:
-    """Return what a model's own documents say of sharing its samples."""
-    if header is None:
-        return None
-    return Part(
-        [
-            f"Licence of {header['model']}: {header.get('licence') or 'not stated'}.",
-            "Whether training images are given away was not examined here. What does: medigan "
-            "privacy TRAIN HELDOUT SYNTHETIC.",
-        ]
-    )
-
-
-def comprehension(evaluation: Evaluation, header: Mapping[str, Any] | None) -> Part:
-    """Return how images were made and judged, and what they are not for."""
-    words = []
-    if header is not None:
-        words += [f"Limitation: {each}" for each in header.get("limitations", ())]
-        words += [f"Not for: {each}" for each in header.get("not_intended_for", ())]
-    rows = [[str(key), _words(value)] for key, value in evaluation.settings.items()]
-    rows += [
-        [f"extractor {name}", str(each["title"])] for name, each in evaluation.extractors.items()
-    ]
-    rows += [[name, version] for name, version in evaluation.versions.items()]
-    told = [row for row in rows if row[1]]
-    return Part(words, tables=[Table("How it was judged", ("what", "value"), told)])
-
-
-def _words(value: object) -> str:
-    if value is None or value == {}:
-        return ""
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value))
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {each}" for key, each in value.items())
-    return str(value)
-
-
-def _title(evaluation: Evaluation) -> str:
-    facts = evaluation.sets["synthetic"]
-    if evaluation.model is None:
-        return "Synthetic images, judged"
-    return f"Synthetic images of {evaluation.model} {facts.get('version') or ''}".strip()

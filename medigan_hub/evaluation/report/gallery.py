@@ -115,8 +115,8 @@ def _row(
 ) -> Gallery:
     real, synthetic, near = known
     partners = near.nearest_real[places]
-    theirs = _images(synthetic, places)
-    ours = _images(real, partners) if show_real else {}
+    theirs = images_at(synthetic, places)
+    ours = images_at(real, partners) if show_real else {}
     found: list[Picture] = []
     for n, place in enumerate(places, 1):
         words_of = f"{n}: distance {near.to_real[place]:.3g}"
@@ -148,7 +148,7 @@ def _missed(
     if not show_real:
         return Gallery(heading, f"{words} --show-real shows one of each.")
     places = missed[nearest]
-    ours = _images(real, places)
+    ours = images_at(real, places)
     return Gallery(
         heading,
         f"{words} One of each:",
@@ -160,7 +160,7 @@ def _missed(
     )
 
 
-def _images(images: ImageSet, places: np.ndarray) -> Mapping[int, np.ndarray]:
+def images_at(images: ImageSet, places: Sequence[int] | np.ndarray) -> Mapping[int, np.ndarray]:
     """Return some images by their places; they are read from the first of each run on."""
     return dict(_read(images, sorted({int(place) for place in places})))
 

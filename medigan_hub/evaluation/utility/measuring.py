@@ -21,11 +21,12 @@ from medigan_hub.evaluation.utility.arms import Job
 from medigan_hub.evaluation.utility.asked import RATIOS, REPEATS, SHARES, Asked, learner_of
 from medigan_hub.evaluation.utility.draws import Draws
 from medigan_hub.evaluation.utility.gains import Cases
+from medigan_hub.evaluation.utility.judged import JudgedUtility
 from medigan_hub.evaluation.utility.judgement import Judged, figures, judged, verdict
 from medigan_hub.evaluation.utility.kept import Kept
 from medigan_hub.evaluation.utility.learners import Learner
 from medigan_hub.evaluation.utility.planning import Plan, needed, planned
-from medigan_hub.evaluation.utility.results import ArmScore, Utility
+from medigan_hub.evaluation.utility.results import ArmScore
 from medigan_hub.evaluation.utility.tasks import Classes, Masks, Sets, Task
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def measure(
     table: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
     **wishes: Unpack[Wishes],
-) -> Utility:
+) -> JudgedUtility:
     """Find what was asked for, and measure it; parameters are those of ``Hub.utility``."""
     asked = Asked.of(shares, ratios, repeats, wishes.get("seed", 0))
     if (label is None) == (masks is None):
@@ -106,7 +107,7 @@ def measure(
     outcomes = _outcomes(plan, learns, sets, task, asked, progress)
     asking.check_obeyed(list(sets.every.values()))
     arms = _judged(plan, outcomes, task, sets, asked.seed, groups, notes)
-    return Utility(
+    return JudgedUtility(
         arms=arms,
         verdict=verdict(arms, [name for name in groups if any(a.group == name for a in arms)]),
         label=label,
@@ -125,6 +126,7 @@ def measure(
         },
         versions=asking.versions("scikit-learn"),
         notes=tuple(dict.fromkeys([CONDITIONAL, *learns.notes, *notes, *plan.notes, *_told(sets)])),
+        header=sets.synthetic.header,
     )
 
 

@@ -33,16 +33,26 @@ def table(found: Utility) -> RenderableType:
     parts: list[RenderableType] = [text(found.verdict, style="bold"), text(f"\n{found.about}.")]
     for group in dict.fromkeys(each.group for each in found.arms):
         grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for head in HEADS:
-            grid.add_column(head.format(metric=found.leading), no_wrap=True)
-        last = None
-        for each in found.chosen(group=group):
-            grid.add_row(*map(text, _row(each, is_first=each.share != last)))
-            last = each.share
+        heads, rows = cells(found, found.leading, group)
+        for head in heads:
+            grid.add_column(head, no_wrap=True)
+        for row in rows:
+            grid.add_row(*map(text, row))
         parts += [text(f"\n{group or 'all test images'}", style="bold")]
         parts.append(Padding(grid, (0, 0, 0, 2)))
     parts.append(text(f"\n{READING}"))
     return Group(*parts, *map(text, found.notes))
+
+
+def cells(
+    found: Utility, metric: str, group: str | None
+) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Return the heads and the rows of the arms by one score, of all test images or a group."""
+    rows, last = [], None
+    for each in found.chosen(metric, group):
+        rows.append(_row(each, is_first=each.share != last))
+        last = each.share
+    return [head.format(metric=metric) for head in HEADS], rows
 
 
 READING = (

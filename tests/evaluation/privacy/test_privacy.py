@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from medigan_hub import Hub, HubError, RequestError
-from medigan_hub.evaluation import privacy
+from medigan_hub.evaluation.privacy import results
 from support.extractors import Means
 from support.fields import fields, images, moved
 
@@ -186,7 +186,7 @@ def test_the_document_holds_no_names_of_images(pictures):
 def test_it_is_written_and_read_again(plain, tmp_path):
     found = plain
     assert found.save(tmp_path) == tmp_path / "privacy.json"
-    assert privacy.FORM.load(tmp_path) == found.document()
+    assert results.FORM.load(tmp_path) == found.document()
 
 
 def test_one_synthetic_image_and_one_training_image_are_enough():
