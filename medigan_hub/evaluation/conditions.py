@@ -104,7 +104,7 @@ def _asked(
         if len(np.unique(values)) < 2:
             raise RequestError(
                 f"{shortened(name)} is the same for all images of {images.title}, and so there is "
-                "nothing to tell apart; give images of two"
+                "nothing to tell apart; give images of several"
             )
     words = [
         [item.group for item in images.items][:count]

@@ -159,14 +159,13 @@ def _covered(group: Subgroup) -> tuple[str, ...]:
 
 
 def _obeyed(each: Condition) -> tuple[str, ...]:
-    digits = places(each)
     return (
         each.column,
         each.score,
-        shown(each.value, digits),
-        _interval(each.low, each.high, digits),
-        shown(each.ceiling, digits),
-        _interval(each.ceiling_low, each.ceiling_high, digits),
+        shown(each.value, each.places),
+        _interval(each.low, each.high, each.places),
+        shown(each.ceiling, each.places),
+        _interval(each.ceiling_low, each.ceiling_high, each.places),
     )
 
 

@@ -13,6 +13,8 @@ LEVEL = 0.05
 """Below which a p-value, corrected for how many there are, is a verdict."""
 CHANCE: Mapping[str, float] = {"AUC": 0.5, "R2": 0.0}
 """What scores are where features tell nothing."""
+SHARES = ("AUC", "kappa", "R2")
+"""Scores that are 1 at best, and have no unit."""
 LEADING = ("AUC", "MAE")
 """Scores by which a model is said not to obey: one of classes, and one of numbers."""
 
@@ -123,12 +125,16 @@ class Condition(_Finding):
         return self.difference_low is not None and self.difference_low > 0
 
     @property
+    def places(self) -> int:
+        """The decimal places that it is shown with: three at most, where it is a share."""
+        return min(places(self), 3) if self.score in SHARES else places(self)
+
+    @property
     def told(self) -> tuple[str, str]:
         """The score of synthetic images, and that of real ones, each with its interval."""
-        digits = places(self)
         return (
-            told(self.value, self.low, self.high, digits),
-            told(self.ceiling, self.ceiling_low, self.ceiling_high, digits),
+            told(self.value, self.low, self.high, self.places),
+            told(self.ceiling, self.ceiling_low, self.ceiling_high, self.places),
         )
 
     @property

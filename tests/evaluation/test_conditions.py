@@ -118,7 +118,7 @@ def test_what_features_do_not_tell_of_real_images_is_called_so():
     assert verdict.startswith("not told: whether label is as asked for, as these features may")
 
 
-def test_no_patient_is_on_both_sides_of_a_probe(monkeypatch):
+def test_no_patient_is_on_both_sides_of_a_probe():
     words = [f"p{n // 6}" for n in range(120)]
     labels = np.array(["a", "b"])[np.arange(120) // 6 % 2]
     real = images(np.arange(120) // 6 % 2, groups=words, label=labels)

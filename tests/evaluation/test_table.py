@@ -137,3 +137,11 @@ def test_that_no_group_is_left_out_is_said_where_groups_were_judged():
 def test_sections_of_groups_fit_into_80_columns():
     made = evaluation(subgroups=(subgroup("age 40 to 53"),), conditions=(condition(),))
     assert "…" not in printed(made)
+
+
+def test_a_score_has_three_decimal_places_at_most():
+    (section,) = sections(evaluation(conditions=(condition(value=0.99994, low=0.99988, high=1),)))
+    assert section.rows[0][2:4] == ("1.000", "1.000 to 1.000")
+    error = condition(score="MAE", better="lower", value=0.00012, low=0.0001, high=0.00014)
+    (section,) = sections(evaluation(conditions=(error,)))
+    assert section.rows[0][2] == "0.000120"
