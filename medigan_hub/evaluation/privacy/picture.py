@@ -24,8 +24,8 @@ from medigan_hub.evaluation.drawing import (
 )
 
 TITLE = "How near images are to training images"
-HEIGHT = 90
-"""Of a panel."""
+HEIGHT, GAP = 90, 12
+"""Of a panel, and between its heading and it."""
 LEFT, RIGHT = 44, WIDTH - MARGIN
 KINDS = {"heldout": "held-out images", "synthetic": "synthetic images"}
 STYLE = """.heldout { fill: none; stroke: #d55e00; stroke-width: 1.5; stroke-dasharray: 6 3 }
@@ -49,8 +49,8 @@ def svg(found: Mapping[str, Any]) -> str:
     for space in found["spaces"]:
         y += HEADING
         parts.append(text(MARGIN, y, space["space"], "metric"))
-        parts.extend(_panel(space, y + 6))
-        y += 6 + HEIGHT + TICKS
+        parts.extend(_panel(space, y + GAP))
+        y += GAP + HEIGHT + TICKS
     y += 10
     about = "Share of the images (up) that have a training image within a distance (across)."
     for line in wrapped(about):

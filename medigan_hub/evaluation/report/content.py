@@ -137,9 +137,15 @@ class Report:
     shows_real: bool = False
     """Whether images of patients are in it."""
 
-    def told(self) -> list[tuple[Criterion, Part | None]]:
-        """Return each criterion with what is said of it; None where it was not examined."""
-        return [(each, self.parts.get(each.name)) for each in CRITERIA]
+    @property
+    def examined(self) -> list[tuple[Criterion, Part]]:
+        """Each criterion of which something is said."""
+        return [(each, self.parts[each.name]) for each in CRITERIA if each.name in self.parts]
+
+    @property
+    def unexamined(self) -> list[Criterion]:
+        """The others."""
+        return [each for each in CRITERIA if each.name not in self.parts]
 
     def with_part(self, name: str, part: Part) -> Report:
         """Return the report with more under one of its criteria."""

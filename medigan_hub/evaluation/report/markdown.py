@@ -86,8 +86,8 @@ def _after(text: str, found: str) -> str:
 def _parts(report: Report, command: str) -> Iterator[str]:
     yield f"{plain(report.about)}"
     yield from (plain(words) for words in report.verdict)
-    for criterion, part in report.told():
-        if part is None or criterion.name in ("Comprehension", "Completeness"):
+    for criterion, part in report.examined:
+        if criterion.name in ("Comprehension", "Completeness"):
             continue
         yield from (plain(words) for words in part.words)
         yield from map(_table, part.tables)

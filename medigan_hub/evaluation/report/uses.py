@@ -29,7 +29,7 @@ def report(found: Utility, header: Mapping[str, Any] | None = None) -> Report:
                 for metric in dict.fromkeys(each.metric for each in found.arms)
             ],
         ),
-        "Comprehension": settings.part(document, header),
+        "Comprehension": settings.part({**document, "settings": _asked(found)}, header),
     }
     if groups:
         parts["Consistency"] = Part(tables=[_table(found, found.leading, each) for each in groups])
@@ -40,12 +40,17 @@ def report(found: Utility, header: Mapping[str, Any] | None = None) -> Report:
         )
     return Report(
         title=settings.title(found.sets["synthetic"], "do they help?"),
-        about=f"{found.about}.",
+        about=f"{found.about[:1].upper()}{found.about[1:]}.",
         verdict=[found.verdict],
         parts=parts,
         notes=[table.READING, *found.notes],
         document=document,
     )
+
+
+def _asked(found: Utility) -> dict[str, object]:
+    what = {"label": found.label, "masks": found.masks, "learner": found.learner["title"]}
+    return {**what, **found.settings}
 
 
 def _table(found: Utility, metric: str, group: str | None) -> Table:
