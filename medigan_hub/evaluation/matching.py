@@ -59,7 +59,7 @@ def matched(
     by = by or (INPUT if all(INPUT in item.facts for item in synthetic.items) else NAME)
     keys = keys_of(
         {
-            name: [_file(item, by if each is synthetic else NAME) for item in each.items]
+            name: [file_of(item, by if each is synthetic else NAME) for item in each.items]
             for name, each in sets.items()
         }
     )
@@ -104,8 +104,14 @@ def _with_masks(
     return [Match(one, other, places[keys[one]]) for one, other in pairs]
 
 
-def _file(item: Item, by: str) -> tuple[str, int]:
-    """Return the file, and the frame in it, that an image is matched by."""
+def file_of(item: Item, by: str = NAME) -> tuple[str, int]:
+    """Return the file, and the frame in it, that an image is matched by.
+
+    Raises
+    ------
+    RequestError
+        It lacks the fact of that name.
+    """
     if by != NAME and by not in item.facts:
         raise RequestError(
             f"{item.name} has no {by} to be matched by; choose {named('match')} of "
@@ -133,7 +139,7 @@ def _left(images: ImageSet, taken: Sequence[int]) -> list[str]:
 
 def _strangers(real: ImageSet, synthetic: ImageSet, by: str) -> RequestError:
     """Say that no image has a partner, with the first names of both sides."""
-    theirs = (_file(item, by)[0] for item in synthetic.items[:3])
+    theirs = (file_of(item, by)[0] for item in synthetic.items[:3])
     what = "name" if by == NAME else f"{by} (what each was made from)" if by == INPUT else by
     return RequestError(
         f"no image of {synthetic.title} belongs to one of {real.title} by its {what}: "

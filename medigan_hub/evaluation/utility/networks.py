@@ -6,27 +6,27 @@ import torch
 import torch.nn.functional as nnf
 from torch import nn
 
-WIDTH = 12
+OF_CNN, OF_UNET = 12, 8
 """Channels of the first layer."""
 
 
 def cnn(channels: int, outputs: int) -> nn.Module:
     """Return a classifier: (N, channels, 64, 64) to (N, outputs) logits; some 35 000 weights."""
     return nn.Sequential(
-        _convolution(channels, WIDTH, 5, 2),
-        _convolution(WIDTH, 2 * WIDTH),
+        _convolution(channels, OF_CNN, 5, 2),
+        _convolution(OF_CNN, 2 * OF_CNN),
         nn.MaxPool2d(2),
-        _convolution(2 * WIDTH, 4 * WIDTH),
+        _convolution(2 * OF_CNN, 4 * OF_CNN),
         nn.MaxPool2d(2),
-        _convolution(4 * WIDTH, 4 * WIDTH),
+        _convolution(4 * OF_CNN, 4 * OF_CNN),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
-        nn.Linear(4 * WIDTH, outputs),
+        nn.Linear(4 * OF_CNN, outputs),
     )
 
 
 class UNet(nn.Module):
-    """Segments images: (N, channels, 64, 64) to (N, outputs, 64, 64) logits; some 50 000 weights.
+    """Segments images: (N, channels, 64, 64) to (N, outputs, 64, 64) logits; some 25 000 weights.
 
     At half of the size, and back to all of it at the end, which takes a quarter of the time.
     Source: Ronneberger et al. (2015), "U-Net: convolutional networks for biomedical image
@@ -35,7 +35,7 @@ class UNet(nn.Module):
 
     def __init__(self, channels: int, outputs: int) -> None:
         super().__init__()
-        one, two, three = WIDTH, 2 * WIDTH, 4 * WIDTH
+        one, two, three = OF_UNET, 2 * OF_UNET, 4 * OF_UNET
         self.first = _convolution(channels, one, 5, 2)
         self.second = _convolution(one, two)
         self.third = nn.Sequential(_convolution(two, three), _convolution(three, three))

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from medigan_hub.errors import RequestError, listed, named, shortened
 from medigan_hub.evaluation import sources
-from medigan_hub.evaluation.matching import NAME, matched
+from medigan_hub.evaluation.matching import file_of
 from medigan_hub.evaluation.sources import ImageSet
 from medigan_hub.evaluation.utility.tasks import Masks, Outlines, Sets
 from medigan_hub.inputs import Source
+from medigan_hub.inputs.pairing import first_twice, keys_of
 from medigan_hub.reading import Reading
 
 
@@ -69,12 +70,24 @@ def _files(name: str, images: ImageSet, given: Source | None, reading: Reading) 
     masks = sources.find(given, reading=reading)
     if len(masks) == len(images) == 1:
         return Outlines(masks, [0], masks.title)
-    pairs, _ = matched(images, masks, by=NAME)
-    found = {pair.real: pair.synthetic for pair in pairs}
-    without = [item.name for place, item in enumerate(images.items) if place not in found]
+    both = {"image": images, "mask": masks}
+    keys = keys_of({kind: list(map(file_of, each.items)) for kind, each in both.items()})
+    for kind, own in keys.items():
+        twice = first_twice(own)
+        if twice is not None:
+            one, other = (both[kind].items[place].name for place in twice)
+            raise RequestError(
+                f"by their names, {one} and {other} of {both[kind].title} belong together; give "
+                "files names that tell them apart"
+            )
+    found = {key: place for place, key in enumerate(keys["mask"])}
+    wanted = keys["image"]
+    without = [
+        item.name for item, key in zip(images.items, wanted, strict=True) if key not in found
+    ]
     if without:
         raise RequestError(
             f"{masks.title} has no mask for {listed(without)} of {images.title}; give one for "
             "each image, named alike"
         )
-    return Outlines(masks, [found[place] for place in range(len(images))], masks.title)
+    return Outlines(masks, [found[key] for key in wanted], masks.title)

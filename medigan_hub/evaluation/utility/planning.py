@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -96,9 +96,12 @@ def planned(draws: Draws, learner: Learner, asked: Asked, names: Sequence[str]) 
         if most:
             for arm in learner.controls(share, max(asked.ratios)):
                 copies = int(arm.ratio or 1) if arm.name == VARIED else 0
-                plan.jobs[arm] = [
-                    Job(real, NONE, copies, learner.steps(most), repeat)
-                    for repeat, real in enumerate(reals)
+                steps = learner.steps(most)
+                plan.jobs[arm] = [  # which may be what is learned from real images anyhow
+                    job
+                    if (copies, steps) == (0, job.steps)
+                    else replace(job, copies=copies, steps=steps)
+                    for job in plan.jobs[Arm(REAL, share, 0.0)]
                 ]
     if not plan.mixtures:
         raise RequestError(
