@@ -75,6 +75,7 @@ benchmark: $(VENV)/models ## Measure how fast the hub is
 	$(BIN)/python benchmarks/evaluation.py
 	$(BIN)/python benchmarks/metrics.py
 	$(BIN)/python benchmarks/intervals.py
+	$(BIN)/python benchmarks/privacy.py
 
 .PHONY: screenshots
 screenshots: $(VENV)/models ## Take the pictures of the app that stand in docs/app.md, in Chromium

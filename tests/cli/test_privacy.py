@@ -86,9 +86,8 @@ def test_the_closest_pairs_are_for_the_owner_alone(look, tmp_path):
         assert picture.info["Confidential"] == "CONFIDENTIAL: shows images of real patients"
         assert "Left: synthetic, by a model that is not known" in picture.info["Description"]
         assert picture.getpixel((2, 2)) == (150, 0, 0)
-    rows = list(
-        csv.DictReader((folder / "closest_pairs.confidential.csv").read_text().splitlines())
-    )
+    text = (folder / "closest_pairs.confidential.csv").read_text()
+    rows = list(csv.DictReader(text.splitlines()))
     assert {row["space"] for row in rows} == {"pixels", "texture"}
     same = {(row["synthetic"], row["training"]) for row in rows if row["duplicate"] == "True"}
     assert ("copied-P0-0.png", "train-P2-4.png") in same
@@ -129,9 +128,8 @@ def test_patients_are_told_by_the_names_of_files(look):
     code, _, err = look("train", "heldout", "made", *QUICK, "--patients", "(P[0-9]+)")
     assert code == 1
     assert "are of one patient; leave that patient out of one of them" in err
-    code, out, _ = look(
-        "train", "heldout", "made", *QUICK, "--patients", "([a-z]+-P[0-9]+)", "--json"
-    )
+    asked = ("train", "heldout", "made", *QUICK, "--json")
+    code, out, _ = look(*asked, "--patients", "([a-z]+-P[0-9]+)")
     assert code == 0
     assert json.loads(out)["expected"] == 1 / 13
 

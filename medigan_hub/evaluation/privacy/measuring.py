@@ -79,13 +79,14 @@ def measure(
     Raises
     ------
     HubError
-        An image can't be read, or a held-out image is a training image.
+        An image can't be read, or a held-out image is a training or a synthetic one.
     """
     wanted: list[Wanted] = [(Thumbnails(), Preparation()), (Digests(), Preparation())]
     wanted += [(extractor, each) for extractor in extractors for each in preparations]
     thumbnails, digests, *described = _describe(sets, wanted, progress)
     asking.check_obeyed(list(sets.values()))
-    _check_apart(sets, *digests[:2])
+    _check_apart(sets["train"], sets["heldout"], digests[0], digests[1])
+    _check_apart(sets["heldout"], sets["synthetic"], digests[1], digests[2])
     copies = duplicates(digests[2], digests[0])
 
     belonging = [
@@ -146,17 +147,16 @@ def _describe(
     return [[found[name][n] for name in NAMES] for n in range(len(wanted))]
 
 
-def _check_apart(sets: Mapping[str, ImageSet], training: np.ndarray, heldout: np.ndarray) -> None:
-    """Refuse held-out images that show what a training image does, in whatever file."""
-    shared = duplicates(heldout, training)
+def _check_apart(one: ImageSet, other: ImageSet, ours: np.ndarray, theirs: np.ndarray) -> None:
+    """Refuse images, by their digests, that show what one of another set does, in whatever file."""
+    shared = duplicates(theirs, ours)
     if shared:
-        ours, theirs = sets["train"], sets["heldout"]
         mirrored = f", mirrored {shared[0].mirrored}" if shared[0].mirrored else ""
         more = f" (and {len(shared) - 1} more)" if len(shared) > 1 else ""
         raise RequestError(
-            f"{shortened(theirs.items[shared[0].place].name)} of {theirs.title} shows the same as "
-            f"{shortened(ours.items[shared[0].of].name)} of {ours.title}{mirrored}{more}; leave it "
-            "out of one of them"
+            f"{shortened(other.items[shared[0].place].name)} of {other.title} shows the same as "
+            f"{shortened(one.items[shared[0].of].name)} of {one.title}{mirrored}{more}; held-out "
+            "images are in no other set: leave it out of one of them"
         )
 
 

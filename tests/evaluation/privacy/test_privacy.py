@@ -255,6 +255,10 @@ def test_a_held_out_image_that_is_a_training_image_is_refused():
     heldout[4] = training[9][:, ::-1]
     with pytest.raises(RequestError, match=r"h-4.png of h shows the same as t-9.png of t, m"):
         look(images(training, "t"), images(heldout, "h"), images(fields(5, 3), "s"))
+    synthetic = fields(5, 3)
+    synthetic[1] = fields(30, 2)[6]
+    with pytest.raises(RequestError, match=r"s-1.png of s shows the same as h-6.png of h; held"):
+        look(images(training, "t"), images(fields(30, 2), "h"), images(synthetic, "s"))
     facts = {f"{name}-3.png": {"patient": "Jane Doe"} for name in "th"}
     sets = [
         images(each, name, facts=facts) for each, name in ((training, "t"), (fields(30, 2), "h"))
