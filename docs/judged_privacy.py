@@ -26,7 +26,7 @@ import numpy as np
 
 from medigan_hub import Hub
 from medigan_hub.errors import HubError
-from medigan_hub.evaluation.privacy import Privacy
+from medigan_hub.evaluation.privacy.results import Privacy
 
 if TYPE_CHECKING:
     import torch

@@ -24,9 +24,9 @@ def site(wheels, site_of):
 def test_the_wheels_hold_what_is_needed_and_no_more(wheels):
     hub, *plugins = wheels
     names = set(zipfile.ZipFile(hub).namelist())
-    assert "medigan_hub/schemas/model-metadata.schema.json" in names
-    assert "medigan_hub/schemas/evaluation.schema.json" in names
-    assert "medigan_hub/schemas/benchmark.schema.json" in names
+    for name in ("model-metadata", "evaluation", "privacy", "utility", "benchmark"):
+        assert f"medigan_hub/schemas/{name}.schema.json" in names
+    assert "medigan_hub/evaluation/report/page.html" in names
     assert "medigan_hub/py.typed" in names
     assert "medigan_hub/catalogue/dcgan-mmg-calc-roi.json" in names
     templates = {

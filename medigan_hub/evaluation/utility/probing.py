@@ -39,7 +39,7 @@ class Probing(Learner):
 
     @property
     def key(self) -> str:
-        return json.dumps([self.name, VERSION, self.recorded])
+        return json.dumps([self.name, VERSION, Preparation().words, self.recorded])
 
     @property
     def recorded(self) -> Mapping[str, object]:

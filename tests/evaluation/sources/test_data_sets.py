@@ -248,3 +248,23 @@ def test_samples_of_one_seed_are_not_held_against_each_other(hub, tmp_path):
         sources.check_apart(real, model(seed=5))
     sources.check_apart(real, model(seed=6))
     sources.check_apart(real, model(seed=5, indices="3:7"))  # which the data set does not hold
+
+
+def test_another_output_of_the_same_samples_can_be_read(install, document, tmp_path):
+    mask = output(name="mask", kind="mask", values=(0, 1), classes=["background", "mass"])
+    document["outputs"] += [mask]
+    install(document=document, code=toys.code("drawing"))
+    Hub().save("toy-noise", 4, tmp_path / "out", format="npz")
+    for source in (tmp_path / "out", "model:toy-noise"):
+        found = sources.find(source, count=4 if source == "model:toy-noise" else None)
+        masks = found.other("mask")
+        assert len(masks) == len(found)
+        assert masks.key != found.key
+        drawn = [as_fractions(each) for each in masks.images()]
+        assert not drawn[0].any()  # as this toy draws
+        assert {*np.unique(drawn[1:])} == {0, 1}
+        with pytest.raises(RequestError, match=r"no output nothing \(there is image, mask\)"):
+            found.other("nothing")
+    folder = sources.find([np.zeros((4, 4), np.uint8)])
+    with pytest.raises(RequestError, match="holds images alone, and no mask"):
+        folder.other("mask")
