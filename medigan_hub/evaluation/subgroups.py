@@ -16,7 +16,7 @@ from itertools import pairwise
 import numpy as np
 
 from medigan_hub.errors import listed, require, shortened
-from medigan_hub.evaluation import intervals
+from medigan_hub.evaluation import intervals, proportions
 from medigan_hub.evaluation.extractors import Extractor
 from medigan_hub.evaluation.metrics import Groups
 from medigan_hub.evaluation.metrics.neighbours import Coverage
@@ -272,14 +272,7 @@ def _effective(units: np.ndarray) -> float:
 def corrected(subgroups: Sequence[Subgroup]) -> tuple[Subgroup, ...]:
     """Return groups with p-values that are corrected for how many groups and features there are.
 
-    Then none is called left out, where none is, in 95 % of all evaluations. Source: Holm (1979),
-    "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics
-    6, 65-70.
+    Then none is called left out, where none is, in 95 % of all evaluations.
     """
-    order = np.argsort([each.p for each in subgroups], kind="stable")
-    ranked = [subgroups[n].p * (len(subgroups) - rank) for rank, n in enumerate(order)]
-    found = np.empty(len(subgroups))
-    found[order] = np.minimum(np.maximum.accumulate(ranked), 1) if ranked else ()
-    return tuple(
-        replace(each, p_corrected=float(p)) for each, p in zip(subgroups, found, strict=True)
-    )
+    found = proportions.corrected([each.p for each in subgroups])
+    return tuple(replace(each, p_corrected=p) for each, p in zip(subgroups, found, strict=True))

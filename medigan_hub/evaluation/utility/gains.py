@@ -119,20 +119,3 @@ def estimate(scored: Scored, limits: tuple[float, float]) -> Estimate:
     reach = float(special.stdtrit(degrees, (1 + intervals.LEVEL) / 2)) * error
     low, high = (float(np.clip(value + end, *limits)) for end in (-reach, reach))
     return Estimate(value, low, high, 2 * float(special.stdtr(degrees, -abs(value) / error)))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values that are adjusted for their number.
-
-    Source: Holm (1979), "A simple sequentially rejective multiple test procedure",
-    Scandinavian Journal of Statistics 6, 65-70.
-
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
-    """
-    order = sorted(range(len(p_values)), key=lambda n: p_values[n])
-    found, most = [0.0] * len(p_values), 0.0
-    for rank, n in enumerate(order):
-        most = max(most, min(1.0, (len(order) - rank) * p_values[n]))
-        found[n] = most
-    return found

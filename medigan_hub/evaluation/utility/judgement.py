@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from medigan_hub.evaluation import intervals
+from medigan_hub.evaluation.proportions import corrected
 from medigan_hub.evaluation.scores import Score
 from medigan_hub.evaluation.utility.arms import REAL, Arm, Job
-from medigan_hub.evaluation.utility.gains import ALPHA, Cases, Estimate, Scored, estimate, holm
+from medigan_hub.evaluation.utility.gains import ALPHA, Cases, Estimate, Scored, estimate
 from medigan_hub.evaluation.utility.planning import Plan
 from medigan_hub.evaluation.utility.results import (
     HARMS,
@@ -106,8 +107,8 @@ def judged(every: Sequence[Judged]) -> list[ArmScore]:
     found = {}
     for one, p, p_over in zip(
         mixtures,
-        holm([each.p for each in mixtures]),
-        holm([each.p_over for each in mixtures]),
+        corrected([each.p for each in mixtures]),
+        corrected([each.p_over for each in mixtures]),
         strict=True,
     ):
         found[id(one)] = replace(one.figure, verdict=_verdict(one, p, p_over))

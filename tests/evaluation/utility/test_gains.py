@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import norm
 
 from medigan_hub.evaluation.scores import AUC
-from medigan_hub.evaluation.utility.gains import Cases, Scored, estimate, holm
+from medigan_hub.evaluation.utility.gains import Cases, Scored, estimate
 
 RUNS, REPEATS, PATIENTS, EACH = 200, 10, 50, 4
 LIMITS = (0.0, 1.0)
@@ -122,10 +122,3 @@ def test_no_interval_ends_beyond_the_limits():
         LIMITS,
     )
     assert found.high == 1
-
-
-def test_holm_raises_each_p_value_and_keeps_their_order():
-    assert holm([]) == []
-    assert holm([0.5, 0.9]) == [1.0, 1.0]
-    assert holm([0.04]) == [0.04]
-    assert holm([0.01, 0.01, 0.2]) == pytest.approx([0.03, 0.03, 0.2])
