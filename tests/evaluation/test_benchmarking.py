@@ -370,9 +370,7 @@ def test_a_file_of_other_images_models_or_versions_is_refused(
     refused("holds figures of toy-a, which is not asked for now", given=("toy-b", made))
     Image.fromarray(np.zeros((8, 6), np.uint8)).save(made / "5-3.png")
     refused(f"other images of {made};")
-    monkeypatch.setattr(
-        benchmarking.judging, "versions", lambda: {"medigan-hub": "0", "numpy": "1"}
-    )
+    monkeypatch.setattr(benchmarking.asking, "versions", lambda: {"medigan-hub": "0", "numpy": "1"})
     refused("other version of")
 
 

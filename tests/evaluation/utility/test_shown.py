@@ -110,6 +110,7 @@ def test_the_picture_has_a_panel_for_each_share_with_controls_across():
     assert high < low
 
 
+@pytest.mark.filterwarnings("ignore:the figures of:medigan_hub.errors.HubNote")
 def test_figures_are_those_that_medigan_reports_and_models_are_ranked_by_them(
     install, document, tmp_path, monkeypatch
 ):
