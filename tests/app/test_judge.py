@@ -7,7 +7,7 @@ import PIL.Image
 import pytest
 
 from medigan_hub import Hub
-from support.driving import complaint, expect, open_tab, pick, upload
+from support.driving import complaint, expect, fetch, files, open_tab, pick, upload
 
 MODEL = "toy-noise"
 
@@ -37,10 +37,6 @@ FILES = "Report, without real images, and its figures"
 SYNTHETIC = "Synthetic images (without any, the model makes them)"
 
 
-def files(tab, label):
-    return tab.locator(".block").filter(has=tab.page.get_by_text(label, exact=True)).last
-
-
 def judge(tab):
     tab.get_by_label("imagenet").uncheck()
     tab.get_by_role("button", name="Judge", exact=True).click()
@@ -68,12 +64,7 @@ def test_real_images_are_held_against_a_model_in_figures_and_a_picture(tab, real
     shown = tab.locator("#figures figure")
     assert shown.filter(has_text="Synthetic").count() == 12
     assert shown.filter(has_text="the nearest real image").count() == 12
-    links = tab.locator(".block").filter(has=tab.page.get_by_text(FILES)).locator("a")
-    held = {}
-    for link in links.all():
-        with tab.page.expect_download() as download:
-            link.click()
-        held[download.value.suggested_filename] = download.value.path().read_text()
+    held = fetch(files(tab, FILES))
     assert json.loads(held["evaluation.json"])["figures"][0]["value"] == pytest.approx(kid.value)
     assert "Real, confidential" not in held["report.html"]
     assert "Nearest to a real image" in held["report.html"]

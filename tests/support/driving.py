@@ -128,6 +128,11 @@ def await_other(region: Any, source: str) -> None:
     )
 
 
+def files(region: Any, label: str) -> Any:
+    """Return a field for files, or of files to fetch, by its label."""
+    return region.locator(".block").filter(has=region.page.get_by_text(label, exact=True)).last
+
+
 def upload(field: Any, *files: Path) -> None:
     """Put files into a field for files, in the place of others."""
     if field.get_by_role("button", name="Clear").is_visible():
@@ -135,3 +140,13 @@ def upload(field: Any, *files: Path) -> None:
     field.locator("input[type=file]").set_input_files(files)
     for file in files:
         field.locator(f".filename[aria-label={json.dumps(file.name)}]").wait_for()
+
+
+def fetch(field: Any) -> dict[str, str]:
+    """Fetch the files of a field, all texts; return them by their names."""
+    held = {}
+    for link in field.locator("a").all():
+        with field.page.expect_download() as download:
+            link.click()
+        held[download.value.suggested_filename] = download.value.path().read_text()
+    return held

@@ -67,14 +67,17 @@ def write(report: Report, path: str | Path) -> Path:
     return path
 
 
-def html(report: Report) -> str:
-    """Return a report as a page."""
-    return struck(_template().render(report=report, version=__version__))
+def html(report: Report, prefix: str = "report") -> str:
+    """Return a report as a page; the ids of its parts begin with the prefix."""
+    return struck(_template().render(report=report, prefix=prefix, version=__version__))
 
 
-def fragment(report: Report) -> str:
-    """Return what stands in the page with its style, to be part of another page."""
-    return "\n".join(INSIDE.findall(html(report)))
+def fragment(report: Report, prefix: str) -> str:
+    """Return what stands in the page with its style, to be part of another page.
+
+    Where that holds several reports, each has a prefix of its own.
+    """
+    return "\n".join(INSIDE.findall(html(report, prefix)))
 
 
 @cache

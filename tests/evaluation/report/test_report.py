@@ -91,6 +91,17 @@ def test_a_report_begins_with_words_and_names_every_criterion(judged):
     assert "24 synthetic images" in text
 
 
+def test_two_on_one_page_have_no_id_in_common_and_links_of_their_own(judged):
+    parts = [page.fragment(judged.content(), prefix) for prefix in ("one", "other")]
+    names = [re.findall(r' id="([^"]*)"', part) for part in parts]
+    both = [*names[0], *names[1]]
+    assert len(names[0]) > 5
+    assert len({*both}) == len(both)
+    for part, own in zip(parts, names, strict=True):
+        assert {*re.findall(r'href="#([^"]*)"', part)} < {*own}
+        assert {*re.findall(r'aria-labelledby="([^"]*)"', part)} < {*own}
+
+
 def test_real_images_are_in_it_only_where_they_are_asked_for(judged):
     plain, shown = (page.html(judged.content(show_real=each)) for each in (False, True))
     assert "Real, confidential" not in plain
