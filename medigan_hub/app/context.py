@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from medigan_hub.catalogue import Entry
     from medigan_hub.evaluation.judged import Judged
+    from medigan_hub.evaluation.privacy.judged import JudgedPrivacy
     from medigan_hub.evaluation.sources import ImageSet
     from medigan_hub.generation import Wishes
     from medigan_hub.inputs import Source
@@ -90,6 +91,21 @@ class Hub(Protocol):
         **wishes: Unpack[Wishes],
     ) -> Judged:
         """Judge synthetic images."""
+        ...
+
+    def privacy(
+        self,
+        train: Source | ImageSet,
+        heldout: Source | ImageSet,
+        synthetic: Source | ImageSet,
+        *,
+        extractors: Sequence[str] = (),
+        normalize: str = "none",
+        num_samples: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        **wishes: Unpack[Wishes],
+    ) -> JudgedPrivacy:
+        """Look for copies of training images among synthetic ones."""
         ...
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from medigan_hub.app import form, judged, work
+from medigan_hub.app import copies, form, judged, work
 from medigan_hub.app.context import AT_ONCE, QUIETLY
 from medigan_hub.app.session import Session
 from medigan_hub.errors import RequestError
@@ -27,7 +27,8 @@ def build(context: Context, tab: gr.Tab) -> None:
         "Real images against synthetic ones: yours, or samples of the model at the top of the "
         "page. What you upload stays on this machine, and goes when this page is closed. "
         "`medigan evaluate` does the same for folders of any size, and with `--by` for groups of "
-        "patients; whether synthetic images help a task is told by `medigan utility`."
+        "patients; whether synthetic images help a task is told by `medigan utility`. Copies of "
+        "training images are looked for at the end of this page."
     )
     with gr.Row():
         real = form.files("Real images", context.session, height=140)
@@ -90,3 +91,4 @@ def build(context: Context, tab: gr.Tab) -> None:
         **QUIETLY,
     )
     cancel.click(Session.cancel, context.session, None, **AT_ONCE)
+    copies.build(context)
