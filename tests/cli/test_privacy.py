@@ -155,3 +155,11 @@ def test_errors_are_one_line(look, tmp_path, arguments, words):
     assert words in err
     assert err.count("\n") == 1
     assert not list(tmp_path.glob("out*"))
+
+
+def test_synthetic_images_are_no_held_out_ones(look):
+    with pytest.raises(SystemExit):
+        main(["generate", "toy-noise", "-n", "24", "-o", "samples"])
+    code, _, err = look("train", "samples", "made", *QUICK)
+    assert code == 1
+    assert "samples is a data set of synthetic images, and the held-out images are real" in err

@@ -100,6 +100,12 @@ def _found(
     real = [
         sources.find(each, reading=reading, patients=patients, table=table) for each in given[:2]
     ]
+    for images, what in zip(real, ("training", "held-out"), strict=True):
+        if images.is_synthetic:
+            raise RequestError(
+                f"{images.title} is a data set of synthetic images, and the {what} images are "
+                "real ones; give a folder of these"
+            )
     training, heldout = real
     sources.check_patients_apart(training, heldout)
     if len(heldout) < FEWEST:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 5_000_000
 SUFFIXES = (".html", ".htm")
 TEMPLATE = Path(__file__).with_name("page.html")
-INSIDE = re.compile(r"<style>\n\.report.*?</style>|<main.*</main>", re.DOTALL)
+INSIDE = re.compile(r"<style>\n\.report.*?</style>|<article.*</article>", re.DOTALL)
 """What another page needs of it: its own style, and its content."""
 
 
