@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 TRAINING, HELDOUT = 2000, 500
 """Images that are made of each."""
-STEPS = (100, 400, 1600)
+STEPS = (10, 30, 100)
 """After which the small network is looked at."""
 FEW, SIDE, CODE = 50, 32, 32
 """Images that it learns, pixels along each side, and numbers that it makes an image of."""

@@ -100,10 +100,10 @@ def _found(
     real = [
         sources.find(each, reading=reading, patients=patients, table=table) for each in given[:2]
     ]
-    for images, kind in zip(real, ("training", "held-out"), strict=True):
-        if images.is_synthetic:
+    for each, kind in zip(real, ("training", "held-out"), strict=True):
+        if each.is_synthetic:
             raise RequestError(
-                f"{images.title} is a data set of synthetic images, and the {kind} images are "
+                f"{each.title} is a data set of synthetic images, and the {kind} images are "
                 "real ones; give a folder of these"
             )
     training, heldout = real
