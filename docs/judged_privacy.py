@@ -4,10 +4,11 @@
 
 Makes again images that each model was trained on, and others of the same simulator (or photograph),
 by the scripts in ``training`` of its plugin; looks for copies of the former among the model's
-samples, held against the latter, and prints tables in Markdown. Then it trains a small network on
-50 images of one of the simulators until it knows them by heart, and looks at what that makes after
-more and more steps. With ``--data`` images are kept, and used again. Needs the bundled models with
-their extras ``training``, and the extra ``evaluation``.
+samples, held against the latter, and prints tables in Markdown. Then it trains two small networks
+on a few images of one of the simulators until they know them by heart, one that is told which image
+to make and a GAN, and looks at what these make after more and more steps. With ``--data`` images
+are kept, and used again. Needs the bundled models with their extras ``training``, and the extra
+``evaluation``.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ STEPS = (10, 30, 100)
 """After which the small network is looked at."""
 FEW, SIDE, CODE = 50, 32, 32
 """Images that it learns, pixels along each side, and numbers that it makes an image of."""
+GAN_FEW, GAN_STEPS, BATCH = 20, (500, 1500, 3000), 32
+"""Images that the GAN learns, steps after which it is looked at, and images of a step."""
 
 
 def breast_mass() -> dict[str, np.ndarray]:
@@ -111,6 +114,8 @@ def main() -> None:
             table({name: look(name, arguments.n, arguments.seed) for name in MODELS})
             print()
             table(dict(by_heart(arguments.seed)))
+            print()
+            table(dict(overfitted(arguments.seed)))
         except HubError as error:
             sys.exit(f"error: {error}")
         finally:
@@ -184,6 +189,62 @@ def by_heart(seed: int) -> Iterator[tuple[str, Privacy]]:
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
+
+
+def overfitted(seed: int) -> Iterator[tuple[str, Privacy]]:
+    """Yield what is found of a GAN that learns few images, after more and more steps.
+
+    A deep convolutional one (Radford et al. 2016, arXiv:1511.06434) with the logistic loss that
+    does not saturate, and a penalty on the discriminator's gradient at real images (Mescheder et
+    al. 2018, arXiv:1801.04406).
+    """
+    import torch
+    from torch import nn
+
+    folder = images("cdcgan-breast-mass")
+    every, others = (np.load(folder / f"{name}.npy")[:, ::4, ::4] for name in ("train", "heldout"))
+    known = every[:GAN_FEW]
+    real = torch.from_numpy(known[..., 0] / np.float32(127.5) - 1)[:, None]
+    up, down = (128, 64), (64, 128)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        generator = nn.Sequential(nn.Linear(CODE, 256 * 16), nn.Unflatten(1, (256, 4, 4)))
+        for channels, wanted in zip((256, *up), (*up, 1), strict=True):
+            generator.append(nn.ReLU())
+            generator.append(nn.ConvTranspose2d(channels, wanted, 4, 2, 1))
+            if wanted > 1:
+                generator.append(nn.BatchNorm2d(wanted))
+        generator.append(nn.Tanh())
+        critic = nn.Sequential()
+        for channels, wanted in zip((1, *down), (*down, 256), strict=True):
+            critic.append(nn.Conv2d(channels, wanted, 4, 2, 1))
+            critic.append(nn.LeakyReLU(0.2))
+        critic.append(nn.Flatten())
+        critic.append(nn.Linear(256 * 16, 1))
+        steppers = [
+            torch.optim.Adam(each.parameters(), 2e-4, (0.5, 0.99)) for each in (critic, generator)
+        ]
+        for step in range(1, max(GAN_STEPS) + 1):
+            chosen = real[torch.randint(len(real), (BATCH,))].requires_grad_(step % 8 == 0)
+            made = generator(torch.randn(BATCH, CODE))
+            said = critic(chosen)
+            loss = nn.functional.softplus(-said).mean()
+            loss = loss + nn.functional.softplus(critic(made.detach())).mean()
+            if step % 8 == 0:
+                (slope,) = torch.autograd.grad(said.sum(), chosen, create_graph=True)
+                loss = loss + 0.4 * slope.square().sum((1, 2, 3)).mean()
+            for part, stepper in enumerate(steppers):
+                stepper.zero_grad()
+                if part:
+                    loss = nn.functional.softplus(-critic(made)).mean()
+                loss.backward()  # type: ignore[no-untyped-call]
+                stepper.step()
+            if step in GAN_STEPS:
+                with torch.no_grad():
+                    shown = generator(torch.randn(HELDOUT, CODE)).numpy()[:, 0, :, :, np.newaxis]
+                print(f"looking at a GAN after {step} steps", file=sys.stderr)
+                found = Hub().privacy(known, others, _in_8_bits((shown + 1) / 2), seed=seed)
+                yield f"GAN, {step} steps", found
 
 
 def samples(network: torch.nn.Module, codes: torch.Tensor, seed: int) -> np.ndarray:
