@@ -8,6 +8,7 @@ from typing import Any
 from medigan_hub.evaluation.report import settings
 from medigan_hub.evaluation.report.content import Part, Report, Table
 from medigan_hub.evaluation.utility import picture, table
+from medigan_hub.evaluation.utility.arms import percent
 from medigan_hub.evaluation.utility.results import Utility
 
 
@@ -54,5 +55,6 @@ def _asked(found: Utility) -> dict[str, object]:
 
 
 def _table(found: Utility, metric: str, group: str | None) -> Table:
-    heads, rows = table.cells(found, metric, group)
+    heads = ["share of real images", *(head.format(metric=metric) for head in table.HEADS)]
+    rows = [[percent(each.share), *table.row(each)] for each in found.chosen(metric, group)]
     return Table(f"{metric}, {group or 'all test images'}", heads, rows)

@@ -68,26 +68,35 @@ def utility(**more):
     return Utility(**facts | more)
 
 
-def printed(found):
+def printed(found, width=150):
     stream = StringIO()
-    Console(width=150, file=stream).print(table(found))
+    Console(width=width, file=stream).print(table(found))
     return stream.getvalue()
 
 
 def test_the_verdict_comes_first_and_each_arm_has_a_row():
     words = printed(utility())
     assert words.startswith("Synthetic images help.")
-    assert re.search(r"10 % +real +0 +10 \+ 0 +0.800 \(0.750 to 0.850\) +- ", words)
+    assert "\n10 % of the real images: 10\n" in words
+    assert re.search(r"\n  real +0 +0.800 \(0.750 to 0.850\) +- ", words)
     assert "+0.0500 (+0.0200 to +0.0800)" in words
-    assert re.search(r"real \+ synthetic +2 .* harms *\n", words)
+    assert re.search(r"real \+ synthetic \(50\) +2 .* harms *\n", words)
     assert words.count("real, equal steps") == 2
     assert words.rstrip().endswith("A note.")
+
+
+def test_a_narrow_terminal_cuts_no_number():
+    words = printed(utility(), width=60)
+    assert words.count("+0.0800)") == 4
+    assert "…" not in words
 
 
 def test_groups_have_a_table_of_their_own():
     found = utility()
     of_group = [replace(each, group="site one") for each in found.chosen()]
-    assert "\nsite one" in printed(replace(found, arms=[*found.arms, *of_group]))
+    assert "images: 10, tested on site one" in printed(
+        replace(found, arms=[*found.arms, *of_group])
+    )
 
 
 def test_the_picture_has_a_panel_for_each_share_with_controls_across():
