@@ -10,7 +10,7 @@ import numpy as np
 from medigan_hub.evaluation import intervals
 from medigan_hub.evaluation.proportions import corrected
 from medigan_hub.evaluation.scores import Score
-from medigan_hub.evaluation.utility.arms import REAL, Arm, Job
+from medigan_hub.evaluation.utility.arms import REAL, Arm, Job, percent
 from medigan_hub.evaluation.utility.gains import ALPHA, Cases, Estimate, Scored, estimate
 from medigan_hub.evaluation.utility.planning import Plan
 from medigan_hub.evaluation.utility.results import (
@@ -21,7 +21,6 @@ from medigan_hub.evaluation.utility.results import (
     UNTOLD,
     ArmScore,
     Gain,
-    worded,
 )
 from medigan_hub.evaluation.utility.tasks import Task
 
@@ -137,10 +136,12 @@ def verdict(arms: Sequence[ArmScore], groups: Sequence[str] = ()) -> str:
 
 def _worded(arms: Sequence[ArmScore]) -> str:
     by_verdict: dict[str, dict[float, list[float]]] = {}
+    every: dict[float, list[float]] = {}
     for each in arms:
         if each.verdict is not None:
-            shares = by_verdict.setdefault(each.verdict, {})
-            shares.setdefault(each.share, []).append(each.ratio or 0.0)
+            ratio = each.ratio or 0.0
+            by_verdict.setdefault(each.verdict, {}).setdefault(each.share, []).append(ratio)
+            every.setdefault(each.share, []).append(ratio)
     said = {
         HELPS: "help",
         MATCHES: "gain, but no more than the controls (longer training, flips and noise) do,",
@@ -151,12 +152,27 @@ def _worded(arms: Sequence[ArmScore]) -> str:
     parts = []
     for kind, words in said.items():
         if kind in by_verdict:
-            at = "; ".join(worded(share, ratios) for share, ratios in by_verdict[kind].items())
+            shares = by_verdict[kind].items()
+            at = " and at ".join(_at(share, ratios, every[share]) for share, ratios in shares)
             everywhere = len(by_verdict) == 1 and kind in (NOTHING, UNTOLD)
             parts.append(f"{words}, at any ratio" if everywhere else f"{words} at {at}")
             if kind in (HELPS, HARMS):
                 parts[-1] += f" ({_largest(arms, kind)})"
     return "; they ".join(parts)
+
+
+def _at(share: float, ratios: Sequence[float], every: Sequence[float]) -> str:
+    """Return which mixtures of one share are meant.
+
+    >>> _at(0.1, [1, 2.5], [1, 2.5, 4])
+    'ratio 1 and 2.5 with 10 % of the real images'
+    """
+    numbers = [f"{ratio:g}" for ratio in ratios]
+    told = f"ratio {numbers[0]}"
+    if len(numbers) > 1:
+        told = f"ratio {', '.join(numbers[:-1])} and {numbers[-1]}"
+        told = "any ratio" if len(ratios) == len(every) else told
+    return f"{told} with {percent(share)} of the real images"
 
 
 def _largest(arms: Sequence[ArmScore], kind: str) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from medigan_hub.evaluation.documents import Form, finite, number
-from medigan_hub.evaluation.utility.arms import percent
 
 NOTICE = (
     "Figures of learners that were given synthetic images. They say whether these helped this "
@@ -178,17 +177,6 @@ class Utility:
             **{name: document[name] for name in given},
             notes=tuple(document["notes"]),
         )
-
-
-def worded(share: float, ratios: Sequence[float]) -> str:
-    """Return which mixtures of one share are meant.
-
-    >>> worded(0.1, [1, 2.5])
-    'ratio 1 and 2.5 with 10 % of the real images'
-    """
-    numbers = [f"{ratio:g}" for ratio in ratios]
-    told = numbers[0] if len(numbers) == 1 else f"{', '.join(numbers[:-1])} and {numbers[-1]}"
-    return f"ratio {told} with {percent(share)} of the real images"
 
 
 def _contradictions(document: Mapping[str, Any]) -> Iterator[str]:

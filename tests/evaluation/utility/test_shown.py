@@ -14,7 +14,17 @@ from rich.console import Console
 from medigan_hub import Hub, RequestError
 from medigan_hub.errors import MetadataError
 from medigan_hub.evaluation.utility import performance, picture
-from medigan_hub.evaluation.utility.results import FORM, HARMS, HELPS, ArmScore, Gain, Utility
+from medigan_hub.evaluation.utility.judgement import verdict
+from medigan_hub.evaluation.utility.results import (
+    FORM,
+    HARMS,
+    HELPS,
+    MATCHES,
+    NOTHING,
+    ArmScore,
+    Gain,
+    Utility,
+)
 from medigan_hub.evaluation.utility.table import table
 
 SPACE = "{http://www.w3.org/2000/svg}"
@@ -89,6 +99,28 @@ def test_a_narrow_terminal_cuts_no_number():
     words = printed(utility(), width=60)
     assert words.count("+0.0800)") == 4
     assert "…" not in words
+
+
+def test_the_verdict_names_the_mixtures_that_it_is_about():
+    assert verdict(utility().arms) == (
+        "Synthetic images help at ratio 0.5 with 10 % of the real images and at ratio 0.5 with 100 "
+        "% of the real images (AUC +0.050, +0.020 to +0.080, at the most); they harm at ratio 2 "
+        "with 10 % of the real images and at ratio 2 with 100 % of the real images (AUC -0.050, "
+        "-0.080 to -0.020, at the most)."
+    )
+    arms = [replace(each, verdict=each.verdict and NOTHING) for each in utility().arms]
+    assert verdict(arms) == (
+        "Synthetic images make no difference that these images tell, at any ratio."
+    )
+    arms = [
+        replace(each, verdict=each.verdict and (MATCHES if each.share < 1 else NOTHING))
+        for each in utility().arms
+    ]
+    assert verdict(arms) == (
+        "Synthetic images gain, but no more than the controls (longer training, flips and noise) "
+        "do, at any ratio with 10 % of the real images; they make no difference that these images "
+        "tell at any ratio with 100 % of the real images."
+    )
 
 
 def test_groups_have_a_table_of_their_own():
