@@ -92,7 +92,7 @@ def test_the_same_run_gives_the_same_to_the_last_digit(sets, monkeypatch, tmp_pa
     assert measured(*sets, seed=1).document() != first
 
 
-def test_an_interrupted_run_goes_on(sets, monkeypatch):
+def test_an_interrupted_run_goes_on(sets, monkeypatch, tmp_path):
     learned = []
     outcome = Probing.outcome
 
@@ -114,7 +114,7 @@ def test_an_interrupted_run_goes_on(sets, monkeypatch):
     assert 0 < before < total
     assert len(learned) == total
     monkeypatch.setattr(Probing, "outcome", outcome)
-    monkeypatch.setenv("MEDIGAN_CACHE", "elsewhere")
+    monkeypatch.setenv("MEDIGAN_CACHE", str(tmp_path / "another"))
     assert measured(*sets).document() == found.document()
 
 
