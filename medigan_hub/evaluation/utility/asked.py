@@ -110,12 +110,15 @@ def learner_of(
 def _custom(
     made: Callable[[int, int], Module], extractors: Sequence[str | Extractor | Module]
 ) -> Learner:
+    wrong = RequestError(
+        f"the {named('learner')} is a {type(made).__name__}; give what makes a network anew "
+        "for each arm, as lambda channels, outputs: Network(channels, outputs)"
+    )
+    if not callable(made):
+        raise wrong
     torch = require("torch", extra="torch", purpose="training a network")
-    if isinstance(made, torch.nn.Module) or not callable(made):
-        raise RequestError(
-            f"the {named('learner')} is a {type(made).__name__}; give what makes a network anew "
-            "for each arm, as lambda channels, outputs: Network(channels, outputs)"
-        )
+    if isinstance(made, torch.nn.Module):
+        raise wrong
     name = str(getattr(made, "__name__", type(made).__name__)).strip("<>")
     _check_no_extractors(name, extractors, None)
     return Training(name, None, made)
