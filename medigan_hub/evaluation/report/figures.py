@@ -120,11 +120,17 @@ def _distance(figure: Figure) -> str:
 
 
 def _coverage(figure: Figure) -> str:
-    what = f"{_value(figure)} of the real images have a synthetic one near"
+    what = f"{figure.value:.0%}"
+    if figure.low is not None and figure.high is not None:
+        what += f" ({figure.low:.0%} to {figure.high:.0%})"
+    what += " of the real images have a synthetic one near"
     if figure.baseline is None:
         return f"{what}."
     other, ours = figure.baseline.value, figure.baseline.compared
-    words = f"{what}. With as many images of each, {ours:.2f} have, and {other:.2f} with real ones"
+    words = (
+        f"{what}. With as many images of each, {ours:.0%} have, and {other:.0%} of them have other "
+        "real ones near"
+    )
     if ours < other - SPREADS * max(figure.baseline.spread, 0.01):
         return f"{words}: some of what real images show is missing."
     return f"{words}."
