@@ -166,9 +166,9 @@ def _features(
     """Return features, scaled by the training images as their extractor asks for."""
     training, heldout = scaled(rows[0], rows[1], extractor.scaling)
     _, synthetic = scaled(rows[0], rows[2], extractor.scaling)
-    normalize = "minmax" if preparation.is_normalized else "none"
     name = f"{extractor.name}, min-max" if preparation.is_normalized else extractor.name
-    return _Described(Features(name), (training, heldout, synthetic), extractor, normalize)
+    rows = training, heldout, synthetic
+    return _Described(Features(name), rows, extractor, preparation.normalize)
 
 
 def _measured(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -146,8 +146,3 @@ class Report:
     def unexamined(self) -> list[Criterion]:
         """The others."""
         return [each for each in CRITERIA if each.name not in self.parts]
-
-    def with_part(self, name: str, part: Part) -> Report:
-        """Return the report with more under one of its criteria."""
-        before = self.parts.get(name, Part())
-        return replace(self, parts={**self.parts, name: before + part})
